@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+# User space of dseek. The module: make modules KDIR=/lib/modules/VERSION/build
+#
+#   make                 libraries and programs, into $(O)
+#   make check           every test that needs no guest   (tools/check: guests too)
+#   make bench           benchmarks; figures are ratios within one run
+#   make install DESTDIR= PREFIX=/usr/local
+#   O=DIR  V=1  CC=clang  SAN=address,undefined | thread
+
+O ?= build
+PREFIX ?= /usr/local
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+warnings := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	    -Wno-unused-parameter -Wno-missing-field-initializers
+CFLAGS ?= -O2 -g
+base-cflags := -std=gnu11 -fno-strict-aliasing -fvisibility=hidden -fPIC -pthread $(warnings) \
+	       -D_GNU_SOURCE -Iuserspace/include -Iuapi $(shell pkg-config --cflags libdrm | sed 's/-I/-isystem /g')
+ifdef SAN
+base-cflags += -fsanitize=$(SAN) -fno-omit-frame-pointer
+base-ldflags += -fsanitize=$(SAN)
+endif
+ifneq ($(V),1)
+Q := @
+say = @printf '  %-7s %s\n' $(1) $(2)
+endif
+
+all:
+
+# Each fragment adds sources to a library and programs to the lists:
+#   libdseek-src      libdseek: both transports, executor loop, backends, arbitration core
+#   model-src         libdseek-model
+#   programs += NAME  installed; NAME-src, NAME-libs
+#   tests += NAME     run by make check; NAME-src, NAME-libs (NAME is a path: tests/arb/scenario)
+#   check-programs    built for the tests, not run as one (fuzzers, helpers); -src and -libs alike
+#   benches += NAME   run by make bench
+#   CFLAGS-FILE.c     flags of one source (vector instruction sets)
+fragments := kmod/arb/arb.mk $(sort $(wildcard userspace/*/*.mk tests/*/*.mk tools/*.mk kernels/*.mk))
+include $(fragments)
+
+built := $(addprefix $(O)/bin/,$(programs))
+built-tests := $(addprefix $(O)/,$(tests) $(check-programs) $(benches))
+
+all: $(O)/libdseek.a $(O)/libdseek.so $(O)/libdseek-model.a $(built)
+
+obj = $(patsubst %.c,$(O)/%.o,$(1))
+
+$(O)/%.o: %.c $(MAKEFILE_LIST)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(base-cflags) $(CFLAGS) $(CFLAGS-$<) -MMD -MP -c $< -o $@
+
+$(O)/libdseek.a: $(call obj,$(libdseek-src))
+$(O)/libdseek-model.a: $(call obj,$(model-src))
+%.a:
+	$(call say,AR,$@)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+libdseek-libs := -ldrm -lnuma -ldl -lm
+$(O)/libdseek.so: $(call obj,$(libdseek-src))
+	$(call say,LD,$@)
+	$(Q)$(CC) -shared -Wl,-soname,libdseek.so.1 -pthread $(base-ldflags) $(LDFLAGS) $^ -o $@ $(libdseek-libs)
+
+# $(1) target path below $(O), $(2) variable prefix
+define program-rule
+$(O)/$(1): $(call obj,$($(2)-src)) $(O)/libdseek-model.a $(O)/libdseek.a
+	$$(call say,LD,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) -pthread -rdynamic $$(base-ldflags) $$(LDFLAGS) $$^ -o $$@ $$($(2)-libs) $$(model-libs) $$(libdseek-libs)
+endef
+$(foreach p,$(programs),$(eval $(call program-rule,bin/$(p),$(p))))
+$(foreach p,$(tests) $(check-programs) $(benches),$(eval $(call program-rule,$(p),$(p))))
+
+-include $(shell find $(O) -name '*.d' 2>/dev/null)
+
+# --- tests
+
+script-tests += tests/layout.sh
+build-tests: all $(built-tests)
+check: build-tests
+	tests/run -o $(O) $(addprefix $(O)/,$(tests)) $(script-tests)
+bench: all $(addprefix $(O)/,$(benches))
+	@for b in $(benches); do echo "== $$b"; $(O)/$$b || exit 1; done
+
+# --- module
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+modules:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+modules_clean:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) clean
+
+# --- install
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include/drm $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man3 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 755 $(built) $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(O)/libdseek.so $(DESTDIR)$(PREFIX)/lib/libdseek.so.1
+	ln -sf libdseek.so.1 $(DESTDIR)$(PREFIX)/lib/libdseek.so
+	install -m 644 $(O)/libdseek.a $(DESTDIR)$(PREFIX)/lib
+	install -m 644 userspace/include/*.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 uapi/drm/*.h $(DESTDIR)$(PREFIX)/include/drm
+	for s in 1 3 8; do for m in userspace/*/man/*.$$s; do [ ! -e $$m ] || install -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$$s; done; done
+
+clean:
+	rm -rf $(O)
+
+.PHONY: all check build-tests bench modules modules_clean install clean
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:

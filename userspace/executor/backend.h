@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a backend provides: something that runs programs. backend_null.c is the commented template. A
+ * backend is built in or loaded at run time (a shared object exporting "dseek_backend").
+ */
+#ifndef DSEEK_BACKEND_H
+#define DSEEK_BACKEND_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct dseek_program_view;
+
+#define DSEEK_BACKEND_ABI	1
+
+/* One run, from the executor's loop to the backend. Pointers are valid for the call. */
+struct dseek_run {
+	const struct dseek_program_view *program;
+	void *prepared;				/* what program_prepare returned */
+	void *const *bindings;			/* addresses, offset applied; as many as the program states */
+	const uint32_t *params;			/* checked against the program's ranges */
+	uint64_t cursor;			/* op to start from; on -EAGAIN the backend sets where to go on */
+	/* Ask between ops: 0 go on; -EAGAIN: yield (return it); -ETIMEDOUT: aborted (return it). */
+	int (*poll)(void *poll_arg);
+	void *poll_arg;
+};
+
+struct dseek_backend {
+	uint32_t abi;				/* DSEEK_BACKEND_ABI */
+	uint32_t type;				/* enum drm_dseek_engine_type */
+	const char *name;
+	const char *summary;			/* one line for --help */
+
+	/* @options: "KEY=VALUE,..." or NULL; -EINVAL and one sentence in @err for one it doesn't know */
+	int (*open)(const char *options, void **ret_state, char *err, size_t err_size);
+	void (*close)(void *state);
+	/* Once for each program, after validation; optional. -ENOTSUP: an op or type it lacks. */
+	int (*program_prepare)(void *state, const struct dseek_program_view *program, void **ret_prepared);
+	void (*program_release)(void *state, void *prepared);
+	/* 0, -EAGAIN (yielded), or the job's error. Called from one thread. */
+	int (*run)(void *state, struct dseek_run *run);
+};
+
+extern const struct dseek_backend dseek_backend_cpu, dseek_backend_null, dseek_backend_fault;
+
+/* Built in, or a path to a shared object; NULL and one sentence in @err if there is none. */
+const struct dseek_backend *dseek_backend_find(const char *name, char *err, size_t err_size);
+
+#endif /* DSEEK_BACKEND_H */

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libdseek: share accelerators with other tenants, under guarantees.
+ *
+ * One interface, two transports, chosen by the string given to dseek_open(); nothing above it needs
+ * to know which it got:
+ *
+ *   "drm:"  or "drm:/dev/dri/renderD129"   the kernel module
+ *   "embed:" or "embed:INSTANCE,KEY=VALUE,..."   the same arbitration inside this process, with its own
+ *           executor threads. All devices opened with one INSTANCE (default "default") share it; the
+ *           keys count at the first open of an instance: engine=cpu|null|fault (default cpu),
+ *           threads=N (default: the CPUs allowed), name=ENGINE (default: the engine's type and 0, "cpu0"),
+ *           and those the backend defines.
+ *   "auto"  drm if a dseek render node with an attached engine can be opened, else embed
+ *
+ * Functions return 0 or a negative errno unless they say otherwise; ret_* arguments are untouched on
+ * failure. The library never logs and never exits: dseek_strerror_detail() tells more of the last
+ * failure of the calling thread. Objects may be used from several threads at once, except that
+ * destroying one must not race with its use. Sizes are in bytes, times in ns on CLOCK_MONOTONIC,
+ * absolute.
+ */
+#ifndef DSEEK_H
+#define DSEEK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct dseek_device;
+struct dseek_bo;
+struct dseek_program;
+struct dseek_queue;
+struct dseek_syncobj;
+
+/* ---- device: one tenant's view of a machine's engines */
+
+struct dseek_open_params {
+	const char *tenant;	/* embed: the name to account to (default "default"); drm: must be NULL, the kernel decides */
+};
+
+int dseek_open(const char *spec, const struct dseek_open_params *params, struct dseek_device **ret_dev);
+void dseek_close(struct dseek_device *dev);	/* everything made from it must be destroyed before; NULL is fine */
+const char *dseek_transport(const struct dseek_device *dev);	/* "drm" or "embed" */
+const char *dseek_strerror_detail(void);	/* one sentence, never NULL, valid until the thread's next failure */
+
+enum dseek_class { DSEEK_CLASS_DEADLINE, DSEEK_CLASS_INTERACTIVE, DSEEK_CLASS_BATCH, DSEEK_CLASS_COUNT };
+enum dseek_engine_type { DSEEK_ENGINE_NULL, DSEEK_ENGINE_CPU, DSEEK_ENGINE_GPU, DSEEK_ENGINE_NPU, DSEEK_ENGINE_NIC,
+			 DSEEK_ENGINE_TYPE_COUNT };
+
+struct dseek_engine_info {
+	char name[32];
+	uint32_t id;
+	uint32_t type;		/* enum dseek_engine_type */
+	uint32_t attached;	/* an executor serves it now */
+	uint32_t depth;
+	int32_t numa_node;
+	uint64_t caps;
+	uint64_t generation;
+	uint64_t busy_ns;
+};
+
+struct dseek_tenant_info {
+	char name[32];
+	uint64_t id;
+	uint64_t pinned_bytes, pinned_limit;
+	uint32_t queues, queue_limit;
+	uint32_t jobs, job_limit;
+	uint32_t weight_limit, class_mask;
+	uint64_t engine_ns;
+};
+
+int dseek_engine_info(struct dseek_device *dev, uint32_t index, struct dseek_engine_info *ret_info); /* -ENOENT past the last */
+int dseek_engine_find(struct dseek_device *dev, const char *name, struct dseek_engine_info *ret_info); /* NULL: the first attached */
+int dseek_tenant_info(struct dseek_device *dev, struct dseek_tenant_info *ret_info);
+
+/* ---- buffers: zeroed, pinned, shared with the executor without a copy */
+
+#define DSEEK_BO_HUGE	(1u << 0)
+
+int dseek_bo_create(struct dseek_device *dev, uint64_t size, uint32_t flags, int numa_node, struct dseek_bo **ret_bo);
+void dseek_bo_destroy(struct dseek_bo *bo);
+void *dseek_bo_map(struct dseek_bo *bo);		/* mapped at creation; valid until destroyed */
+uint64_t dseek_bo_size(const struct dseek_bo *bo);	/* rounded up to pages */
+int dseek_bo_export(struct dseek_bo *bo, int *ret_fd);	/* dma-buf (drm) or memfd (embed), the caller closes it */
+int dseek_bo_import(struct dseek_device *dev, int fd, struct dseek_bo **ret_bo); /* same transport; fd stays the caller's */
+
+/* ---- programs: immutable op lists in the format of dseek_program.h */
+
+int dseek_program_create(struct dseek_device *dev, const void *blob, size_t size, struct dseek_program **ret_prog);
+void dseek_program_destroy(struct dseek_program *prog);
+
+/* ---- queues */
+
+struct dseek_queue_params {
+	uint32_t engine;	/* dseek_engine_info.id */
+	uint32_t sched_class;	/* enum dseek_class */
+	uint32_t weight;	/* interactive, batch: 1..65536; deadline: 0 */
+	uint64_t budget_ns;	/* deadline: engine time in each period */
+	uint64_t period_ns;
+};
+
+struct dseek_queue_stats {
+	uint64_t submitted, completed, faulted;
+	uint64_t engine_ns;		/* charged */
+	uint64_t queued_ns;		/* ready but not running, summed over jobs */
+	uint64_t preemptions, deadline_misses;
+	uint64_t entitled_ns;		/* the tenant's entitlement while it had work */
+};
+
+int dseek_queue_create(struct dseek_device *dev, const struct dseek_queue_params *params, struct dseek_queue **ret_queue);
+void dseek_queue_destroy(struct dseek_queue *queue);
+int dseek_queue_stats(struct dseek_queue *queue, struct dseek_queue_stats *ret_stats);
+
+/* ---- jobs */
+
+#define DSEEK_ACCESS_READ	(1u << 0)
+#define DSEEK_ACCESS_WRITE	(1u << 1)
+#define DSEEK_JOB_IDEMPOTENT	(1u << 0)
+
+struct dseek_binding {
+	struct dseek_bo *bo;
+	uint64_t offset, size;
+	uint32_t access;	/* DSEEK_ACCESS_* */
+};
+
+struct dseek_sync {
+	struct dseek_syncobj *syncobj;
+	uint64_t point;		/* 0: binary */
+};
+
+struct dseek_job {
+	struct dseek_program *program;
+	const struct dseek_binding *bindings;
+	const void *consts;
+	const struct dseek_sync *waits, *signals;
+	uint32_t binding_count, const_size, wait_count, signal_count;
+	uint32_t flags;		/* DSEEK_JOB_* */
+	uint64_t deadline_ns;	/* 0: none */
+	uint64_t limit_ns;	/* engine time; 0: the engine's default */
+};
+
+struct dseek_job_result {
+	int error;		/* 0 or the negative errno the job completed with */
+	uint32_t preemptions;
+	uint64_t submit_ns, start_ns, end_ns, engine_ns;
+};
+
+/*
+ * Append @count jobs. Returns how many were taken (their numbers are *ret_seqno and on) or, if none
+ * was, the negative error of the first; *ret_error (may be NULL) is the error that stopped it, or 0.
+ */
+int dseek_submit(struct dseek_queue *queue, const struct dseek_job *jobs, uint32_t count, uint64_t *ret_seqno, int *ret_error);
+
+/* Wait until all jobs up to @seqno are complete. -ETIME at @deadline_ns (0: only look). @ret_result may be NULL. */
+int dseek_wait(struct dseek_queue *queue, uint64_t seqno, uint64_t deadline_ns, struct dseek_job_result *ret_result);
+
+/* ---- syncobjs: binary (point 0) and timeline */
+
+int dseek_syncobj_create(struct dseek_device *dev, int signalled, struct dseek_syncobj **ret_syncobj);
+void dseek_syncobj_destroy(struct dseek_syncobj *syncobj);
+int dseek_syncobj_signal(struct dseek_syncobj *syncobj, uint64_t point);
+int dseek_syncobj_wait(struct dseek_syncobj *syncobj, uint64_t point, uint64_t deadline_ns);	/* -ETIME; also waits for a fence to appear */
+int dseek_syncobj_query(struct dseek_syncobj *syncobj, uint64_t *ret_point);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* DSEEK_H */

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The executor's side of both transports: attach an engine, take jobs, give them back. The structures
+ * are those of the kernel ABI (uapi/drm/dseek_drm.h), which also states the rules.
+ */
+#ifndef DSEEK_EXEC_H
+#define DSEEK_EXEC_H
+
+#include <drm/dseek_drm.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct dseek_exec;
+struct dseek_backend;	/* userspace/executor/backend.h */
+
+/* @path: a "/dev/dseek-exec" node. *attach is filled in by the kernel. */
+int dseek_exec_attach(const char *path, struct drm_dseek_attach *attach, struct dseek_exec **ret_exec);
+void dseek_exec_detach(struct dseek_exec *exec);
+
+int dseek_exec_next(struct dseek_exec *exec, struct drm_dseek_next *next);
+const struct drm_dseek_job_desc *dseek_exec_job(const struct dseek_exec *exec, uint32_t tag);
+const volatile struct drm_dseek_control *dseek_exec_control(const struct dseek_exec *exec);
+int dseek_exec_map(struct dseek_exec *exec, uint32_t tag, uint32_t binding, void **ret_base); /* of the buffer, not of the binding */
+int dseek_exec_unmap(struct dseek_exec *exec, uint64_t bo_id);
+int dseek_exec_program(struct dseek_exec *exec, uint32_t tag, void *buf, size_t size);
+
+/* The loop: fetch, run on @backend, give back, until *stop is set or the transport says the end. */
+int dseek_exec_run(struct dseek_exec *exec, const struct dseek_backend *backend, void *backend_state, const int *stop);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* DSEEK_EXEC_H */

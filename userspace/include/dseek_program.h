@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The program format: what a job runs. An immutable, self-contained list of ops over tensors that live
+ * in the job's bindings. Little-endian; written by the builder below (or by any other producer),
+ * carried by the kernel unopened, validated once by whoever runs it.
+ *
+ *	header | params[n_params] | bindings[n_bindings] | tensors[n_tensors] | ops[n_ops]
+ *
+ * What a job may vary from run to run is its constants: u32 words, word i being parameter i, with a
+ * range stated in the program. Extents of tensors and integer arguments of ops may refer to
+ * parameters. Validation shows once, for the whole range of every parameter, that no op reaches outside the
+ * sizes that the program states for its bindings; for a job only the sizes and ranges remain to be checked.
+ * Values in memory that act as an index (token ids, positions, expert numbers) belong to the tenant, who
+ * may change them at any time: an op reads such a value once and checks it, and the job faults with -ERANGE.
+ */
+#ifndef DSEEK_PROGRAM_H
+#define DSEEK_PROGRAM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define DSEEK_PROGRAM_MAGIC		0x504b5344u	/* "DSKP" */
+#define DSEEK_PROGRAM_VERSION		1
+#define DSEEK_PROGRAM_MAX_PARAMS	64
+#define DSEEK_PROGRAM_MAX_BINDINGS	16
+#define DSEEK_PROGRAM_MAX_TENSORS	8192
+#define DSEEK_PROGRAM_MAX_OPS		8192
+
+/* Element types; numbers of our own. Blocks as in GGUF files. */
+enum dseek_dtype {
+	DSEEK_F32, DSEEK_F16, DSEEK_BF16, DSEEK_I32,
+	DSEEK_Q8_0, DSEEK_Q4_0, DSEEK_Q4_1, DSEEK_Q4_K, DSEEK_Q6_K,
+	DSEEK_DTYPE_COUNT,
+};
+
+/*
+ * How the rows of a 2-D weight (or of each expert of a 3-D one) lie in memory.
+ * ROWS: one after the other. PACKED: interleaved for the vector units, the same bits in another order;
+ * dseek_tensor_pack() makes it, and only it and the ops know the order.
+ */
+enum dseek_layout { DSEEK_LAYOUT_ROWS, DSEEK_LAYOUT_PACKED, DSEEK_LAYOUT_COUNT };
+
+#define DSEEK_PROGRAM_PRECISE	(1u << 0)	/* header flag: activations stay float32 everywhere */
+
+struct dseek_program_header {
+	uint32_t magic;
+	uint16_t version;
+	uint16_t flags;		/* DSEEK_PROGRAM_* */
+	uint32_t total_size;	/* bytes, all of it */
+	uint16_t n_params, n_bindings;
+	uint32_t n_tensors, n_ops;
+	uint64_t pad;
+};
+
+struct dseek_program_param {
+	uint32_t min, max;	/* inclusive */
+};
+
+struct dseek_program_binding {
+	uint64_t min_size;	/* bytes a job must bind */
+	uint32_t access;	/* DSEEK_ACCESS_*: what ops do with it; a job's binding must allow at least this */
+	uint32_t pad;
+};
+
+#define DSEEK_NO_PARAM	0xff
+
+/* Shapes as in GGUF: ne[0] varies fastest. Unused dimensions are 1. */
+struct dseek_program_tensor {
+	uint16_t dtype;		/* enum dseek_dtype */
+	uint16_t layout;	/* enum dseek_layout; PACKED: contiguous */
+	uint32_t binding;
+	uint64_t offset;	/* bytes from the start of the binding; 64-aligned */
+	uint32_t ne[4];		/* elements; where ne_param says so, the largest value (= the parameter's max) */
+	uint8_t ne_param[4];	/* parameter that gives the extent, or DSEEK_NO_PARAM */
+	uint32_t pad;
+	uint64_t stride[3];	/* bytes between neighbours in dimensions 1, 2, 3 */
+};
+
+#define DSEEK_OP_TENSORS	12
+#define DSEEK_OP_INTS		8
+#define DSEEK_OP_FLOATS		4
+#define DSEEK_NO_TENSOR		0xffff
+
+struct dseek_program_op {
+	uint16_t code;			/* enum dseek_op_code */
+	uint16_t flags;			/* DSEEK_OPF_* */
+	uint16_t t[DSEEK_OP_TENSORS];	/* tensors, or DSEEK_NO_TENSOR */
+	uint32_t i[DSEEK_OP_INTS];
+	float f[DSEEK_OP_FLOATS];
+	uint32_t i_param;		/* bit n: i[n] is the number of the parameter that has the value */
+};
+
+#define DSEEK_OPF_ACCUMULATE	(1u << 0)	/* add to the output instead of replacing it */
+#define DSEEK_OPF_NORMALISE	(1u << 1)	/* MOE_ROUTE: divide the selected weights by their sum */
+
+enum dseek_act { DSEEK_ACT_SILU, DSEEK_ACT_GELU_TANH, DSEEK_ACT_RELU, DSEEK_ACT_COUNT };
+enum dseek_rope { DSEEK_ROPE_INTERLEAVED, DSEEK_ROPE_NEOX, DSEEK_ROPE_COUNT };
+enum dseek_gate { DSEEK_GATE_SOFTMAX, DSEEK_GATE_SIGMOID, DSEEK_GATE_COUNT };
+
+/*
+ * Ops. T is the number of tokens of the run, N the capacity of the KV cache, D the head dimension. Activations are F32.
+ * "W" stands for any dtype but I32, ROWS or PACKED. KV caches are F32, F16 or BF16.
+ */
+enum dseek_op_code {
+	/* nothing */
+	DSEEK_OP_NOP,
+	/* i0: keep the engine busy for so many microseconds (tests, demonstrations) */
+	DSEEK_OP_SPIN,
+	/* t0 src, t1 dst: same shape, any of F32/F16/BF16, converted */
+	DSEEK_OP_COPY,
+	/* t0 ids I32 [T], t1 table W [E,V], t2 out [E,T]; f0 scale (0: none) */
+	DSEEK_OP_EMBED,
+	/* t0 x [E,T], t1 weight F32 [E] or none, t2 out [E,T] (may be x); f0 eps. x / sqrt(mean(x^2) + eps) * w
+	   (Zhang and Sennrich 2019, equation 4). E may be a head dimension: [D,H,T] works on each head */
+	DSEEK_OP_RMSNORM,
+	/* t0 x [K,T]; up to three products sharing x: t1..t3 W [K,Nj]; t4..t6 out [Nj,T]; t7..t9 bias F32 [Nj] or none.
+	   ACCUMULATE adds to out */
+	DSEEK_OP_LINEAR,
+	/* t0 x [K,T], t1 gate W [K,F], t2 up W [K,F], t3 out [F,T]; i0 enum dseek_act. act(gate x) * (up x)
+	   (Shazeer 2020, "GLU variants improve transformer") */
+	DSEEK_OP_GLU,
+	/* t0 x [D,H,T] in place, t1 positions I32 [T], t2 frequency factors F32 [i0/2] or none; i0 dimensions rotated (even, <= D),
+	   i1 enum dseek_rope; f0 base, f1 frequency scale (Su et al. 2021, equation 15) */
+	DSEEK_OP_ROPE,
+	/* t0 k [D,Hkv,T], t1 v [Dv,Hkv,T], t2 k cache [D,Hkv,N], t3 v cache [Dv,Hkv,N], t4 slots I32 [T], each < N */
+	DSEEK_OP_KV_STORE,
+	/* t0 q [D,Hq,T], t1 k cache [D,Hkv,N], t2 v cache [Dv,Hkv,N], t3 positions I32 [T] (token t sees cache slots 0..pos[t], pos < N),
+	   t4 out [Dv,Hq,T], t5 sinks F32 [Hq] or none; i0 window (0: full; else pos[t]-window < slot); f0 scale, f1 logit soft-cap (0: none) */
+	DSEEK_OP_ATTENTION,
+	/* t0 logits [X,T], t1 ids out I32 [k,T], t2 weights out [k,T], t3 selection bias F32 [X] or none; i0 k = ne[0] of ids, i1 enum dseek_gate;
+	   f0 scale (0: none), f1 least sum when NORMALISE (6.1e-5 in the reference). Ties go to the lower expert */
+	DSEEK_OP_MOE_ROUTE,
+	/* t0 x [K,T], t1 ids I32 [k,T], t2 weights [k,T], t3 gate W [K,F,X], t4 up W [K,F,X], t5 down W [F,M,X], t6 out [M,T],
+	   t7 scratch F32 [F,k,T]; i0 enum dseek_act. out_t = sum_j weight_jt * down_e(act(gate_e x_t) * up_e x_t), e = ids_jt */
+	DSEEK_OP_MOE_FFN,
+	/* t0 a, t1 b, t2 out: same shape, F32 */
+	DSEEK_OP_ADD,
+	DSEEK_OP_MUL,
+	/* t0 x [E,T], t1 rows I32 [R], each < T, t2 out [E,R] */
+	DSEEK_OP_ROWS,
+	/* t0 x [E,T], t1 out I32 [T]: index of the largest, the lowest of equals */
+	DSEEK_OP_ARGMAX,
+	DSEEK_OP_COUNT,
+};
+
+/* ---- element types (userspace/lib/dtype.c) */
+
+const char *dseek_dtype_name(uint32_t dtype);			/* NULL if unknown */
+uint32_t dseek_dtype_block(uint32_t dtype);			/* elements a block; 0 if unknown */
+uint32_t dseek_dtype_block_bytes(uint32_t dtype);
+uint64_t dseek_row_bytes(uint32_t dtype, uint64_t ne0);		/* 0 if ne0 isn't whole blocks */
+
+/*
+ * Bytes of a [ne0, rows] matrix in @layout, 0 if that layout can't hold it. PACKED pads rows to the group size,
+ * so it may be larger than ROWS. Packing moves bits, it changes none: unpacking gives the same bytes.
+ */
+uint64_t dseek_tensor_bytes(uint32_t dtype, uint32_t layout, uint64_t ne0, uint64_t rows);
+int dseek_tensor_pack(uint32_t dtype, uint64_t ne0, uint64_t rows, const void *src, void *dst);
+int dseek_tensor_unpack(uint32_t dtype, uint64_t ne0, uint64_t rows, const void *src, void *dst);
+int dseek_row_to_f32(uint32_t dtype, const void *src, uint64_t ne0, float *dst);	/* a ROWS row */
+int dseek_row_from_f32(uint32_t dtype, const float *src, uint64_t ne0, void *dst);	/* F32, F16, BF16, Q8_0, Q4_0, Q4_1 */
+
+/* ---- validation and use (userspace/lib/program.c) */
+
+struct dseek_program_view {	/* points into the blob */
+	const struct dseek_program_header *header;
+	const struct dseek_program_param *params;
+	const struct dseek_program_binding *bindings;
+	const struct dseek_program_tensor *tensors;
+	const struct dseek_program_op *ops;
+};
+
+/* 0 and a view of @blob (which must stay and not change), or -EINVAL and in @err one sentence that names the op and what is wrong with it. */
+int dseek_program_validate(const void *blob, size_t size, struct dseek_program_view *ret_view, char *err, size_t err_size);
+
+/* ---- building (userspace/lib/program_build.c) */
+
+struct dseek_builder;
+
+struct dseek_builder *dseek_builder_create(uint32_t flags);	/* NULL: no memory */
+void dseek_builder_destroy(struct dseek_builder *b);
+int dseek_builder_param(struct dseek_builder *b, uint32_t min, uint32_t max);		/* its number */
+int dseek_builder_binding(struct dseek_builder *b, uint32_t access, uint64_t min_size);	/* its number */
+int dseek_builder_tensor(struct dseek_builder *b, const struct dseek_program_tensor *tensor);	/* its number */
+int dseek_builder_op(struct dseek_builder *b, const struct dseek_program_op *op);	/* its number */
+/* Errors of the calls above are kept and reported here; *ret_blob is the caller's to free(). */
+int dseek_builder_finish(struct dseek_builder *b, void **ret_blob, size_t *ret_size);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* DSEEK_PROGRAM_H */
