@@ -157,10 +157,14 @@ uint64_t dseek_row_bytes(uint32_t dtype, uint64_t ne0);		/* 0 if ne0 isn't whole
 /*
  * Bytes of a [ne0, rows] matrix in @layout, 0 if that layout can't hold it. PACKED pads rows to the group size,
  * so it may be larger than ROWS. Packing moves bits, it changes none: unpacking gives the same bytes.
+ * BF16 rows of odd length can't be packed. The matrices (experts) of a PACKED 3-D weight are packed one by one and lie
+ * stride[1] bytes apart, a multiple of 64, at least dseek_tensor_bytes() of one; stride[0] has no meaning.
  */
+#define DSEEK_PACK_ROWS	16
 uint64_t dseek_tensor_bytes(uint32_t dtype, uint32_t layout, uint64_t ne0, uint64_t rows);
 int dseek_tensor_pack(uint32_t dtype, uint64_t ne0, uint64_t rows, const void *src, void *dst);
 int dseek_tensor_unpack(uint32_t dtype, uint64_t ne0, uint64_t rows, const void *src, void *dst);
+int dseek_tensor_row(uint32_t dtype, uint32_t layout, uint64_t ne0, uint64_t row, const void *src, void *dst); /* its ROWS bytes */
 int dseek_row_to_f32(uint32_t dtype, const void *src, uint64_t ne0, float *dst);	/* a ROWS row */
 int dseek_row_from_f32(uint32_t dtype, const float *src, uint64_t ne0, void *dst);	/* F32, F16, BF16, Q8_0, Q4_0, Q4_1 */
 
