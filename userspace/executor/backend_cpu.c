@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The cpu backend: runs programs on this machine's cores. Options: isa=auto|scalar|avx2|avx512|amx,
+ * threads=N (default: the CPUs this process may use), spin_us=N (how long an idle thread looks for
+ * work before it sleeps).
+ */
+#include <drm/dseek_drm.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend.h"
+#include "cpu/isa.h"
+#include "cpu/op.h"
+#include "dseek_program.h"
+
+struct cpu_options {
+	char *isa;
+	unsigned int threads;	/* 0: as many as there are CPUs */
+	unsigned int spin_us;
+};
+
+struct cpu_state {
+	enum cpu_isa isa;
+	unsigned int threads;
+};
+
+static int parse_number(const char *name, const char *value, unsigned int max, unsigned int *ret, char *err, size_t err_size)
+{
+	char *end;
+	unsigned long v = strtoul(value, &end, 10);
+
+	if (end == value || *end || *value == '-' || v > max) {
+		snprintf(err, err_size, "cpu: %s=%s: want a number up to %u", name, value, max);
+		return -EINVAL;
+	}
+	*ret = v;
+	return 0;
+}
+
+static int parse_option(char *option, struct cpu_options *options, char *err, size_t err_size)
+{
+	char *value = strchr(option, '=');
+
+	if (value)
+		*value++ = 0;
+	if (value && !strcmp(option, "isa")) {
+		options->isa = value;
+		return 0;
+	}
+	if (value && !strcmp(option, "threads"))
+		return parse_number(option, value, 1024, &options->threads, err, err_size);
+	if (value && !strcmp(option, "spin_us"))
+		return parse_number(option, value, 1000000, &options->spin_us, err, err_size);
+	snprintf(err, err_size, "cpu: unknown option \"%s\"", option);
+	return -EINVAL;
+}
+
+static int cpu_open(const char *options, void **ret_state, char *err, size_t err_size)
+{
+	char *copy = strdup(options ? options : ""), *rest = copy, *option;
+	struct cpu_options parsed = { .spin_us = 50 };
+	struct cpu_state *state = calloc(1, sizeof(*state));
+	int ret = copy && state ? 0 : -ENOMEM;
+
+	while (!ret && (option = strsep(&rest, ",")))
+		if (*option)
+			ret = parse_option(option, &parsed, err, err_size);
+	if (!ret)
+		ret = cpu_isa_choose(parsed.isa, &state->isa, err, err_size);
+	free(copy);
+	if (ret)
+		free(state);
+	else
+		*ret_state = state;
+	return ret;
+}
+
+static void cpu_close(void *state)
+{
+	free(state);
+}
+
+static int cpu_run(void *state, struct dseek_run *run)
+{
+	const struct dseek_program_view *program = run->program;
+	struct cpu_op op;
+	int ret;
+
+	for (; run->cursor < program->header->n_ops; run->cursor++) {
+		ret = run->poll ? run->poll(run->poll_arg) : 0;
+		if (ret)
+			return ret;
+		cpu_op_resolve(program, run->cursor, run->params, run->bindings, &op);
+		ret = cpu_op_ref(&op);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+const struct dseek_backend dseek_backend_cpu = {
+	.abi = DSEEK_BACKEND_ABI,
+	.type = DRM_DSEEK_ENGINE_CPU,
+	.name = "cpu",
+	.summary = "this machine's cores: AVX2, AVX-512, AMX as they come [isa=, threads=, spin_us=]",
+	.open = cpu_open,
+	.close = cpu_close,
+	.run = cpu_run,
+};

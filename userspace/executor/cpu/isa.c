@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+/* Choice of the vector instructions. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "isa.h"
+
+static const char *const names[CPU_ISA_COUNT] = {
+	[CPU_ISA_SCALAR] = "scalar",
+	[CPU_ISA_AVX2] = "avx2",
+	[CPU_ISA_AVX512] = "avx512",
+	[CPU_ISA_AMX] = "amx",
+};
+
+const char *cpu_isa_name(enum cpu_isa isa)
+{
+	return isa < CPU_ISA_COUNT ? names[isa] : NULL;
+}
+
+enum cpu_isa cpu_isa_best(void)
+{
+	return CPU_ISA_SCALAR;
+}
+
+int cpu_isa_choose(const char *name, enum cpu_isa *ret_isa, char *err, size_t err_size)
+{
+	enum cpu_isa best = cpu_isa_best(), isa;
+
+	if (!name || !strcmp(name, "auto"))
+		name = getenv("DSEEK_CPU_ISA");
+	if (!name || !*name || !strcmp(name, "auto")) {
+		*ret_isa = best;
+		return 0;
+	}
+	for (isa = 0; isa < CPU_ISA_COUNT; isa++)
+		if (!strcmp(name, names[isa]))
+			break;
+	if (isa == CPU_ISA_COUNT) {
+		snprintf(err, err_size, "isa=%s: unknown; one of auto, scalar, avx2, avx512, amx", name);
+		return -EINVAL;
+	}
+	if (isa > best) {
+		snprintf(err, err_size, "isa=%s: this machine or build has at most %s", name, names[best]);
+		return -ENOTSUP;
+	}
+	*ret_isa = isa;
+	return 0;
+}
