@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+/* dseek: the table of sub-commands. */
+#include "cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define DSEEK_VERSION "0.1"
+
+struct command {
+	const char *group;	/* "", "model" or "bench" */
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *summary;
+};
+
+static const struct command commands[] = {
+	{ "", "version", cmd_version, "version of this program" },
+};
+
+static const struct {
+	const char *name, *summary;
+} groups[] = {
+	{ "model", "look into and make model files" },
+	{ "bench", "measurements; ratios within one run" },
+};
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static int group_size(const char *group)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < COUNT(commands); i++)
+		n += !strcmp(commands[i].group, group);
+	return n;
+}
+
+static void list(FILE *to, const char *group)
+{
+	unsigned int i;
+
+	fprintf(to, "Usage: dseek %s%sCOMMAND [OPTION...]\n\n", group, *group ? " " : "");
+	for (i = 0; i < COUNT(commands); i++)
+		if (!strcmp(commands[i].group, group))
+			fprintf(to, "  %-14s %s\n", commands[i].name, commands[i].summary);
+	for (i = 0; !*group && i < COUNT(groups); i++)
+		if (group_size(groups[i].name))
+			fprintf(to, "  %-14s %s\n", groups[i].name, groups[i].summary);
+	fprintf(to, "\n'dseek %s%sCOMMAND --help' tells more. DSEEK_LOG_LEVEL: error, warn, info, debug.\n", group,
+		*group ? " " : "");
+}
+
+static int dispatch(const char *group, int argc, char **argv)
+{
+	unsigned int i;
+
+	if (argc < 2) {
+		list(stderr, group);
+		return CLI_USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+		list(stdout, group);
+		return CLI_OK;
+	}
+	if (!*group && !strcmp(argv[1], "--version"))
+		return cmd_version(1, argv);
+	for (i = 0; i < COUNT(commands); i++)
+		if (!strcmp(commands[i].group, group) && !strcmp(commands[i].name, argv[1]))
+			return commands[i].run(argc - 1, argv + 1);
+	for (i = 0; !*group && i < COUNT(groups); i++)
+		if (!strcmp(groups[i].name, argv[1]) && group_size(argv[1]))
+			return dispatch(groups[i].name, argc - 1, argv + 1);
+	fprintf(stderr, "dseek%s%s: unknown %s '%s'\nTry 'dseek%s%s --help'.\n", *group ? " " : "", group,
+		argv[1][0] == '-' ? "option" : "command", argv[1], *group ? " " : "", group);
+	return CLI_USAGE;
+}
+
+int cmd_version(int argc, char **argv)
+{
+	static const struct cli_usage usage = { "dseek version", "", "Print the version of this program." };
+	static const struct cli_option options[] = { CLI_OPTIONS_END };
+
+	cli_parse(&usage, options, argc, argv);
+	printf("dseek %s\n", DSEEK_VERSION);
+	return CLI_OK;
+}
+
+int main(int argc, char **argv)
+{
+	int rc;
+
+	cli_log_init("dseek");
+	rc = dispatch("", argc, argv);
+	if (fflush(stdout) || ferror(stdout)) {
+		cli_log(CLI_ERROR, "standard output can't be written");
+		return rc ? rc : CLI_FAILED;
+	}
+	return rc;
+}
