@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+script-tests += tests/uapi/layout.sh
