@@ -12,6 +12,10 @@
  * sizes that the program states for its bindings; for a job only the sizes and ranges remain to be checked.
  * Values in memory that act as an index (token ids, positions, expert numbers) belong to the tenant, who
  * may change them at any time: an op reads such a value once and checks it, and the job faults with -ERANGE.
+ *
+ * Within a binding an output overlaps no other operand of its op, except where an op says "may be": then both
+ * have the same place, shape and strides. Two bindings of a job may still be the same memory: what is computed then is
+ * the tenant's own affair; that it stays within the bindings is ours. A binding's offset in its buffer is a multiple of 64.
  */
 #ifndef DSEEK_PROGRAM_H
 #define DSEEK_PROGRAM_H
@@ -40,7 +44,8 @@ enum dseek_dtype {
 /*
  * How the rows of a 2-D weight (or of each expert of a 3-D one) lie in memory.
  * ROWS: one after the other. PACKED: interleaved for the vector units, the same bits in another order;
- * dseek_tensor_pack() makes it, and only it and the ops know the order.
+ * dseek_tensor_pack() makes it, and only it and the ops know the order. A PACKED tensor is contiguous: stride[0] is
+ * dseek_row_bytes(ne0), stride[1] dseek_tensor_bytes(ne0, ne1), one expert, stride[2] is stride[1] * ne[2].
  */
 enum dseek_layout { DSEEK_LAYOUT_ROWS, DSEEK_LAYOUT_PACKED, DSEEK_LAYOUT_COUNT };
 
@@ -52,7 +57,7 @@ struct dseek_program_header {
 	uint16_t flags;		/* DSEEK_PROGRAM_* */
 	uint32_t total_size;	/* bytes, all of it */
 	uint16_t n_params, n_bindings;
-	uint32_t n_tensors, n_ops;
+	uint32_t n_tensors, n_ops;	/* at least one op */
 	uint64_t pad;
 };
 
@@ -68,7 +73,11 @@ struct dseek_program_binding {
 
 #define DSEEK_NO_PARAM	0xff
 
-/* Shapes as in GGUF: ne[0] varies fastest. Unused dimensions are 1. */
+/*
+ * Shapes as in GGUF: ne[0] varies fastest and is contiguous. Unused dimensions are 1. Extents are below 2^31. Elements do
+ * not overlap, in whatever order the dimensions lie. Strides are multiples of 4 for F32 and I32, else of 2. In the ops
+ * below, T, R and lower-case letters may be parameters (whose least value is 1); every other extent is a constant.
+ */
 struct dseek_program_tensor {
 	uint16_t dtype;		/* enum dseek_dtype */
 	uint16_t layout;	/* enum dseek_layout; PACKED: contiguous */
@@ -99,7 +108,8 @@ struct dseek_program_op {
 
 enum dseek_act { DSEEK_ACT_SILU, DSEEK_ACT_GELU_TANH, DSEEK_ACT_RELU, DSEEK_ACT_COUNT };
 enum dseek_rope { DSEEK_ROPE_INTERLEAVED, DSEEK_ROPE_NEOX, DSEEK_ROPE_COUNT };
-enum dseek_gate { DSEEK_GATE_SOFTMAX, DSEEK_GATE_SIGMOID, DSEEK_GATE_COUNT };
+/* UNIT: the largest logits are selected, the weight of each is 1 (a dense layer split into experts). */
+enum dseek_gate { DSEEK_GATE_SOFTMAX, DSEEK_GATE_SIGMOID, DSEEK_GATE_UNIT, DSEEK_GATE_COUNT };
 
 /*
  * Ops. T is the number of tokens of the run, N the capacity of the KV cache, D the head dimension. Activations are F32.
@@ -108,13 +118,13 @@ enum dseek_gate { DSEEK_GATE_SOFTMAX, DSEEK_GATE_SIGMOID, DSEEK_GATE_COUNT };
 enum dseek_op_code {
 	/* nothing */
 	DSEEK_OP_NOP,
-	/* i0: keep the engine busy for so many microseconds (tests, demonstrations) */
+	/* i0: keep the engine busy for so many microseconds, at most 10 s; may be a parameter (tests, demonstrations) */
 	DSEEK_OP_SPIN,
 	/* t0 src, t1 dst: same shape, any of F32/F16/BF16, converted */
 	DSEEK_OP_COPY,
 	/* t0 ids I32 [T], t1 table W [E,V], t2 out [E,T]; f0 scale (0: none) */
 	DSEEK_OP_EMBED,
-	/* t0 x [E,T], t1 weight F32 [E] or none, t2 out [E,T] (may be x); f0 eps. x / sqrt(mean(x^2) + eps) * w
+	/* t0 x [E,x,y], t1 weight F32 [E] or none, t2 out [E,x,y] (may be x); f0 eps. x / sqrt(mean(x^2) + eps) * w
 	   (Zhang and Sennrich 2019, equation 4). E may be a head dimension: [D,H,T] works on each head */
 	DSEEK_OP_RMSNORM,
 	/* t0 x [K,T]; up to three products sharing x: t1..t3 W [K,Nj]; t4..t6 out [Nj,T]; t7..t9 bias F32 [Nj] or none.
@@ -129,15 +139,16 @@ enum dseek_op_code {
 	/* t0 k [D,Hkv,T], t1 v [Dv,Hkv,T], t2 k cache [D,Hkv,N], t3 v cache [Dv,Hkv,N], t4 slots I32 [T], each < N */
 	DSEEK_OP_KV_STORE,
 	/* t0 q [D,Hq,T], t1 k cache [D,Hkv,N], t2 v cache [Dv,Hkv,N], t3 positions I32 [T] (token t sees cache slots 0..pos[t], pos < N),
-	   t4 out [Dv,Hq,T], t5 sinks F32 [Hq] or none; i0 window (0: full; else pos[t]-window < slot); f0 scale, f1 logit soft-cap (0: none) */
+	   t4 out [Dv,Hq,T], t5 sinks F32 [Hq] or none; i0 window (0: full; else pos[t]-window < slot), may be a parameter; f0 scale, f1 logit soft-cap (0: none) */
 	DSEEK_OP_ATTENTION,
 	/* t0 logits [X,T], t1 ids out I32 [k,T], t2 weights out [k,T], t3 selection bias F32 [X] or none; i0 k = ne[0] of ids, i1 enum dseek_gate;
-	   f0 scale (0: none), f1 least sum when NORMALISE (6.1e-5 in the reference). Ties go to the lower expert */
+	   f0 scale (0: none), f1 least sum when NORMALISE (6.1e-5 in the reference). Ties go to the lower expert; ids of a token are distinct and in
+	   falling order of what they were selected by */
 	DSEEK_OP_MOE_ROUTE,
 	/* t0 x [K,T], t1 ids I32 [k,T], t2 weights [k,T], t3 gate W [K,F,X], t4 up W [K,F,X], t5 down W [F,M,X], t6 out [M,T],
 	   t7 scratch F32 [F,k,T]; i0 enum dseek_act. out_t = sum_j weight_jt * down_e(act(gate_e x_t) * up_e x_t), e = ids_jt */
 	DSEEK_OP_MOE_FFN,
-	/* t0 a, t1 b, t2 out: same shape, F32 */
+	/* t0 a, t1 b, t2 out: same shape, F32; out may be a or b */
 	DSEEK_OP_ADD,
 	DSEEK_OP_MUL,
 	/* t0 x [E,T], t1 rows I32 [R], each < T, t2 out [E,R] */
@@ -178,8 +189,17 @@ struct dseek_program_view {	/* points into the blob */
 	const struct dseek_program_op *ops;
 };
 
-/* 0 and a view of @blob (which must stay and not change), or -EINVAL and in @err one sentence that names the op and what is wrong with it. */
+/*
+ * 0 and a view of @blob (8-aligned; must stay and not change), or -EINVAL and in @err (may be NULL) one sentence that
+ * names the op and the operand and what is wrong with it.
+ */
 int dseek_program_validate(const void *blob, size_t size, struct dseek_program_view *ret_view, char *err, size_t err_size);
+
+/* For people: the name of an op ("attention"), NULL if unknown; one op with its operands on a line, as snprintf() does. */
+const char *dseek_op_name(uint32_t code);
+int dseek_program_print_op(const struct dseek_program_view *view, uint32_t op, char *buf, size_t size);
+/* Header, parameters, bindings and ops, a line each, by @emit. */
+void dseek_program_dump(const struct dseek_program_view *view, void (*emit)(void *arg, const char *line), void *arg);
 
 /* ---- building (userspace/lib/program_build.c) */
 
@@ -189,10 +209,15 @@ struct dseek_builder *dseek_builder_create(uint32_t flags);	/* NULL: no memory *
 void dseek_builder_destroy(struct dseek_builder *b);
 int dseek_builder_param(struct dseek_builder *b, uint32_t min, uint32_t max);		/* its number */
 int dseek_builder_binding(struct dseek_builder *b, uint32_t access, uint64_t min_size);	/* its number */
-int dseek_builder_tensor(struct dseek_builder *b, const struct dseek_program_tensor *tensor);	/* its number */
+/* Its number. Unused extents may be 0 (meaning 1); strides all 0: contiguous. */
+int dseek_builder_tensor(struct dseek_builder *b, const struct dseek_program_tensor *tensor);
 int dseek_builder_op(struct dseek_builder *b, const struct dseek_program_op *op);	/* its number */
-/* Errors of the calls above are kept and reported here; *ret_blob is the caller's to free(). */
+/*
+ * Errors of the calls above are kept (they return the error, as do the calls after them) and reported here.
+ * Grows each binding's min_size and access to what tensors and ops need, and validates. *ret_blob is the caller's to free().
+ */
 int dseek_builder_finish(struct dseek_builder *b, void **ret_blob, size_t *ret_size);
+const char *dseek_builder_error(const struct dseek_builder *b);	/* one sentence on the kept error, "" if none */
 
 #ifdef __cplusplus
 }

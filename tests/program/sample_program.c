@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+#include "sample_program.h"
+
+#include <dseek.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { E = 64, H = 4, G = 2, D = 16, N = 32, F = 128, X = 4, K = 2, V = 96, T = 5, R = 2 };
+
+static uint64_t used[5];
+
+static int tensor(struct dseek_builder *b, uint32_t binding, uint32_t dtype, uint32_t layout, uint32_t ne0, uint32_t ne1,
+		  uint32_t ne2, int param_dim, int param)
+{
+	struct dseek_program_tensor t = {
+		.dtype = dtype, .layout = layout, .binding = binding, .offset = used[binding],
+		.ne = { ne0, ne1, ne2, 1 },
+		.ne_param = { DSEEK_NO_PARAM, DSEEK_NO_PARAM, DSEEK_NO_PARAM, DSEEK_NO_PARAM },
+	};
+
+	if (param_dim >= 0)
+		t.ne_param[param_dim] = param;
+	used[binding] += dseek_tensor_bytes(dtype, layout, ne0, ne1) * ne2;
+	used[binding] = (used[binding] + 63) & ~63ULL;
+	return dseek_builder_tensor(b, &t);
+}
+
+static int view(struct dseek_builder *b, uint32_t binding, uint64_t offset, uint32_t ne0, uint32_t ne1, uint32_t ne2,
+		int param_dim, int param)
+{
+	uint64_t keep = used[binding];
+	int n;
+
+	used[binding] = offset;
+	n = tensor(b, binding, DSEEK_F32, DSEEK_LAYOUT_ROWS, ne0, ne1, ne2, param_dim, param);
+	used[binding] = keep;
+	return n;
+}
+
+static void op(struct dseek_builder *b, uint32_t code, uint32_t flags, struct dseek_program_op o, int count, const int *t)
+{
+	o.code = code;
+	o.flags = flags;
+	for (int i = 0; i < DSEEK_OP_TENSORS; i++)
+		o.t[i] = i < count && t[i] >= 0 ? t[i] : DSEEK_NO_TENSOR;
+	dseek_builder_op(b, &o);
+}
+
+#define OP(code, flags, args, ...) \
+	op(b, DSEEK_OP_##code, flags, (struct dseek_program_op)args, sizeof((int[]){ __VA_ARGS__ }) / sizeof(int), \
+	   (int[]){ __VA_ARGS__ })
+#define ARGS(...) { __VA_ARGS__ }
+#define WEIGHT(type, layout, ...) tensor(b, B_WEIGHTS, DSEEK_##type, DSEEK_LAYOUT_##layout, __VA_ARGS__, -1, 0)
+#define ACT(ne0, ne1) tensor(b, B_ACT, DSEEK_F32, DSEEK_LAYOUT_ROWS, ne0, ne1, 1, 1, P_TOKENS)
+#define HEADS(ne0, ne1) tensor(b, B_ACT, DSEEK_F32, DSEEK_LAYOUT_ROWS, ne0, ne1, T, 2, P_TOKENS)
+
+void *sample_program(size_t *ret_size)
+{
+	struct dseek_builder *b = dseek_builder_create(DSEEK_PROGRAM_PRECISE);
+	int ids, pos, slots, rows, table, norm, wq, wk, wv, wo, gate, up, router, bias, xg, xu, xd, sinks, factors;
+	int x, y, q, k, v, att, attf, h, logits, eids, ew, scratch, half, kh, vh, kc, vc, picked, best;
+	uint64_t off;
+	void *blob;
+
+	for (int i = 0; i < 5; i++)
+		used[i] = 0;
+	dseek_builder_param(b, 1, T);
+	dseek_builder_param(b, 1, R);
+	dseek_builder_param(b, 0, 64);
+	dseek_builder_param(b, 0, 100);
+	for (int i = 0; i < 5; i++)
+		dseek_builder_binding(b, i == B_WEIGHTS || i == B_INPUT ? DSEEK_ACCESS_READ : 0, 0);
+
+	ids = tensor(b, B_INPUT, DSEEK_I32, DSEEK_LAYOUT_ROWS, T, 1, 1, 0, P_TOKENS);
+	pos = tensor(b, B_INPUT, DSEEK_I32, DSEEK_LAYOUT_ROWS, T, 1, 1, 0, P_TOKENS);
+	slots = tensor(b, B_INPUT, DSEEK_I32, DSEEK_LAYOUT_ROWS, T, 1, 1, 0, P_TOKENS);
+	rows = tensor(b, B_INPUT, DSEEK_I32, DSEEK_LAYOUT_ROWS, R, 1, 1, 0, P_ROWS);
+	table = WEIGHT(Q8_0, ROWS, E, V, 1);
+	norm = WEIGHT(F32, ROWS, E, 1, 1);
+	wq = WEIGHT(Q4_0, PACKED, E, E, 1);
+	wk = WEIGHT(Q8_0, PACKED, E, D * G, 1);
+	wv = WEIGHT(F16, ROWS, E, D * G, 1);
+	wo = WEIGHT(BF16, PACKED, E, E, 1);
+	gate = WEIGHT(Q4_1, ROWS, E, F, 1);
+	up = WEIGHT(Q4_1, PACKED, E, F, 1);
+	router = WEIGHT(F32, ROWS, E, X, 1);
+	bias = WEIGHT(F32, ROWS, X, 1, 1);
+	xg = WEIGHT(Q8_0, PACKED, E, F, X);
+	xu = WEIGHT(Q4_0, ROWS, E, F, X);
+	xd = WEIGHT(F32, PACKED, F, E, X);
+	sinks = WEIGHT(F32, ROWS, H, 1, 1);
+	factors = WEIGHT(F32, ROWS, D / 2, 1, 1);
+	x = ACT(E, T);
+	y = ACT(E, T);
+	off = used[B_ACT];
+	q = HEADS(D, H);
+	view(b, B_ACT, off, E, T, 1, 1, P_TOKENS);
+	k = ACT(D * G, T);
+	v = ACT(D * G, T);
+	kh = HEADS(D, G);
+	vh = HEADS(D, G);
+	att = HEADS(D, H);
+	attf = ACT(E, T);
+	h = ACT(F, T);
+	logits = ACT(X, T);
+	eids = tensor(b, B_ACT, DSEEK_I32, DSEEK_LAYOUT_ROWS, K, T, 1, 1, P_TOKENS);
+	ew = ACT(K, T);
+	scratch = tensor(b, B_ACT, DSEEK_F32, DSEEK_LAYOUT_ROWS, F, K, T, 2, P_TOKENS);
+	half = tensor(b, B_ACT, DSEEK_F16, DSEEK_LAYOUT_ROWS, E, T, 1, 1, P_TOKENS);
+	kc = tensor(b, B_CACHE, DSEEK_F16, DSEEK_LAYOUT_ROWS, D, G, N, -1, 0);
+	vc = tensor(b, B_CACHE, DSEEK_BF16, DSEEK_LAYOUT_ROWS, D, G, N, -1, 0);
+	picked = tensor(b, B_OUTPUT, DSEEK_F32, DSEEK_LAYOUT_ROWS, E, R, 1, 1, P_ROWS);
+	best = tensor(b, B_OUTPUT, DSEEK_I32, DSEEK_LAYOUT_ROWS, T, 1, 1, 0, P_TOKENS);
+
+	OP(NOP, 0, ARGS(), -1);
+	OP(SPIN, 0, ARGS(.i = { P_SPIN }, .i_param = 1), -1);
+	OP(COPY, 0, ARGS(), x, half);
+	OP(EMBED, 0, ARGS(.f = { 1 }), ids, table, x);
+	OP(RMSNORM, 0, ARGS(.f = { 1e-5f }), x, norm, x);
+	OP(LINEAR, 0, ARGS(), x, wq, wk, wv, q + 1, k, v);
+	OP(ROPE, 0, ARGS(.i = { D, DSEEK_ROPE_NEOX }, .f = { 1e4f, 1 }), q, pos, factors);
+	OP(KV_STORE, 0, ARGS(), kh, vh, kc, vc, slots);
+	OP(ATTENTION, 0, ARGS(.i = { P_WINDOW }, .i_param = 1, .f = { 0.25f, 0 }), q, kc, vc, pos, att, sinks);
+	OP(LINEAR, DSEEK_OPF_ACCUMULATE, ARGS(), attf, wo, -1, -1, x);
+	OP(GLU, 0, ARGS(.i = { DSEEK_ACT_SILU }), x, gate, up, h);
+	OP(LINEAR, 0, ARGS(), x, router, -1, -1, logits, -1, -1, bias);
+	OP(MOE_ROUTE, DSEEK_OPF_NORMALISE, ARGS(.i = { K, DSEEK_GATE_SOFTMAX }, .f = { 1, 6.1e-5f }), logits, eids, ew, bias);
+	OP(MOE_FFN, 0, ARGS(.i = { DSEEK_ACT_GELU_TANH }), x, eids, ew, xg, xu, xd, y, scratch);
+	OP(ADD, 0, ARGS(), x, y, x);
+	OP(MUL, 0, ARGS(), x, y, y);
+	OP(ROWS, 0, ARGS(), x, rows, picked);
+	OP(ARGMAX, 0, ARGS(), x, best);
+	if (dseek_builder_finish(b, &blob, ret_size)) {
+		fprintf(stderr, "sample program: %s\n", dseek_builder_error(b));
+		abort();
+	}
+	dseek_builder_destroy(b);
+	return blob;
+}
