@@ -24,7 +24,9 @@ base-ldflags += -fsanitize=$(SAN)
 endif
 ifneq ($(V),1)
 Q := @
+ifeq ($(findstring s,$(firstword -$(MAKEFLAGS))),)
 say = @printf '  %-7s %s\n' $(1) $(2)
+endif
 endif
 
 all:
@@ -45,9 +47,17 @@ built-tests := $(addprefix $(O)/,$(tests) $(check-programs) $(benches))
 
 all: $(O)/libdseek.a $(O)/libdseek.so $(O)/libdseek-model.a $(built)
 
+quote = '$(subst ','\'',$(1))'
 obj = $(patsubst %.c,$(O)/%.o,$(1))
 
-$(O)/%.o: %.c $(MAKEFILE_LIST)
+# What objects depend on besides their sources: this file changes when the compiler or a flag does.
+flags := $(CC) $(base-cflags) $(CFLAGS) $(foreach v,$(sort $(filter CFLAGS-%,$(.VARIABLES))),$(v)=$($(v)))
+$(O)/flags: force
+	@mkdir -p $(@D)
+	@printf '%s\n' $(call quote,$(flags)) | cmp -s - $@ || printf '%s\n' $(call quote,$(flags)) >$@
+force:
+
+$(O)/%.o: %.c $(O)/flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(base-cflags) $(CFLAGS) $(CFLAGS-$<) -MMD -MP -c $< -o $@
@@ -108,6 +118,6 @@ install: all
 clean:
 	rm -rf $(O)
 
-.PHONY: all check build-tests bench modules modules_clean install clean
+.PHONY: force all check build-tests bench modules modules_clean install clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
