@@ -28,6 +28,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 struct dseek_device;
 struct dseek_bo;
@@ -165,6 +166,7 @@ int dseek_syncobj_signal(struct dseek_syncobj *syncobj, uint64_t point);
 int dseek_syncobj_wait(struct dseek_syncobj *syncobj, uint64_t point, uint64_t deadline_ns);	/* -ETIME; also waits for a fence to appear */
 int dseek_syncobj_query(struct dseek_syncobj *syncobj, uint64_t *ret_point);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

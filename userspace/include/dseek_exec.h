@@ -13,6 +13,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 struct dseek_exec;
 struct dseek_backend;	/* userspace/executor/backend.h */
@@ -31,6 +32,7 @@ int dseek_exec_program(struct dseek_exec *exec, uint32_t tag, void *buf, size_t 
 /* The loop: fetch, run on @backend, give back, until *stop is set or the transport says the end. */
 int dseek_exec_run(struct dseek_exec *exec, const struct dseek_backend *backend, void *backend_state, const int *stop);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -26,6 +26,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 #define DSEEK_PROGRAM_MAGIC		0x504b5344u	/* "DSKP" */
 #define DSEEK_PROGRAM_VERSION		1
@@ -219,6 +220,7 @@ int dseek_builder_op(struct dseek_builder *b, const struct dseek_program_op *op)
 int dseek_builder_finish(struct dseek_builder *b, void **ret_blob, size_t *ret_size);
 const char *dseek_builder_error(const struct dseek_builder *b);	/* one sentence on the kept error, "" if none */
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif
