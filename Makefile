@@ -37,6 +37,7 @@ all:
 #   programs += NAME  installed; NAME-src, NAME-libs
 #   tests += NAME     run by make check; NAME-src, NAME-libs (NAME is a path: tests/arb/scenario)
 #   check-programs    built for the tests, not run as one (fuzzers, helpers); -src and -libs alike
+#   thread-tests += NAME  those of the tests that tools/check also runs with SAN=thread
 #   benches += NAME   run by make bench
 #   CFLAGS-FILE.c     flags of one source (vector instruction sets)
 fragments := kmod/arb/arb.mk $(sort $(wildcard userspace/*/*.mk tests/*/*.mk tools/*.mk kernels/*.mk))
@@ -92,6 +93,8 @@ script-tests += tests/layout.sh
 build-tests: all $(built-tests)
 check: build-tests
 	tests/run -o $(O) $(addprefix $(O)/,$(tests)) $(script-tests)
+print-thread-tests:
+	@echo $(addprefix $(O)/,$(thread-tests))
 bench: all $(addprefix $(O)/,$(benches))
 	@for b in $(benches); do echo "== $$b"; $(O)/$$b || exit 1; done
 
@@ -118,6 +121,6 @@ install: all
 clean:
 	rm -rf $(O)
 
-.PHONY: force all check build-tests bench modules modules_clean install clean
+.PHONY: force all check build-tests print-thread-tests bench modules modules_clean install clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
