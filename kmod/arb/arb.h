@@ -4,40 +4,66 @@
  *
  * Sans I/O: the core reads no clock, allocates nothing, takes no lock. The caller owns every
  * structure (embed them where convenient), holds one lock an engine around every call, and passes
- * the time. Decisions depend on the calls and their arguments alone, so a recorded run replays
- * exactly (tools/dseek-replay). Every operation is O(log n) in queues.
+ * the time (one that lies before an earlier call's counts as that). Decisions depend on the calls and their arguments alone,
+ * so a recorded run replays exactly (tools/dseek-replay). Every operation is O(log n) in queues.
  *
  * Time is in nanoseconds; engine time is what the executor measured. The unit of choice is a job;
- * jobs of one queue run in order.
+ * jobs of one queue run in order. Several jobs may be picked before the first is given back (the
+ * executor holds some ahead); what runs is the one that was picked first.
  *
  * Policy of an engine, in the order in which it is applied:
  *
  *  1. deadline. Each deadline queue is a constant-bandwidth server (Abeni and Buttazzo 1998, "Integrating
  *     multimedia applications in hard real-time systems", section 3): @budget_ns of engine time in each
- *     @period_ns, its own deadline postponed when the budget is spent. Eligible servers go first, the
- *     earliest server deadline before others. The sum of budget/period over the engine is kept at or
- *     below @deadline_permille by arb_queue_add(). A server whose budget is spent waits for
- *     its next period (it borrows nothing), so the classes below keep theirs.
- *  2. interactive before batch, as long as the interactive class has used no more than
- *     @interactive_permille of the engine time both have used since batch last came to have work; beyond that
- *     batch goes first. So batch never starves, and interactive work never waits behind batch
- *     work while it keeps to its share.
- *  3. Inside a class, weighted fair by virtual time on two levels: first the tenant with the least
- *     virtual time (its weight is the largest of its queues' in the class), then the queue
- *     with the least inside it. Virtual time advances by engine time divided by weight. A job is
- *     charged its predicted cost when it is picked and corrected when it ends. One that returns from
- *     idleness is lifted to the least virtual time of those that have work: it can't hoard, nor be starved.
+ *     @period_ns. When work arrives at an idle server at time r and what is left of its budget, q, is
+ *     more than the reserved rate allows until its deadline d (q * period > (d - r) * budget), or d
+ *     has passed, then d = r + period and q = budget. Servers with budget left go first, the least d before
+ *     others. A spent server waits until d, then gets d + period and a new budget, less what it
+ *     overran (it borrows nothing, so the classes below keep theirs; a hard reservation as in Linux'
+ *     SCHED_DEADLINE). The sum of budget/period over the engine is kept at or below @deadline_permille
+ *     by arb_queue_add().
+ *  2. interactive before batch, while interactive keeps to its share. A balance is kept while
+ *     batch has work: interactive adds what it uses times (1 - share), batch takes off what it uses times
+ *     share; interactive goes first while the balance is not above zero, batch else. The credit interactive
+ *     builds up while it is idle is bounded: it can hold batch off for @burst_ns and no longer. So batch
+ *     never starves, and interactive work never waits behind batch work while it keeps to its share.
+ *  3. Inside a class, weighted fair by virtual time on two levels (start-time fair queueing: Goyal, Vin and
+ *     Cheng 1996, section 2): first the tenant with the least virtual time (its weight is the largest of its
+ *     queues' in the class), then the queue with the least inside it. Virtual time advances by engine
+ *     time divided by weight. A job is charged its predicted cost when it is picked and
+ *     corrected when it ends. One that returns from idleness is lifted to the virtual time of
+ *     the one picked last (the least of those that had work), less a credit of at most two slices of
+ *     engine time: it can't hoard, nor be starved, and one that submits its next job
+ *     on the completion of the last still gets its share (the "deceptive idleness" of Iyer
+ *     and Druschel 2001). A new tenant or queue starts without credit.
  *
  * Ties break by order of arrival (a sequence number), never by address.
  *
  * Preemption: arb_wants_preempt() says whether something that is ready now is better than what runs:
- * a deadline server before another with a later deadline or any fair queue, interactive before batch
- * within its share, and a fair queue before one of its class that is ahead of it by more than @slice_ns.
+ *
+ *	runs			better
+ *	deadline		a server with an earlier deadline; anything ready, once its budget is spent
+ *	interactive, batch	any deadline server with budget
+ *	interactive		batch, once interactive is over its share by @slice_ns
+ *	batch			interactive within its share (but a batch job that got its turn because
+ *				interactive was over its share keeps it for @slice_ns)
+ *	same class		a tenant, or a queue of the same tenant, that is owed more than @slice_ns of engine time,
+ *				that is (virtual time that runs - virtual time that waits) * weight that waits
+ *
+ * Entitlement: what fluid sharing (generalised processor sharing: Parekh and Gallager 1993) gives a
+ * tenant of the engine time that was used by anyone, while it had work. Of each ns used, deadline tenants
+ * with work get their reserved rates; the rest goes to interactive and batch in proportion of the interactive
+ * share if both have work, else to the one that has; inside a class by tenant weight. If no fair class has
+ * work, deadline tenants get all, in proportion. A tenant that was served sooner than the fluid and is
+ * idle counts as having work until the fluid has caught up with it. So the entitlements of all
+ * tenants sum to what all have used, and used / entitled is 1 for everybody in an ideal run.
  */
 #ifndef DSEEK_ARB_H
 #define DSEEK_ARB_H
 
-#include "arb_env.h"
+#include "arb_heap.h"
+#include "arb_list.h"
+#include "arb_vtime.h"
 
 enum arb_class {			/* same numbers as enum drm_dseek_class */
 	ARB_CLASS_DEADLINE,
@@ -46,19 +72,26 @@ enum arb_class {			/* same numbers as enum drm_dseek_class */
 	ARB_CLASS_COUNT,
 };
 
+#define ARB_WEIGHT_MAX		65536
+#define ARB_PERIOD_MIN_NS	10000ULL	/* 10 us */
+#define ARB_PERIOD_MAX_NS	0xffffffffULL	/* 4.29 s */
+#define ARB_USED_MAX_NS		(1ULL << 40)	/* 18 min: longer runs are charged as that */
+
 struct arb_engine_params {
 	u32 deadline_permille;		/* of engine time deadline budgets may reserve, 0..950; default 750 */
 	u32 interactive_permille;	/* before batch goes first, 1..999; default 800 */
 	u64 slice_ns;			/* lead that a running fair queue may have; default 2 ms */
 	u64 default_cost_ns;		/* predicted cost of a program never seen; default 1 ms */
+	u64 burst_ns;			/* interactive may hold batch off after idleness; default 100 ms */
 };
 
 #define ARB_ENGINE_DEFAULTS { .deadline_permille = 750, .interactive_permille = 800, \
-			      .slice_ns = 2000000, .default_cost_ns = 1000000 }
+			      .slice_ns = 2000000, .default_cost_ns = 1000000, .burst_ns = 100000000 }
 
 /*
  * Learned cost of one program on one engine: exponentially weighted mean and mean deviation
- * (Jacobson 1988, "Congestion avoidance and control", appendix A), in ns.
+ * (Jacobson 1988, "Congestion avoidance and control", appendix A), in ns. A sample further than
+ * one mean above the mean counts as twice the mean, so that one bad run does not close the door.
  */
 struct arb_cost {
 	u64 mean_ns;
@@ -66,72 +99,168 @@ struct arb_cost {
 	u64 samples;
 };
 
-void arb_cost_update(struct arb_cost *cost, u64 used_ns);
+void arb_cost_update(struct arb_cost *cost, u64 used_ns);	/* with the job's used_ns, after it ended well */
 u64 arb_cost_mean(const struct arb_cost *cost, u64 default_ns);		/* for charging ahead */
 u64 arb_cost_bound(const struct arb_cost *cost, u64 default_ns);	/* mean + 4 deviations, for admission */
 
+enum arb_job_state { ARB_JOB_IDLE, ARB_JOB_READY, ARB_JOB_RUNNING };
+
 struct arb_job {
+	/* set by the caller before arb_job_ready() */
 	struct arb_queue *queue;
-	const struct arb_cost *cost;	/* of its program on this engine; may be NULL */
+	struct arb_cost *cost;		/* of its program on this engine; may be NULL */
 	u64 deadline_ns;		/* 0: none */
+	/* set by arb_job_ready() and from there on kept up */
 	u64 ready_ns;			/* since when it waits (set by arb_job_ready, arb_job_yield) */
-	u64 predicted_ns;		/* charged ahead */
-	u64 used_ns;			/* charged so far, all runs */
+	u64 predicted_ns;		/* charged ahead for this run */
+	u64 used_ns;			/* engine time measured so far, all runs */
 	u32 preemptions;
-	u32 state;			/* enum arb_job_state, private */
-	struct arb_node node;		/* private */
+	u32 state;			/* enum arb_job_state */
+	/* private from here */
+	u64 seq;			/* in its queue */
+	u64 bound_ns;			/* in its queue's backlog */
+	u64 start_ns;			/* when it came to be what runs */
+	u64 run_deadline;		/* its server's, when picked */
+	u64 run_budget;			/* its server's, when picked */
+	struct arb_vtime charged[2];	/* ahead: queue, tenant */
+	u32 split;			/* charged ahead to the balance */
+	u32 turn;			/* a batch job picked because interactive was over its share */
+	struct arb_list in_queue;	/* ready or running */
+	struct arb_list in_engine;	/* running */
+};
+
+/* private: something with a weight that competes by virtual time */
+struct arb_entity {
+	struct arb_node node;		/* in the heap of those with ready work */
+	struct arb_vtime vt;		/* with what is charged ahead */
+	struct arb_vtime ahead;		/* charged ahead, not settled */
+	u32 weight;
+	u32 known;			/* has had work before */
+};
+
+/* private: those that compete */
+struct arb_fair {
+	struct arb_heap ready;
+	struct arb_vtime floor;		/* virtual time of the one picked last; never falls */
+};
+
+/* private: a constant-bandwidth server */
+struct arb_server {
+	s64 left_ns;			/* of the budget, less what is charged ahead */
+	u64 ahead_ns;			/* charged ahead, not settled */
+	u64 deadline_ns;
 };
 
 struct arb_queue {
+	/* set by the caller before arb_queue_add() */
+	u32 class;			/* enum arb_class */
+	u32 weight;			/* interactive, batch: 1..ARB_WEIGHT_MAX; deadline: 0 */
+	u64 budget_ns, period_ns;	/* deadline: ARB_PERIOD_MIN_NS <= budget <= period <= ARB_PERIOD_MAX_NS; else 0 */
+	/* counters from arb_queue_add() on, read by anyone under the engine's lock */
 	struct arb_share *share;
-	u32 class;
-	u32 weight;			/* interactive, batch */
-	u64 budget_ns, period_ns;	/* deadline */
-	/* counters, read by anyone under the engine's lock */
-	u64 used_ns;
+	u64 used_ns;			/* engine time measured */
 	u64 queued_ns;			/* sum over jobs of the time from ready to picked */
-	u64 preemptions;
-	u64 deadline_misses;
+	u64 preemptions;		/* jobs given back unfinished */
+	u64 deadline_misses;		/* jobs done after their deadline */
 	u64 jobs_done;
 	/* private from here */
+	struct arb_list ready, running;	/* jobs, in order */
+	u32 jobs;			/* on both */
+	u64 next_seq;
+	struct arb_entity entity;	/* interactive, batch */
+	struct arb_node by_weight;
+	struct arb_server server;	/* deadline */
+	u32 spent;			/* its node is in which heap of the engine */
+	u64 backlog_ns;			/* sum of the bounds of its jobs */
+};
+
+/* private: a tenant in one class */
+struct arb_member {
+	struct arb_share *share;
+	struct arb_entity entity;
+	struct arb_fair queues;
+	struct arb_heap weights;	/* of all its queues, largest first */
+	u32 queue_count;
+	u32 working;			/* queues with jobs */
+	/* fluid */
+	u32 active;
+	u32 rate;			/* weight in the fluid: tenant weight; deadline: 2^-24 of the engine */
+	u64 used_ns, entitled_ns;
+	struct arb_vtime since;		/* fluid time up to which entitled_ns counts */
+	struct arb_node leaving;	/* by the fluid time at which it is caught up with */
 };
 
 /* One tenant on one engine. */
 struct arb_share {
 	struct arb_engine *engine;
-	u64 used_ns;			/* engine time charged, all classes */
-	u64 entitled_ns;		/* engine time it was entitled to while it had work (fluid ideal) */
+	u64 used_ns;			/* engine time measured, all classes */
+	u64 entitled_ns;		/* see above; exact after arb_share_settle(), else as of its last event */
 	/* private from here */
+	struct arb_member member[ARB_CLASS_COUNT];
+};
+
+/* private */
+struct arb_fluid {
+	struct arb_vtime now;
+	u64 rate;			/* sum over active members */
+	struct arb_heap leaving;
 };
 
 struct arb_engine {
 	struct arb_engine_params params;
+	u64 used_ns;			/* engine time measured, everybody's */
 	/* private from here */
+	u64 now_ns;
+	u64 seq;
+	u32 reserved;			/* deadline, 2^-24 of the engine */
+	u32 working[ARB_CLASS_COUNT];	/* queues with jobs */
+	struct arb_list running;	/* jobs in the order of picking */
+	struct arb_heap servers;	/* deadline queues with ready jobs and budget, by deadline */
+	struct arb_heap spent;		/* and without budget, by the time they get a new one */
+	struct arb_fair class[ARB_CLASS_COUNT];
+	s64 balance, balance_ahead;	/* interactive against batch, ns * 1000 */
+	u64 batch_since;		/* when batch last came to have work */
+	struct arb_fluid fluid[ARB_CLASS_COUNT];
 };
 
+/* -EINVAL: a parameter out of range. NULL: the defaults. */
 int arb_engine_init(struct arb_engine *engine, const struct arb_engine_params *params, u64 now_ns);
 void arb_share_init(struct arb_share *share, struct arb_engine *engine);
 void arb_share_fini(struct arb_share *share);	/* no queues left */
+void arb_share_settle(struct arb_share *share);	/* bring entitled_ns up to date */
 
-/* -EINVAL: a parameter out of range; -EBUSY: the engine's deadline share is spoken for */
+/* -EINVAL: a parameter out of range; -EBUSY: the engine's deadline share is spoken for. Nothing is changed then. */
 int arb_queue_add(struct arb_queue *queue, struct arb_share *share, u64 now_ns);
 void arb_queue_remove(struct arb_queue *queue, u64 now_ns);	/* no jobs left */
 
 /*
- * May this job be submitted? Deadline class with a deadline only: -ETIME if, by the learned
- * bound and what is reserved and queued before it, it can't be met; else 0.
+ * May this job (queue, cost and deadline_ns set, not yet ready) be submitted? For the deadline class and a
+ * job with a deadline: 0 if the server, given its budgets no sooner than the last moment of each
+ * period, has served the bounds of the jobs queued before it and its own by then; else -ETIME. What
+ * is admitted so is late by at most what was running and can't be stopped when it came
+ * (depth * longest op). Each refusal takes an eighth off the deviation learned, so that a
+ * program whose mean fits gets another chance: refused jobs teach nothing. Other jobs: 0.
  */
 int arb_job_admit(const struct arb_queue *queue, const struct arb_job *job, u64 now_ns);
 
 void arb_job_ready(struct arb_job *job, u64 now_ns);	/* may run now; in the order of its queue */
 void arb_job_cancel(struct arb_job *job, u64 now_ns);	/* ready, not running */
 
-struct arb_job *arb_pick(struct arb_engine *engine, u64 now_ns);	/* NULL: nothing may run now */
-u64 arb_next_event(const struct arb_engine *engine, u64 now_ns);	/* when to ask again if arb_pick said NULL; ~0: never */
-int arb_wants_preempt(const struct arb_engine *engine, u64 now_ns);	/* 1: something ready is better than what runs */
+/* NULL: nothing may run now. The caller holds back when the engine has as many jobs as it wants (its depth). */
+struct arb_job *arb_pick(struct arb_engine *engine, u64 now_ns);
+/*
+ * When to ask again (arb_pick, arb_wants_preempt) if no other call comes before: a spent server's next budget, or the
+ * moment at which what runs has had enough. May be now_ns; ~0: never.
+ */
+u64 arb_next_event(struct arb_engine *engine, u64 now_ns);
+int arb_wants_preempt(struct arb_engine *engine, u64 now_ns);	/* 1: something ready is better than what runs */
 
-/* @used_ns: engine time of this run, from pick to now as the executor measured it */
-void arb_job_yield(struct arb_job *job, u64 used_ns, u64 now_ns);	/* back to the head of its queue */
+/*
+ * Give a picked job back. @used_ns: engine time of this run as the executor measured it. Yield puts it back at its place
+ * in its queue; no later job of that queue is picked before it, and it is not picked before later ones that are still
+ * out have come back. After done the core has forgotten the job; its used_ns, preemptions and ready_ns may be read.
+ */
+void arb_job_yield(struct arb_job *job, u64 used_ns, u64 now_ns);
 void arb_job_done(struct arb_job *job, u64 used_ns, u64 now_ns);
 
 #endif /* DSEEK_ARB_H */

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/* What the core's sources share with each other and nobody else. */
+#ifndef DSEEK_ARB_CORE_H
+#define DSEEK_ARB_CORE_H
+
+#include "arb.h"
+
+#define ARB_RATE_SHIFT	24		/* rates of deadline queues: 2^-24 of the engine */
+
+static inline u64 arb_min(u64 a, u64 b)
+{
+	return a < b ? a : b;
+}
+
+static inline u64 arb_max(u64 a, u64 b)
+{
+	return a > b ? a : b;
+}
+
+/* The caller may have read its clock before it took the lock. */
+static inline u64 arb_now(struct arb_engine *engine, u64 now_ns)
+{
+	engine->now_ns = arb_max(engine->now_ns, now_ns);
+	return engine->now_ns;
+}
+
+static inline struct arb_member *arb_queue_member(const struct arb_queue *queue)
+{
+	return &queue->share->member[queue->class];
+}
+
+static inline struct arb_job *arb_queue_first(const struct arb_queue *queue)
+{
+	return arb_container_of(queue->ready.next, struct arb_job, in_queue);
+}
+
+/* It has a ready job, and none of its later jobs is out (they are about to come back: see arb_job_yield). */
+static inline int arb_queue_pickable(const struct arb_queue *queue)
+{
+	return !arb_list_empty(&queue->ready) &&
+	       (arb_list_empty(&queue->running) ||
+		arb_container_of(queue->running.prev, struct arb_job, in_queue)->seq <
+			arb_queue_first(queue)->seq);
+}
+
+static inline struct arb_queue *arb_node_queue(struct arb_node *node)
+{
+	return arb_container_of(node, struct arb_queue, entity.node);
+}
+
+static inline struct arb_member *arb_node_member(struct arb_node *node)
+{
+	return arb_container_of(node, struct arb_member, entity.node);
+}
+
+/* arb_server.c: the deadline class */
+u32 arb_server_rate(const struct arb_queue *queue);
+void arb_server_wake(struct arb_queue *queue, u64 now_ns);
+void arb_server_charge(struct arb_queue *queue, u64 ns);
+void arb_server_correct(struct arb_queue *queue, u64 charged_ns, u64 used_ns);
+void arb_server_update(struct arb_queue *queue);
+void arb_servers_renew(struct arb_engine *engine, u64 now_ns);
+
+/* arb_fair.c: virtual time inside a class */
+void arb_fair_add(struct arb_queue *queue);
+void arb_fair_remove(struct arb_queue *queue);
+void arb_fair_wake(struct arb_queue *queue);
+void arb_fair_charge(struct arb_job *job, u64 ns);
+void arb_fair_correct(struct arb_job *job, u64 used_ns);
+void arb_fair_update(struct arb_queue *queue);
+struct arb_queue *arb_fair_first(const struct arb_engine *engine, u32 class);
+
+/* arb_split.c: interactive against batch */
+u32 arb_split_class(const struct arb_engine *engine);
+void arb_split_charge(struct arb_engine *engine, struct arb_job *job);
+void arb_split_correct(struct arb_engine *engine, struct arb_job *job, u64 used_ns, u64 now_ns);
+
+/* arb_fluid.c: entitlements */
+void arb_fluid_join(struct arb_member *member);
+void arb_fluid_leave(struct arb_member *member);
+void arb_fluid_drop(struct arb_member *member);
+void arb_fluid_rate(struct arb_member *member, u32 rate);
+void arb_fluid_fold(struct arb_member *member);
+void arb_fluid_supply(struct arb_engine *engine, u64 ns);
+
+#endif /* DSEEK_ARB_CORE_H */

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+#include "arb_core.h"
+
+/* Gains of 1/8 and 1/4, as in the paper. */
+void arb_cost_update(struct arb_cost *cost, u64 used_ns)
+{
+	u64 used = arb_min(arb_max(used_ns, 1), ARB_USED_MAX_NS);
+	u64 off;
+
+	if (!cost->samples++) {
+		cost->mean_ns = used;
+		cost->dev_ns = used / 8;
+		return;
+	}
+	used = arb_min(used, cost->mean_ns * 2);
+	if (used >= cost->mean_ns) {
+		off = used - cost->mean_ns;
+		cost->mean_ns += (off + 7) / 8;
+	} else {
+		off = cost->mean_ns - used;
+		cost->mean_ns -= off / 8;
+	}
+	if (off >= cost->dev_ns)
+		cost->dev_ns += (off - cost->dev_ns) / 4;
+	else
+		cost->dev_ns -= (cost->dev_ns - off + 3) / 4;
+}
+
+u64 arb_cost_mean(const struct arb_cost *cost, u64 default_ns)
+{
+	return cost && cost->samples ? cost->mean_ns : default_ns;
+}
+
+u64 arb_cost_bound(const struct arb_cost *cost, u64 default_ns)
+{
+	return cost && cost->samples ? cost->mean_ns + 4 * cost->dev_ns : default_ns;
+}

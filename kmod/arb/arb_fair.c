@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* Start-time fair queueing on two levels: tenants of a class, queues of a tenant. */
+#include "arb_core.h"
+
+static struct arb_fair *class_of(const struct arb_queue *queue)
+{
+	return &queue->share->engine->class[queue->class];
+}
+
+/* The largest weight among the tenant's queues in the class; the last one stays when all are gone. */
+static void reweigh(struct arb_member *member)
+{
+	struct arb_node *node = arb_heap_first(&member->weights);
+
+	if (!node)
+		return;
+	member->entity.weight = arb_container_of(node, struct arb_queue, by_weight)->weight;
+	arb_fluid_rate(member, member->entity.weight);
+}
+
+void arb_fair_add(struct arb_queue *queue)
+{
+	struct arb_member *member = arb_queue_member(queue);
+
+	queue->entity.weight = queue->weight;
+	arb_heap_insert(&member->weights, &queue->by_weight, ARB_WEIGHT_MAX - queue->weight, 0,
+			queue->share->engine->seq++);
+	reweigh(member);
+}
+
+void arb_fair_remove(struct arb_queue *queue)
+{
+	struct arb_member *member = arb_queue_member(queue);
+
+	arb_heap_remove(&member->weights, &queue->by_weight);
+	reweigh(member);
+}
+
+static void lift(struct arb_entity *entity, const struct arb_fair *fair, u64 slice_ns)
+{
+	struct arb_vtime least = fair->floor;
+
+	if (entity->known)
+		least = arb_vtime_sub(least, arb_vtime_of(2 * slice_ns, entity->weight));
+	entity->known = 1;
+	if (arb_vtime_before(entity->vt, least))
+		entity->vt = least;
+}
+
+/* The queue's first job came. */
+void arb_fair_wake(struct arb_queue *queue)
+{
+	struct arb_member *member = arb_queue_member(queue);
+	u64 slice_ns = queue->share->engine->params.slice_ns;
+
+	if (member->working == 1)
+		lift(&member->entity, class_of(queue), slice_ns);
+	lift(&queue->entity, &member->queues, slice_ns);
+}
+
+static struct arb_vtime charge(struct arb_entity *entity, struct arb_fair *fair, u64 ns)
+{
+	struct arb_vtime by = arb_vtime_of(ns, entity->weight);
+
+	if (arb_vtime_before(fair->floor, entity->vt))
+		fair->floor = entity->vt;
+	entity->vt = arb_vtime_add(entity->vt, by);
+	entity->ahead = arb_vtime_add(entity->ahead, by);
+	return by;
+}
+
+/* Takes off exactly what was charged, even if the weight has changed since. */
+static void correct(struct arb_entity *entity, struct arb_vtime charged, u64 used_ns)
+{
+	entity->ahead = arb_vtime_sub(entity->ahead, charged);
+	entity->vt = arb_vtime_add(arb_vtime_sub(entity->vt, charged),
+				   arb_vtime_of(used_ns, entity->weight));
+}
+
+void arb_fair_charge(struct arb_job *job, u64 ns)
+{
+	struct arb_member *member = arb_queue_member(job->queue);
+
+	job->charged[0] = charge(&job->queue->entity, &member->queues, ns);
+	job->charged[1] = charge(&member->entity, class_of(job->queue), ns);
+}
+
+void arb_fair_correct(struct arb_job *job, u64 used_ns)
+{
+	correct(&job->queue->entity, job->charged[0], used_ns);
+	correct(&arb_queue_member(job->queue)->entity, job->charged[1], used_ns);
+}
+
+/* Into the heap, out of it, or to its new place; where nothing changes its turn among equals stays. */
+static void place(struct arb_engine *engine, struct arb_fair *fair, struct arb_entity *entity, int ready)
+{
+	struct arb_node *node = &entity->node;
+
+	if (arb_heap_holds(node)) {
+		if (ready && node->key == entity->vt.ns && node->frac == entity->vt.frac)
+			return;
+		arb_heap_remove(&fair->ready, node);
+	}
+	if (ready)
+		arb_heap_insert(&fair->ready, node, entity->vt.ns, entity->vt.frac, engine->seq++);
+}
+
+void arb_fair_update(struct arb_queue *queue)
+{
+	struct arb_engine *engine = queue->share->engine;
+	struct arb_member *member = arb_queue_member(queue);
+
+	place(engine, &member->queues, &queue->entity, arb_queue_pickable(queue));
+	place(engine, class_of(queue), &member->entity, arb_heap_first(&member->queues.ready) != NULL);
+}
+
+struct arb_queue *arb_fair_first(const struct arb_engine *engine, u32 class)
+{
+	struct arb_node *node = arb_heap_first(&engine->class[class].ready);
+
+	return node ? arb_node_queue(arb_heap_first(&arb_node_member(node)->queues.ready)) : NULL;
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* Deadline queues as constant-bandwidth servers with hard reservations. */
+#include "arb_core.h"
+
+u32 arb_server_rate(const struct arb_queue *queue)
+{
+	return (queue->budget_ns << ARB_RATE_SHIFT) / queue->period_ns;
+}
+
+/* Budgets until something is left again: one, or more if the server overran by whole budgets. */
+static u64 budgets_owed(const struct arb_server *server, u64 budget_ns)
+{
+	return server->left_ns > 0 ? 0 : (u64)-server->left_ns / budget_ns + 1;
+}
+
+/* A spent server gets the last of those at the start of the last period. */
+static u64 renewal_ns(const struct arb_queue *queue)
+{
+	return queue->server.deadline_ns +
+	       (budgets_owed(&queue->server, queue->budget_ns) - 1) * queue->period_ns;
+}
+
+static void fresh(struct arb_server *server, const struct arb_queue *queue, u64 now_ns)
+{
+	server->left_ns = (s64)queue->budget_ns - (s64)server->ahead_ns;
+	server->deadline_ns = now_ns + queue->period_ns;
+}
+
+static void renew(struct arb_server *server, const struct arb_queue *queue, u64 now_ns)
+{
+	u64 owed = budgets_owed(server, queue->budget_ns);
+
+	server->left_ns += owed * queue->budget_ns;
+	server->deadline_ns += owed * queue->period_ns;
+	/* Whole periods behind (the engine stood still): it must not make up for them at once. */
+	if (server->deadline_ns <= now_ns)
+		fresh(server, queue, now_ns);
+}
+
+/* The rule for work that arrives at an idle server; both products stay below 2^64 as periods do below 2^32. */
+static void wake(struct arb_server *server, const struct arb_queue *queue, u64 now_ns)
+{
+	if (server->left_ns <= 0) {
+		if (now_ns < renewal_ns(queue))
+			return;
+		renew(server, queue, now_ns);
+	}
+	if (now_ns >= server->deadline_ns ||
+	    (u64)server->left_ns * queue->period_ns > (server->deadline_ns - now_ns) * queue->budget_ns)
+		fresh(server, queue, now_ns);
+}
+
+void arb_server_wake(struct arb_queue *queue, u64 now_ns)
+{
+	wake(&queue->server, queue, now_ns);
+}
+
+void arb_server_charge(struct arb_queue *queue, u64 ns)
+{
+	queue->server.left_ns -= ns;
+	queue->server.ahead_ns += ns;
+}
+
+void arb_server_correct(struct arb_queue *queue, u64 charged_ns, u64 used_ns)
+{
+	struct arb_server *server = &queue->server;
+
+	server->ahead_ns -= charged_ns;
+	server->left_ns += charged_ns;
+	server->left_ns -= used_ns;
+	/* A budget may have been renewed on a prediction that was too high. */
+	if (server->left_ns > (s64)queue->budget_ns)
+		server->left_ns = queue->budget_ns;
+}
+
+/* Put the queue where it belongs: among the servers, the spent, or neither. */
+void arb_server_update(struct arb_queue *queue)
+{
+	struct arb_engine *engine = queue->share->engine;
+	struct arb_node *node = &queue->entity.node;
+	u32 spent = queue->server.left_ns <= 0;
+	u64 key = spent ? renewal_ns(queue) : queue->server.deadline_ns;
+
+	if (arb_heap_holds(node)) {
+		if (arb_queue_pickable(queue) && queue->spent == spent && node->key == key)
+			return;
+		arb_heap_remove(queue->spent ? &engine->spent : &engine->servers, node);
+	}
+	if (!arb_queue_pickable(queue))
+		return;
+	queue->spent = spent;
+	arb_heap_insert(spent ? &engine->spent : &engine->servers, node, key, 0, engine->seq++);
+}
+
+void arb_servers_renew(struct arb_engine *engine, u64 now_ns)
+{
+	struct arb_node *node;
+
+	while ((node = arb_heap_first(&engine->spent)) && node->key <= now_ns) {
+		struct arb_queue *queue = arb_node_queue(node);
+
+		renew(&queue->server, queue, now_ns);
+		arb_server_update(queue);
+	}
+}
+
+int arb_job_admit(const struct arb_queue *queue, const struct arb_job *job, u64 now_ns)
+{
+	u64 default_ns, work, end, periods;
+	struct arb_server server;
+
+	if (queue->class != ARB_CLASS_DEADLINE || !job->deadline_ns)
+		return 0;
+	default_ns = queue->share->engine->params.default_cost_ns;
+	work = queue->backlog_ns + arb_min(arb_cost_bound(job->cost, default_ns), ARB_USED_MAX_NS);
+	/* Jobs that are out count with their bounds, so not with what was charged ahead for them. */
+	server = queue->server;
+	server.left_ns += server.ahead_ns;
+	if (!queue->jobs)
+		wake(&server, queue, now_ns);
+	end = server.deadline_ns;
+	if ((s64)work > server.left_ns) {
+		periods = (work - server.left_ns + queue->budget_ns - 1) / queue->budget_ns;
+		if (periods > ARB_USED_MAX_NS / queue->period_ns)
+			goto refuse;
+		end += periods * queue->period_ns;
+	}
+	if (arb_max(end, now_ns + work) <= job->deadline_ns)
+		return 0;
+refuse:
+	if (job->cost)
+		job->cost->dev_ns -= (job->cost->dev_ns + 7) / 8;
+	return -ETIME;
+}

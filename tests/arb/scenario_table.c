@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+#include "scenario.h"
+
+static const struct step fifo[] = {
+	BATCH(0, 0, 1),
+	PICK_NONE(0), NEXT_NEVER(0),
+	READY(0, 0, 0, 100), READY(0, 1, 0, 100), READY(0, 2, 0, 100),
+	PICK(10, 0), PICK(10, 1), DONE(110, 0, 100), DONE(210, 1, 100), PICK(210, 2), PICK_NONE(210),
+	DONE(310, 2, 100), QUEUE_USED(0, 300), QUEUED(0, 230), ENTITLED(0, 300),
+	{ }
+};
+
+static const struct step cancel[] = {
+	BATCH(0, 0, 1), BATCH(1, 1, 1),
+	READY(0, 0, 0, 100), READY(0, 1, 0, 100), READY(0, 2, 1, 100),
+	CANCEL(0, 0), PICK(0, 1), CANCEL(0, 2), PICK_NONE(0), DONE(100, 1, 100),
+	REMOVE(0), REMOVE(1), PICK_NONE(100),
+	{ }
+};
+
+/* Start tags 0 0 | 1/2 1 1 3/2 2 2: weight 2 runs twice as often. */
+static const struct step weights[] = {
+	INTERACTIVE(0, 0, 1), INTERACTIVE(1, 1, 2),
+	READY(0, 0, 0, 1000), READY(0, 1, 0, 1000), READY(0, 2, 0, 1000),
+	READY(0, 3, 1, 1000), READY(0, 4, 1, 1000), READY(0, 5, 1, 1000), READY(0, 6, 1, 1000),
+	PICK(0, 0), DONE(1000, 0, 1000), PICK(1000, 3), DONE(2000, 3, 1000), PICK(2000, 4), DONE(3000, 4, 1000),
+	PICK(3000, 1), DONE(4000, 1, 1000), PICK(4000, 5), DONE(5000, 5, 1000), PICK(5000, 6), DONE(6000, 6, 1000),
+	ENTITLED(0, 2000), ENTITLED(1, 4000),
+	{ }
+};
+
+/* The same with depth 7: what is charged ahead decides before anything is measured. */
+static const struct step weights_ahead[] = {
+	INTERACTIVE(0, 0, 1), INTERACTIVE(1, 1, 2),
+	READY(0, 0, 0, 1000), READY(0, 1, 0, 1000), READY(0, 2, 0, 1000),
+	READY(0, 3, 1, 1000), READY(0, 4, 1, 1000), READY(0, 5, 1, 1000), READY(0, 6, 1, 1000),
+	PICK(0, 0), PICK(0, 3), PICK(0, 4), PICK(0, 1), PICK(0, 5), PICK(0, 6), PICK(0, 2), PICK_NONE(0),
+	{ }
+};
+
+/* Predicted 1 ms, used 4: the correction lets the other tenant run four times. */
+static const struct step mispredicted[] = {
+	BATCH(0, 0, 1), BATCH(1, 1, 1),
+	READY(0, 0, 0, 1000), READY(0, 1, 0, 1000),
+	READY(0, 2, 1, 1000), READY(0, 3, 1, 1000), READY(0, 4, 1, 1000), READY(0, 5, 1, 1000), READY(0, 6, 1, 1000),
+	PICK(0, 0), DONE(4000, 0, 4000), PICK(4000, 2), DONE(5000, 2, 1000), PICK(5000, 3), DONE(6000, 3, 1000),
+	PICK(6000, 4), DONE(7000, 4, 1000), PICK(7000, 5), DONE(8000, 5, 1000), PICK(8000, 1),
+	{ }
+};
+
+/* Three queues against one: the tenants still take turns, and the three take turns among themselves. */
+static const struct step more_queues[] = {
+	BATCH(0, 0, 1), BATCH(1, 0, 1), BATCH(2, 0, 1), BATCH(3, 1, 1),
+	READY(0, 0, 0, 100), READY(0, 1, 1, 100), READY(0, 2, 2, 100), READY(0, 3, 0, 100),
+	READY(0, 4, 3, 100), READY(0, 5, 3, 100), READY(0, 6, 3, 100),
+	PICK(0, 0), PICK(0, 4), PICK(0, 1), PICK(0, 5), PICK(0, 2), PICK(0, 6), PICK(0, 3),
+	{ }
+};
+
+/* Tenant 1 is away while 0 uses 20 ms; back, it is owed two slices (2 * 1 ms) and no more. */
+static const struct step idle_lift[] = {
+	PARAMS(750, 800, 1000, 100000),
+	BATCH(0, 0, 1), BATCH(1, 1, 1),
+	READY(0, 0, 1, 1000), PICK(0, 0), DONE(1000, 0, 1000),
+	READY(1000, 1, 0, 20000), PICK(1000, 1), DONE(21000, 1, 20000),
+	READY(21000, 2, 0, 1000), PICK(21000, 2),
+	READY(21000, 3, 1, 1000), READY(21000, 4, 1, 1000), READY(21000, 5, 1, 1000), READY(21000, 6, 1, 1000),
+	READY(21000, 7, 0, 1000),
+	DONE(22000, 2, 1000), PICK(22000, 3), PICK(22000, 4), PICK(22000, 5), PICK(22000, 7), PICK(22000, 6),
+	{ }
+};
+
+/* A new tenant starts where the others are, without the credit. */
+static const struct step newcomer[] = {
+	BATCH(0, 0, 1), BATCH(1, 1, 1),
+	READY(0, 0, 0, 50000), READY(0, 1, 0, 1000), READY(0, 2, 0, 1000), READY(0, 7, 0, 1000),
+	PICK(0, 0), DONE(50000, 0, 50000), PICK(50000, 1),
+	READY(50500, 3, 1, 1000), READY(50500, 4, 1, 1000), READY(50500, 5, 1, 1000),
+	DONE(51000, 1, 1000), PICK(51000, 3), PICK(51000, 2), PICK(51000, 4), PICK(51000, 7),
+	{ }
+};
+
+static const struct step interactive_first[] = {
+	PARAMS(750, 800, 2000, 100000),
+	BATCH(0, 0, 1), INTERACTIVE(1, 1, 1),
+	READY(0, 0, 0, 1000), READY(0, 1, 0, 1000),
+	READY(0, 2, 1, 1000), READY(0, 3, 1, 1000), READY(0, 4, 1, 1000), READY(0, 5, 1, 1000), READY(0, 6, 1, 1000),
+	READY(0, 7, 1, 1000),
+	/* 4 of 5 to interactive */
+	PICK(0, 2), PICK(0, 0), PICK(0, 3), PICK(0, 4), PICK(0, 5), PICK(0, 6), PICK(0, 1), PICK(0, 7),
+	{ }
+};
+
+/* Batch ran alone for a second: interactive may then hold it off for the burst (10 ms), not for four seconds. */
+static const struct step burst[] = {
+	PARAMS(750, 800, 2000, 10000),
+	BATCH(0, 0, 1), INTERACTIVE(1, 1, 1),
+	READY(0, 0, 0, 1000000), PICK(0, 0), DONE(1000000, 0, 1000000),
+	READY(1000000, 1, 0, 1000), READY(1000000, 2, 1, 5000), READY(1000000, 3, 1, 5000), READY(1000000, 4, 1, 5000),
+	READY(1000000, 5, 1, 5000),
+	PICK(1000000, 2), DONE(1005000, 2, 5000), PICK(1005000, 3), DONE(1010000, 3, 5000),
+	PICK(1010000, 4), DONE(1015000, 4, 5000), PICK(1015000, 1), DONE(1016000, 1, 1000), PICK(1016000, 5),
+	{ }
+};
+
+/* What interactive used while batch had nothing isn't held against it. */
+static const struct step no_grudge[] = {
+	BATCH(0, 0, 1), INTERACTIVE(1, 1, 1),
+	READY(0, 0, 1, 500000), PICK(0, 0), READY(499000, 1, 0, 1000), READY(499000, 2, 1, 1000),
+	READY(499000, 3, 1, 1000), READY(499000, 4, 0, 1000), PREEMPT(499000, 0),
+	/* 1 of the 500 ms was beside batch, then one job of 1 ms for batch is a fifth: it goes first once */
+	DONE(500000, 0, 500000), PICK(500000, 1), DONE(501000, 1, 1000), PICK(501000, 2), PICK(501000, 3),
+	{ }
+};
+
+static const struct step edf[] = {
+	DEADLINE(0, 0, 1000, 10000), DEADLINE(1, 1, 1000, 5000), INTERACTIVE(2, 2, 4),
+	READY(0, 0, 2, 500), READY(0, 1, 0, 500), READY(0, 2, 1, 500),
+	PICK(0, 2), PICK(0, 1), PICK(0, 0), PICK_NONE(0),
+	{ }
+};
+
+/* 1 ms in 10: the third job waits for the next period, and for one more after an overrun; batch runs meanwhile. */
+static const struct step throttle[] = {
+	DEADLINE(0, 0, 1000, 10000), BATCH(1, 1, 1),
+	READY(0, 0, 0, 500), READY(0, 1, 0, 500), READY(0, 2, 0, 500), READY(0, 3, 0, 500), READY(0, 10, 1, 5000),
+	PICK(0, 0), DONE(500, 0, 500), PICK(500, 1), DONE(1000, 1, 500), PICK(1000, 10), DONE(6000, 10, 5000),
+	PICK_NONE(6000), NEXT(6000, 10000), PICK_NONE(9999), PICK(10000, 2), DONE(11500, 2, 1500),
+	/* overran by 500: at 20000 there are 500 left */
+	PICK_NONE(11500), NEXT(11500, 20000), PICK(20000, 3), DONE(20500, 3, 500), PICK_NONE(20500),
+	QUEUE_USED(0, 3000),
+	{ }
+};
+
+/* Overran by two and a half budgets: two periods are skipped. */
+static const struct step overrun[] = {
+	DEADLINE(0, 0, 1000, 10000),
+	READY(0, 0, 0, 500), READY(0, 1, 0, 500),
+	PICK(0, 0), DONE(3500, 0, 3500), NEXT(3500, 30000), PICK_NONE(29999), PICK(30000, 1),
+	{ }
+};
+
+/* The wake-up rule: at 8 ms, 800 us are left until 10 ms, more than a tenth of the 2 ms: a new period from 8 on. */
+static const struct step wakeup[] = {
+	DEADLINE(0, 0, 1000, 10000), DEADLINE(1, 1, 1000, 9000),
+	READY(0, 0, 0, 200), PICK(0, 0), DONE(200, 0, 200),
+	READY(8000, 1, 0, 200), READY(8000, 2, 1, 200), PICK(8000, 2), PICK(8000, 1),
+	{ }
+};
+
+/* The engine stood still for 100 periods: the server gets one budget, not a hundred. */
+static const struct step standstill[] = {
+	DEADLINE(0, 0, 1000, 10000), BATCH(1, 1, 1),
+	READY(0, 0, 0, 1000), READY(0, 1, 0, 1000), READY(0, 2, 0, 1000), READY(0, 3, 0, 1000), READY(0, 10, 1, 1000),
+	PICK(1000000, 0), DONE(1001000, 0, 1000), PICK(1001000, 1), DONE(1002000, 1, 1000), PICK(1002000, 10),
+	NEXT(1002000, 1011000),
+	{ }
+};
+
+static const struct step admission[] = {
+	DEADLINE(0, 0, 2000, 10000), INTERACTIVE(1, 1, 1),
+	ADMIT(0, 0, 2000, 10000, 0),			/* one budget in one period */
+	ADMIT(0, 0, 2001, 10000, -ETIME),
+	ADMIT(0, 0, 2000, 9999, -ETIME),
+	ADMIT(0, 0, 2001, 20000, 0),
+	ADMIT(0, 0, 100, 0, 0),				/* no deadline: nothing to refuse */
+	ADMIT(0, 1, 100000, 1, 0),			/* not of the deadline class */
+	READY(0, 0, 0, 1500), ADMIT(0, 0, 500, 10000, 0), ADMIT(0, 0, 501, 10000, -ETIME),
+	ADMIT(0, 0, 2500, 20000, 0), ADMIT(0, 0, 2501, 20000, -ETIME),
+	PICK(0, 0), ADMIT(0, 0, 501, 10000, -ETIME), ADMIT(0, 0, 500, 10000, 0),
+	DONE(500, 0, 500),
+	/* what was used of this period's budget is gone, until the wake-up rule starts a new period */
+	ADMIT(500, 0, 1500, 10000, 0), ADMIT(500, 0, 2000, 10500, -ETIME), ADMIT(500, 0, 2000, 20000, 0),
+	ADMIT(8000, 0, 2000, 18000, 0), ADMIT(8000, 0, 2000, 17999, -ETIME),
+	{ }
+};
+
+static const struct step reservation[] = {
+	PARAMS(750, 800, 2000, 100000),
+	DEADLINE(0, 0, 5000, 10000),
+	REFUSED(1, 1, ARB_CLASS_DEADLINE, 2501, 10000, -EBUSY),
+	DEADLINE(1, 1, 2500, 10000),
+	REFUSED(2, 0, ARB_CLASS_DEADLINE, 10, 10000, -EBUSY),
+	REMOVE(0), DEADLINE(2, 0, 5000, 10000),
+	{ }
+};
+
+static const struct step bad_queues[] = {
+	REFUSED(0, 0, ARB_CLASS_COUNT, 1, 0, -EINVAL),
+	REFUSED(0, 0, ARB_CLASS_BATCH, 0, 0, -EINVAL),
+	REFUSED(0, 0, ARB_CLASS_BATCH, ARB_WEIGHT_MAX + 1, 0, -EINVAL),
+	REFUSED(0, 0, ARB_CLASS_BATCH, 1, 5, -EINVAL),
+	REFUSED(0, 0, ARB_CLASS_DEADLINE, 0, 10000, -EINVAL),
+	REFUSED(0, 0, ARB_CLASS_DEADLINE, 10001, 10000, -EINVAL),
+	REFUSED(0, 0, ARB_CLASS_DEADLINE, 9, 10000, -EINVAL),
+	REFUSED(0, 0, ARB_CLASS_DEADLINE, 10000, 4294968, -EINVAL),
+	INTERACTIVE(0, 0, ARB_WEIGHT_MAX),
+	{ }
+};
+
+static const struct step preempt_class[] = {
+	BATCH(0, 0, 1), INTERACTIVE(1, 1, 1), DEADLINE(2, 2, 1000, 10000), DEADLINE(3, 3, 1000, 5000),
+	PREEMPT(0, 0), READY(0, 0, 0, 50000), PREEMPT(0, 0), PICK(0, 0), PREEMPT(10, 0),
+	READY(100, 1, 1, 1000), PREEMPT(100, 1), YIELD(120, 0, 120), PICK(120, 1), PREEMPT(120, 0),
+	READY(200, 2, 2, 500), PREEMPT(200, 1), YIELD(220, 1, 100), PICK(220, 2), PREEMPT(220, 0),
+	READY(300, 3, 3, 500), PREEMPT(300, 1), YIELD(310, 2, 90), PICK(310, 3), PREEMPT(310, 0),
+	DONE(810, 3, 500), PICK(810, 2), DONE(1220, 2, 410), PICK(1220, 1), DONE(2120, 1, 900), PICK(2120, 0),
+	{ }
+};
+
+/* A deadline job beyond its server's budget gives way to anything. */
+static const struct step preempt_spent[] = {
+	DEADLINE(0, 0, 1000, 10000), BATCH(1, 1, 1),
+	READY(0, 0, 0, 500), READY(0, 1, 1, 500), PICK(0, 0), NEXT(0, 1000), PREEMPT(999, 0), PREEMPT(1000, 1),
+	YIELD(1010, 0, 1010), PICK(1010, 1), NEXT(1010, 10000), PREEMPT(5000, 0), PREEMPT(10000, 1),
+	{ }
+};
+
+/* Equal weights: the one that runs gives way when the other is owed more than the slice (2 ms). */
+static const struct step preempt_slice[] = {
+	BATCH(0, 0, 1), BATCH(1, 1, 1),
+	READY(0, 0, 0, 50000), PICK(0, 0), PREEMPT(10000, 0), READY(10000, 1, 1, 1000), PREEMPT(10000, 1),
+	YIELD(10000, 0, 10000), PICK(10000, 1), READY(10000, 2, 1, 50000), DONE(11000, 1, 1000), PICK(11000, 2),
+	PREEMPT(19000, 0), PREEMPT(21000, 0), NEXT(19000, 22000), PREEMPT(22000, 1),
+	{ }
+};
+
+/* Yields go back to the head, in order, and nothing of that queue passes them. */
+static const struct step yield_order[] = {
+	BATCH(0, 0, 1),
+	READY(0, 0, 0, 1000), READY(0, 1, 0, 1000), READY(0, 2, 0, 1000), READY(0, 3, 0, 1000),
+	PICK(0, 0), PICK(0, 1), PICK(0, 2), YIELD(500, 0, 500), PICK_NONE(500), YIELD(500, 1, 0), PICK_NONE(500),
+	YIELD(500, 2, 0), PICK(500, 0), PICK(500, 1), PICK(500, 2), PICK(500, 3),
+	DONE(1000, 0, 500), QUEUE_USED(0, 1000),
+	{ }
+};
+
+/* Charges of both runs are kept: after the yield the tenant is behind by what it used, not by what was predicted. */
+static const struct step yield_charge[] = {
+	BATCH(0, 0, 1), BATCH(1, 1, 1),
+	READY(0, 0, 0, 10000), READY(0, 1, 1, 1000), READY(0, 2, 1, 1000), READY(0, 3, 1, 1000),
+	PICK(0, 0), YIELD(2000, 0, 2000), PICK(2000, 1), PICK(2000, 2), PICK(2000, 0), PICK(2000, 3),
+	{ }
+};
+
+static const struct step misses[] = {
+	DEADLINE(0, 0, 1000, 10000), INTERACTIVE(1, 1, 1),
+	READY_BY(0, 0, 0, 500, 10000), PICK(0, 0), DONE(10000, 0, 500), MISSES(0, 0),
+	READY_BY(20000, 1, 0, 500, 30000), PICK(20000, 1), DONE(30001, 1, 500), MISSES(0, 1),
+	READY_BY(40000, 2, 1, 500, 1), PICK(40000, 2), DONE(40500, 2, 500), MISSES(1, 1),
+	{ }
+};
+
+/*
+ * gold reserves 4 in 10 ms and uses 3 at once, silver takes the other 7: in the fluid gold's 3 ms take
+ * until 7.5 ms, so both are entitled to just what they got.
+ */
+static const struct step entitlement[] = {
+	DEADLINE(0, 0, 4000, 10000), INTERACTIVE(1, 1, 1),
+	READY(0, 0, 0, 3000), READY(0, 1, 1, 7000), PICK(0, 0), DONE(3000, 0, 3000), PICK(3000, 1), DONE(10000, 1, 7000),
+	ENTITLED(0, 3000), ENTITLED(1, 7000),
+	{ }
+};
+
+/* Tenant 0 waits for tenant 1's long job: it was entitled to half of that. */
+static const struct step entitlement_owed[] = {
+	BATCH(0, 0, 1), BATCH(1, 1, 1),
+	READY(0, 0, 0, 1000), READY(0, 1, 1, 1000), PICK(0, 0), DONE(1000, 0, 1000), PICK(1000, 1),
+	READY(1000, 2, 0, 1000), DONE(9000, 1, 8000), ENTITLED(0, 4500), ENTITLED(1, 4500),
+	{ }
+};
+
+/* A clock read before the lock was taken: nothing goes backwards. */
+static const struct step late_clock[] = {
+	DEADLINE(0, 0, 1000, 10000),
+	READY(5000, 0, 0, 100), PICK(4000, 0), DONE(3000, 0, 100), QUEUED(0, 0), READY(2000, 1, 0, 100), PICK(1000, 1),
+	QUEUED(0, 0),
+	{ }
+};
+
+#define S(name)	{ #name, name }
+const struct scenario arb_scenarios[] = {
+	S(fifo), S(cancel), S(weights), S(weights_ahead), S(mispredicted), S(more_queues), S(idle_lift), S(newcomer),
+	S(interactive_first), S(burst), S(no_grudge), S(edf), S(throttle), S(overrun), S(wakeup), S(standstill),
+	S(admission), S(reservation), S(bad_queues), S(preempt_class), S(preempt_spent), S(preempt_slice),
+	S(yield_order), S(yield_charge), S(misses), S(entitlement), S(entitlement_owed), S(late_clock),
+	{ }
+};
