@@ -23,6 +23,7 @@ struct dseek_run {
 	/* Ask between ops: 0 go on; -EAGAIN: yield (return it); -ETIMEDOUT: aborted (return it). */
 	int (*poll)(void *poll_arg);
 	void *poll_arg;
+	uint64_t engine_ns;			/* in: 0; out: engine time to charge for this run, 0: what the clock measured */
 };
 
 struct dseek_backend {
@@ -44,6 +45,7 @@ struct dseek_backend {
 extern const struct dseek_backend dseek_backend_cpu, dseek_backend_null, dseek_backend_fault;
 
 /* Built in, or a path to a shared object; NULL and one sentence in @err if there is none. */
+const struct dseek_backend *dseek_backend_at(size_t index);	/* those built in; NULL past the last */
 const struct dseek_backend *dseek_backend_find(const char *name, char *err, size_t err_size);
 
 #endif /* DSEEK_BACKEND_H */
