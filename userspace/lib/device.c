@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+/* Devices: choice of the transport by name, and what a tenant may ask about the machine. */
+#include <stdio.h>
+#include <string.h>
+#include "object.h"
+
+static const struct dseek_transport *const transports[] = { &dseek_transport_embed };
+
+void dseek_device_get(struct dseek_device *dev)
+{
+	__atomic_add_fetch(&dev->refs, 1, __ATOMIC_RELAXED);
+}
+
+void dseek_device_put(struct dseek_device *dev)
+{
+	if (__atomic_sub_fetch(&dev->refs, 1, __ATOMIC_ACQ_REL) == 0)
+		dev->ops->close(dev);
+}
+
+static int open_on(const struct dseek_transport *ops, const char *arg,
+		   const struct dseek_open_params *params, struct dseek_device **ret_dev)
+{
+	struct dseek_device *dev;
+	int r;
+
+	r = ops->open(arg, params, &dev);
+	if (r)
+		return r;
+	dev->ops = ops;
+	dev->refs = 1;
+	*ret_dev = dev;
+	return 0;
+}
+
+int dseek_open(const char *spec, const struct dseek_open_params *params, struct dseek_device **ret_dev)
+{
+	static const struct dseek_open_params none;
+	size_t i, n;
+
+	if (!spec || !ret_dev)
+		return dseek_fail(-EINVAL, "dseek_open: %s is NULL", spec ? "ret_dev" : "spec");
+	if (!params)
+		params = &none;
+	if (strcmp(spec, "auto") == 0)
+		return open_on(&dseek_transport_embed, "", params, ret_dev);
+	for (i = 0; i < sizeof(transports) / sizeof(transports[0]); i++) {
+		n = strlen(transports[i]->name);
+		if (strncmp(spec, transports[i]->name, n) == 0 && spec[n] == ':')
+			return open_on(transports[i], spec + n + 1, params, ret_dev);
+	}
+	return dseek_fail(-EINVAL, "device '%.80s': not auto, drm: or embed:", spec);
+}
+
+void dseek_close(struct dseek_device *dev)
+{
+	if (dev)
+		dseek_device_put(dev);
+}
+
+const char *dseek_transport(const struct dseek_device *dev)
+{
+	return dev->ops->name;
+}
+
+int dseek_engine_info(struct dseek_device *dev, uint32_t index, struct dseek_engine_info *ret_info)
+{
+	if (!dev || !ret_info)
+		return dseek_fail(-EINVAL, "dseek_engine_info: %s is NULL", dev ? "ret_info" : "dev");
+	return dev->ops->engine_info(dev, index, ret_info);
+}
+
+int dseek_engine_find(struct dseek_device *dev, const char *name, struct dseek_engine_info *ret_info)
+{
+	struct dseek_engine_info info;
+	uint32_t i;
+	int r;
+
+	if (!dev || !ret_info)
+		return dseek_fail(-EINVAL, "dseek_engine_find: %s is NULL", dev ? "ret_info" : "dev");
+	for (i = 0; (r = dev->ops->engine_info(dev, i, &info)) == 0; i++) {
+		if (name ? strcmp(info.name, name) == 0 : info.attached) {
+			*ret_info = info;
+			return 0;
+		}
+	}
+	if (r != -ENOENT)
+		return r;
+	return name ? dseek_fail(-ENOENT, "no engine is called '%.40s'", name) :
+		      dseek_fail(-ENOENT, "no engine has an executor attached");
+}
+
+int dseek_tenant_info(struct dseek_device *dev, struct dseek_tenant_info *ret_info)
+{
+	if (!dev || !ret_info)
+		return dseek_fail(-EINVAL, "dseek_tenant_info: %s is NULL", dev ? "ret_info" : "dev");
+	return dev->ops->tenant_info(dev, ret_info);
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The embedded transport: the module's objects, in this process. One instance has one lock; under it lie
+ * all of its objects, the arbitration core's state included. What must happen after a change (fences
+ * calling their waiters, engines looking at their preemption word, sleepers being woken) is noted
+ * while the lock is held and done by embed_unlock(), so no call recurses and no one is woken into a held lock.
+ *
+ *   instance ─┬─ tenants ─── shares (one an engine used)
+ *             └─ engines ─── exec (what serves it: a thread of ours or dseek_exec_attach("embed:..."))
+ *   device ── tenant; queue ── share, jobs; job ── program, buffers, fences
+ */
+#ifndef DSEEK_EMBED_H
+#define DSEEK_EMBED_H
+
+#include <pthread.h>
+#include "../../kmod/arb/arb.h"
+#include "transport.h"
+
+#define EMBED_MAX_ENGINES	16
+#define EMBED_WAKES		8
+
+/* A futex that counts events. Guarded by the instance's lock, but for the kernel's look at @seq. */
+struct embed_event {
+	uint32_t seq;
+	uint32_t waiters;
+};
+
+struct embed_params {
+	char name[64];			/* of the instance */
+	char engine[256];		/* backend, or "none" */
+	char engine_name[DRM_DSEEK_NAME_LEN];
+	char options[512];		/* for the backend */
+	char trace[256];
+	uint64_t pinned_limit;		/* a tenant */
+	uint64_t limit_ns, grace_ns, recovery_ns;
+	uint32_t queue_limit, job_limit, weight_limit, class_mask;
+	uint32_t depth;
+	struct arb_engine_params arb;
+};
+
+struct embed_thread;
+struct embed_trace;
+
+struct embed_instance {
+	struct embed_instance *next;	/* under the list's lock, like @users */
+	uint32_t users;			/* devices, and executors attached from outside */
+	struct embed_params params;
+
+	pthread_mutex_t lock;
+	struct list tenants;
+	struct embed_engine *engines[EMBED_MAX_ENGINES];
+	uint32_t engine_count;
+	uint64_t last_id;		/* of tenants, buffers, programs, queues, jobs */
+	struct list signalled;		/* fences whose waits are to be called */
+	struct embed_event *wakes[EMBED_WAKES];
+	uint32_t wake_count;
+	struct embed_event sync_event;	/* some syncobj changed */
+	struct list free_jobs;
+
+	pthread_t timer;
+	pthread_cond_t timer_cond;
+	uint64_t timer_at;		/* when the timer thread looks again */
+	bool stopping;
+	struct embed_thread *thread;	/* our executor, or NULL */
+	bool respawn;			/* it was lost: start another */
+	uint32_t hung;			/* threads that never came back: the instance must stay for them */
+	struct embed_trace *trace;
+};
+
+struct embed_tenant {
+	struct list link;
+	struct embed_instance *inst;
+	uint32_t refs;
+	char name[DRM_DSEEK_NAME_LEN];
+	uint64_t id;
+	uint64_t pinned_bytes;
+	uint32_t queues, jobs;
+	struct embed_share *shares[EMBED_MAX_ENGINES];
+};
+
+struct embed_share {
+	struct arb_share arb;
+	uint64_t id;			/* in a trace */
+};
+
+struct embed_device {
+	struct dseek_device base;
+	struct embed_instance *inst;
+	struct embed_tenant *tenant;
+};
+
+struct embed_engine {
+	struct embed_instance *inst;
+	struct arb_engine arb;
+	char name[DRM_DSEEK_NAME_LEN];
+	uint32_t id, type, depth;
+	int32_t numa_node;
+	uint64_t caps, generation, busy_ns;
+	struct embed_exec *exec;	/* NULL: nobody serves it */
+	uint64_t lost_ns;		/* since when */
+	struct list queues;
+	uint32_t ready;			/* jobs arb_pick() may return, now or later */
+	bool dead;			/* nobody came back in time; until the next attach */
+	bool dirty;			/* something changed: embed_engine_kick() */
+};
+
+struct embed_exec {
+	struct dseek_exec base;
+	struct embed_engine *engine;
+	struct drm_dseek_control control;
+	struct drm_dseek_job_desc *desc;	/* [depth] */
+	struct embed_job *held[DRM_DSEEK_MAX_DEPTH];
+	struct list order;		/* jobs held, as fetched */
+	uint64_t head_ns;		/* since when the first of them is at the head */
+	struct embed_event event;
+	struct list maps, retired, reported;	/* embed_map.exec_link */
+	bool lost;
+	bool own_thread;		/* of ours: holds no user of the instance */
+};
+
+struct embed_map {
+	struct list exec_link, bo_link;
+	struct embed_exec *exec;
+	struct embed_bo *bo;
+};
+
+struct embed_bo {
+	struct dseek_bo base;
+	struct embed_tenant *tenant;
+	uint64_t id;
+	int fd;
+	uint32_t users;			/* the handle, jobs: charged while there are any */
+	struct list maps;		/* executors' */
+};
+
+struct embed_program {
+	struct dseek_program base;
+	struct embed_instance *inst;
+	uint64_t id;
+	uint32_t refs;			/* the handle, jobs */
+	uint32_t size;
+	void *blob;
+	struct arb_cost cost[EMBED_MAX_ENGINES];
+};
+
+struct embed_result {
+	uint64_t seqno;
+	struct dseek_job_result result;
+};
+
+struct embed_queue {
+	struct dseek_queue base;
+	struct arb_queue arb;
+	struct embed_tenant *tenant;
+	struct embed_engine *engine;
+	struct list link;		/* engine's queues */
+	uint64_t id;
+	bool closed;			/* the handle is gone; freed with its last job */
+	struct list jobs;		/* not complete, in order */
+	struct list blocked;		/* of those, the ones not yet handed to arb, in order */
+	struct list flight;		/* of those, the ones an executor has, in order */
+	uint64_t submitted, completed, faulted, engine_ns;
+	struct embed_event event;
+	uint64_t wake_at;		/* least number waited for */
+	struct embed_result ring[DRM_DSEEK_STATUS_RING];
+};
+
+struct embed_wait {
+	struct list link;
+	struct embed_fence *fence;	/* a reference; NULL: not waiting */
+	void *owner;
+	void (*fn)(struct embed_wait *wait, int error);
+};
+
+/* A fence; or a node of a timeline, which signals after its own fence and all nodes before it. */
+struct embed_fence {
+	uint32_t refs;
+	bool signalled;
+	int error;
+	struct list waits;
+	struct list work;		/* instance's signalled */
+	uint64_t point, prev_point;	/* timeline; 0: not a node */
+	struct embed_instance *inst;	/* of a node */
+	struct embed_fence *prev;	/* while it isn't signalled */
+	uint32_t pending;
+	struct embed_wait on_fence, on_prev;
+};
+
+struct embed_syncobj {
+	struct dseek_syncobj base;
+	struct embed_fence *fence;	/* the newest, or NULL */
+};
+
+enum embed_job_state { EMBED_JOB_BLOCKED, EMBED_JOB_READY, EMBED_JOB_RUNNING, EMBED_JOB_YIELDED, EMBED_JOB_FINISHED };
+
+struct embed_job {
+	struct arb_job arb;
+	struct list link;		/* queue's jobs, or the instance's free ones */
+	struct list state_link;		/* queue's blocked or flight */
+	struct list order_link;		/* exec's order */
+	struct embed_queue *queue;
+	struct embed_program *prog;
+	struct embed_fence *fence;	/* NULL: signals nothing */
+	enum embed_job_state state;
+	int error, wait_error;
+	uint32_t waits_left, flags, tag;
+	bool abort;
+	uint64_t id, seqno, cursor, limit_ns;
+	uint64_t submit_ns, start_ns, abort_ns, engine_ns;
+	uint64_t yield_ns;		/* of the run it gave back, until arb hears of it */
+	uint32_t binding_count, const_size, wait_count;
+	struct embed_binding {
+		struct embed_bo *bo;
+		uint64_t offset, size;
+		uint32_t access;
+	} bindings[DRM_DSEEK_MAX_BINDINGS];
+	struct embed_wait waits[DRM_DSEEK_MAX_SYNCS];
+	uint8_t consts[DRM_DSEEK_MAX_CONSTS];
+};
+
+/* embed_lock.c */
+void embed_lock(struct embed_instance *inst);
+void embed_unlock(struct embed_instance *inst);
+void embed_wake(struct embed_instance *inst, struct embed_event *event);	/* at unlock */
+/* Gives up the lock until woken or @until_ns (0 is long past, ~0 never); false once that has passed. */
+bool embed_sleep(struct embed_instance *inst, struct embed_event *event, uint64_t until_ns);
+
+/* embed_instance.c */
+int embed_instance_get(const char *spec, const char *default_engine, struct embed_instance **ret_inst);
+void embed_instance_put(struct embed_instance *inst);
+int embed_tenant_get(struct embed_instance *inst, const char *name, struct embed_tenant **ret_tenant);
+void embed_tenant_put(struct embed_tenant *tenant);	/* lock held */
+struct embed_share *embed_share_get(struct embed_tenant *tenant, struct embed_engine *engine);
+
+/* embed_spec.c */
+int embed_spec_parse(const char *spec, const char *default_engine, struct embed_params *params);
+
+/* embed_bo.c */
+int embed_bo_create(struct dseek_device *dev, uint64_t size, uint32_t flags, int numa_node, struct dseek_bo **ret_bo);
+void embed_bo_destroy(struct dseek_bo *bo);
+int embed_bo_export(struct dseek_bo *bo, int *ret_fd);
+int embed_bo_import(struct dseek_device *dev, int fd, struct dseek_bo **ret_bo);
+void embed_bo_put(struct embed_bo *bo);			/* a user; lock held */
+void embed_map_drop(struct embed_map *map);		/* lock held */
+
+/* embed_program.c */
+int embed_program_create(struct dseek_device *dev, const void *blob, size_t size, struct dseek_program **ret_prog);
+void embed_program_destroy(struct dseek_program *prog);
+void embed_program_put(struct embed_program *prog);	/* lock held */
+
+/* embed_sync.c */
+struct embed_fence *embed_fence_create(void);
+void embed_fence_put(struct embed_fence *fence);
+void embed_fence_signal(struct embed_instance *inst, struct embed_fence *fence, int error);
+void embed_fences_run(struct embed_instance *inst);	/* by embed_unlock() */
+void embed_wait_on(struct embed_wait *wait, struct embed_fence *fence, void (*fn)(struct embed_wait *, int));
+/* What a job that waits for @point waits for; NULL and *ret_missing if nothing will ever signal it yet. */
+struct embed_fence *embed_syncobj_find(struct embed_syncobj *syncobj, uint64_t point, bool *ret_missing);
+/* @node: a fence to become the timeline's newest node (unused for a binary one) */
+void embed_syncobj_install(struct embed_instance *inst, struct embed_syncobj *syncobj, uint64_t point,
+			   struct embed_fence *fence, struct embed_fence *node);
+int embed_syncobj_create(struct dseek_device *dev, int signalled, struct dseek_syncobj **ret_syncobj);
+void embed_syncobj_destroy(struct dseek_syncobj *syncobj);
+int embed_syncobj_signal(struct dseek_syncobj *syncobj, uint64_t point);
+int embed_syncobj_wait(struct dseek_syncobj *syncobj, uint64_t point, uint64_t deadline_ns);
+int embed_syncobj_query(struct dseek_syncobj *syncobj, uint64_t *ret_point);
+
+/* embed_queue.c */
+int embed_queue_create(struct dseek_device *dev, const struct dseek_queue_params *params, struct dseek_queue **ret_queue);
+void embed_queue_destroy(struct dseek_queue *queue);
+int embed_queue_stats(struct dseek_queue *queue, struct dseek_queue_stats *ret_stats);
+int embed_wait_seqno(struct dseek_queue *queue, uint64_t seqno, uint64_t deadline_ns, struct dseek_job_result *ret_result);
+void embed_queue_release(struct embed_queue *queue);	/* if closed and empty; lock held */
+
+/* embed_job.c; lock held */
+int embed_submit(struct dseek_queue *queue, const struct dseek_job *jobs, uint32_t count, uint64_t *ret_seqno, int *ret_error);
+void embed_queue_advance(struct embed_queue *queue);	/* hand arb what became ready */
+void embed_job_finish(struct embed_job *job, int error);	/* arb knows it no more */
+void embed_job_cancel(struct embed_job *job, int error);	/* not running */
+
+/* embed_engine.c; lock held */
+struct embed_engine *embed_engine_find(struct embed_instance *inst, uint32_t id);
+void embed_engine_dirty(struct embed_engine *engine);
+void embed_engine_kick(struct embed_engine *engine, uint64_t now);
+void embed_engine_fail(struct embed_engine *engine, int error);	/* everything that waits */
+struct embed_job *embed_engine_pick(struct embed_engine *engine, uint64_t now);
+int embed_exec_complete(struct embed_exec *exec, const struct drm_dseek_completion *c, uint64_t now);
+void embed_exec_lose(struct embed_exec *exec, uint64_t now);
+
+/* embed_exec.c */
+int embed_exec_attach(struct embed_instance *inst, struct drm_dseek_attach *attach, bool own_thread,
+		      struct dseek_exec **ret_exec);
+
+/* embed_timer.c */
+int embed_timer_start(struct embed_instance *inst);
+void embed_timer_stop(struct embed_instance *inst);
+void embed_timer_at(struct embed_instance *inst, uint64_t at_ns);	/* lock held */
+
+/* embed_thread.c */
+int embed_thread_start(struct embed_instance *inst);
+void embed_thread_stop(struct embed_instance *inst);
+
+#endif /* DSEEK_EMBED_H */

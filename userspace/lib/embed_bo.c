@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Buffers: memory files, sealed against shrinking (so that no importer can be made to fault), populated
+ * and mapped once. The executor's threads use the tenant's own mapping.
+ */
+#include <fcntl.h>
+#include <numa.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "embed.h"
+
+#define HUGE_PAGE	(2ull << 20)
+
+/* Under the lock: may the tenant have so much more? */
+static int charge(struct embed_tenant *tenant, uint64_t size)
+{
+	uint64_t limit = tenant->inst->params.pinned_limit;
+
+	if (size > limit || tenant->pinned_bytes > limit - size)
+		return dseek_fail(-EDQUOT, "buffer: %llu bytes and %llu already, tenant %s may have %llu",
+				  (unsigned long long)size, (unsigned long long)tenant->pinned_bytes,
+				  tenant->name, (unsigned long long)limit);
+	tenant->pinned_bytes += size;
+	return 0;
+}
+
+/*
+ * Huge pages come from the reserved pool if it has enough of them, else by the kernel's grace
+ * (shmem_enabled=advise); with neither, the buffer is as good with small ones.
+ */
+static int open_file(uint64_t *size, uint32_t flags)
+{
+	int fd;
+
+	if (flags & DSEEK_BO_HUGE && *size >= HUGE_PAGE) {
+		uint64_t huge = (*size + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
+
+		fd = memfd_create("dseek-bo", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
+		if (fd >= 0) {
+			if (ftruncate(fd, huge) == 0 && fallocate(fd, 0, 0, huge) == 0) {
+				*size = huge;
+				return fd;
+			}
+			close(fd);
+		}
+	}
+	fd = memfd_create("dseek-bo", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, *size)) {
+		close(fd);
+		return -errno;
+	}
+	return fd;
+}
+
+static int map_file(int fd, uint64_t size, uint32_t flags, int numa_node, void **ret_map)
+{
+	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (map == MAP_FAILED)
+		return -errno;
+	if (flags & DSEEK_BO_HUGE)
+		madvise(map, size, MADV_HUGEPAGE);
+	if (numa_node >= 0)
+		numa_tonode_memory(map, size, numa_node);
+	/* Now, so that no job pays for it, and what the machine can't give is known here. */
+	if (madvise(map, size, MADV_POPULATE_WRITE) && errno != EINVAL) {
+		int error = errno == EFAULT ? ENOMEM : errno;
+
+		munmap(map, size);
+		return -error;
+	}
+	*ret_map = map;
+	return 0;
+}
+
+static int publish(struct embed_device *dev, int fd, void *map, uint64_t size, struct dseek_bo **ret_bo)
+{
+	struct embed_bo *bo = calloc(1, sizeof(*bo));
+
+	if (!bo)
+		return -ENOMEM;
+	bo->base.map = map;
+	bo->base.size = size;
+	bo->fd = fd;
+	bo->users = 1;
+	list_init(&bo->maps);
+	embed_lock(dev->inst);
+	bo->tenant = dev->tenant;
+	bo->tenant->refs++;
+	bo->id = ++dev->inst->last_id;
+	embed_unlock(dev->inst);
+	*ret_bo = &bo->base;
+	return 0;
+}
+
+static int charge_locked(struct embed_device *dev, uint64_t size)
+{
+	int r;
+
+	embed_lock(dev->inst);
+	r = charge(dev->tenant, size);
+	embed_unlock(dev->inst);
+	return r;
+}
+
+static void uncharge_locked(struct embed_device *dev, uint64_t size)
+{
+	embed_lock(dev->inst);
+	dev->tenant->pinned_bytes -= size;
+	embed_unlock(dev->inst);
+}
+
+int embed_bo_create(struct dseek_device *base, uint64_t size, uint32_t flags, int numa_node,
+		    struct dseek_bo **ret_bo)
+{
+	struct embed_device *dev = container_of(base, struct embed_device, base);
+	uint64_t page = sysconf(_SC_PAGESIZE), asked;
+	void *map;
+	int fd, r;
+
+	if (size > INT64_MAX - HUGE_PAGE)
+		return dseek_fail(-ENOMEM, "buffer: %llu bytes are more than any machine has", (unsigned long long)size);
+	if (numa_node >= 0 && (numa_available() < 0 || numa_node > numa_max_node()))
+		return dseek_fail(-EINVAL, "buffer: this machine has no NUMA node %d", numa_node);
+	size = (size + page - 1) & ~(page - 1);
+	r = charge_locked(dev, size);
+	if (r)
+		return r;
+	asked = size;
+	fd = open_file(&size, flags);
+	if (fd < 0) {
+		r = fd;
+		goto err_uncharge;
+	}
+	if (size != asked) {	/* whole huge pages */
+		r = charge_locked(dev, size - asked);
+		if (r)
+			goto err_close;
+		asked = size;
+	}
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
+		r = -errno;
+		goto err_close;
+	}
+	r = map_file(fd, size, flags, numa_node, &map);
+	if (r)
+		goto err_close;
+	r = publish(dev, fd, map, size, ret_bo);
+	if (r)
+		goto err_unmap;
+	return 0;
+
+err_unmap:
+	munmap(map, size);
+err_close:
+	close(fd);
+err_uncharge:
+	uncharge_locked(dev, asked);
+	return r == -EDQUOT ? r : dseek_fail(r, "buffer: no memory for %llu bytes", (unsigned long long)size);
+}
+
+int embed_bo_export(struct dseek_bo *base, int *ret_fd)
+{
+	struct embed_bo *bo = container_of(base, struct embed_bo, base);
+	int fd = fcntl(bo->fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return dseek_fail(-errno, "export: no file descriptor left");
+	*ret_fd = fd;
+	return 0;
+}
+
+int embed_bo_import(struct dseek_device *base, int fd, struct dseek_bo **ret_bo)
+{
+	struct embed_device *dev = container_of(base, struct embed_device, base);
+	int seals = fcntl(fd, F_GET_SEALS);
+	struct stat st;
+	void *map;
+	int own, r;
+
+	if (seals < 0 || fstat(fd, &st))
+		return dseek_fail(errno == EBADF ? -EBADF : -EINVAL, "import: file descriptor %d is no buffer", fd);
+	if (!(seals & F_SEAL_SHRINK) || st.st_size == 0)
+		return dseek_fail(-EINVAL, "import: the memory file isn't sealed against shrinking");
+	own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (own < 0)
+		return dseek_fail(-errno, "import: no file descriptor left");
+	r = charge_locked(dev, st.st_size);
+	if (r)
+		goto err_close;
+	r = map_file(own, st.st_size, 0, -1, &map);
+	if (r)
+		goto err_uncharge;
+	r = publish(dev, own, map, st.st_size, ret_bo);
+	if (r)
+		goto err_unmap;
+	return 0;
+
+err_unmap:
+	munmap(map, st.st_size);
+err_uncharge:
+	uncharge_locked(dev, st.st_size);
+err_close:
+	close(own);
+	return r == -EDQUOT ? r : dseek_fail(r, "import: can't map %llu bytes", (unsigned long long)st.st_size);
+}
+
+static void bo_free(struct embed_bo *bo)
+{
+	if (bo->users || !list_empty(&bo->maps))
+		return;
+	munmap(bo->base.map, bo->base.size);
+	close(bo->fd);
+	embed_tenant_put(bo->tenant);
+	free(bo);
+}
+
+void embed_bo_put(struct embed_bo *bo)
+{
+	if (--bo->users)
+		return;
+	bo->tenant->pinned_bytes -= bo->base.size;
+	list_for_each(link, &bo->maps) {
+		struct embed_map *map = container_of(link, struct embed_map, bo_link);
+
+		list_del(&map->exec_link);
+		list_add_tail(&map->exec_link, &map->exec->retired);
+		embed_wake(bo->tenant->inst, &map->exec->event);
+	}
+	bo_free(bo);
+}
+
+void embed_map_drop(struct embed_map *map)
+{
+	struct embed_bo *bo = map->bo;
+
+	list_del(&map->exec_link);
+	list_del(&map->bo_link);
+	free(map);
+	bo_free(bo);
+}
+
+void embed_bo_destroy(struct dseek_bo *base)
+{
+	struct embed_bo *bo = container_of(base, struct embed_bo, base);
+	struct embed_instance *inst = bo->tenant->inst;
+
+	embed_lock(inst);
+	embed_bo_put(bo);
+	embed_unlock(inst);
+}

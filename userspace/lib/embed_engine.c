@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT
+/* Engines: what arb decides, carried out; jobs between arb and the executor that holds them. */
+#include "embed.h"
+
+struct embed_engine *embed_engine_find(struct embed_instance *inst, uint32_t id)
+{
+	return id < inst->engine_count ? inst->engines[id] : NULL;
+}
+
+void embed_engine_dirty(struct embed_engine *engine)
+{
+	engine->dirty = true;
+}
+
+void embed_engine_kick(struct embed_engine *engine, uint64_t now)
+{
+	struct embed_exec *exec = engine->exec;
+	uint32_t preempt = 0;
+
+	engine->dirty = false;
+	if (!exec)
+		return;
+	if (engine->ready) {
+		embed_wake(engine->inst, &exec->event);
+		if (!list_empty(&exec->order)) {
+			preempt = arb_wants_preempt(&engine->arb, now);
+			/* What runs may fall behind what waits by the mere passing of time. */
+			if (!preempt)
+				embed_timer_at(engine->inst, arb_next_event(&engine->arb, now));
+		}
+	}
+	__atomic_store_n(&exec->control.preempt, preempt, __ATOMIC_RELAXED);
+}
+
+void embed_engine_fail(struct embed_engine *engine, int error)
+{
+	struct list *pos;
+
+	engine->dead = true;
+	list_for_each(link, &engine->queues) {
+		struct embed_queue *queue = container_of(link, struct embed_queue, link);
+
+		/* From the youngest, so that no cancelled one makes the next ready. The queue goes with its last job. */
+		for (pos = queue->jobs.prev; pos != &queue->jobs;) {
+			struct embed_job *job = container_of(pos, struct embed_job, link);
+			bool last = pos->prev == &queue->jobs;
+
+			pos = pos->prev;
+			if (job->state == EMBED_JOB_BLOCKED || job->state == EMBED_JOB_READY)
+				embed_job_cancel(job, error);
+			if (last)
+				break;
+		}
+	}
+}
+
+struct embed_job *embed_engine_pick(struct embed_engine *engine, uint64_t now)
+{
+	struct arb_job *picked = arb_pick(&engine->arb, now);
+	struct embed_job *job;
+
+	if (!picked)
+		return NULL;
+	job = container_of(picked, struct embed_job, arb);
+	engine->ready--;
+	engine->dirty = true;
+	job->state = EMBED_JOB_RUNNING;
+	list_add_tail(&job->state_link, &job->queue->flight);
+	if (!job->start_ns)
+		job->start_ns = now;
+	return job;
+}
+
+/* The executor has it no more. */
+static void let_go(struct embed_exec *exec, struct embed_job *job, uint64_t used_ns, uint64_t now)
+{
+	if (exec->order.next == &job->order_link)
+		exec->head_ns = now;
+	list_del(&job->order_link);
+	exec->held[job->tag] = NULL;
+	if (job->abort)
+		__atomic_and_fetch(&exec->control.abort_mask, ~(1ull << job->tag), __ATOMIC_RELAXED);
+	job->abort = false;
+	job->engine_ns += used_ns;
+	job->queue->engine_ns += used_ns;
+	exec->engine->busy_ns += used_ns;
+	exec->engine->dirty = true;
+}
+
+static void finish(struct embed_exec *exec, struct embed_job *job, uint64_t used_ns, int error, uint64_t now)
+{
+	struct arb_cost *cost = &job->prog->cost[exec->engine->id];
+
+	arb_job_done(&job->arb, used_ns, now);
+	if (!error)
+		arb_cost_update(cost, job->engine_ns);
+	embed_job_finish(job, error);
+}
+
+/*
+ * arb puts a job that yields at the head of its queue. Those fetched after it yield too, so they go back
+ * together, the youngest first.
+ */
+static void give_back(struct embed_queue *queue, uint64_t now)
+{
+	struct embed_job *job;
+
+	list_for_each(link, &queue->flight) {
+		job = container_of(link, struct embed_job, state_link);
+		if (job->state == EMBED_JOB_RUNNING)
+			return;
+	}
+	while (!list_empty(&queue->flight)) {
+		job = container_of(queue->flight.prev, struct embed_job, state_link);
+		list_del(&job->state_link);
+		job->state = EMBED_JOB_READY;
+		arb_job_yield(&job->arb, job->yield_ns, now);
+		queue->engine->ready++;
+	}
+}
+
+int embed_exec_complete(struct embed_exec *exec, const struct drm_dseek_completion *c, uint64_t now)
+{
+	struct embed_job *job = c->tag < exec->base.depth ? exec->held[c->tag] : NULL;
+	struct embed_queue *queue;
+
+	if (!job)
+		return dseek_fail(-EINVAL, "completion: tag %u isn't held", c->tag);
+	if (c->outcome >= DRM_DSEEK_OUTCOME_COUNT || c->pad || c->error > 0 || c->error < -4095 ||
+	    (c->outcome == DRM_DSEEK_OUTCOME_YIELD && c->error))
+		return dseek_fail(-EINVAL, "completion: tag %u with outcome %u and error %d", c->tag, c->outcome, c->error);
+	queue = job->queue;
+	list_for_each(link, &queue->flight) {
+		struct embed_job *earlier = container_of(link, struct embed_job, state_link);
+
+		if (earlier == job)
+			break;
+		if (earlier->state == EMBED_JOB_RUNNING)
+			return dseek_fail(-EINVAL, "completion: tag %u before tag %u of the same queue", c->tag, earlier->tag);
+		if (c->outcome != DRM_DSEEK_OUTCOME_YIELD)
+			return dseek_fail(-EINVAL, "completion: tag %u is done, an earlier job of its queue yielded", c->tag);
+	}
+	let_go(exec, job, c->engine_ns, now);
+	if (c->outcome == DRM_DSEEK_OUTCOME_DONE) {
+		finish(exec, job, c->engine_ns, c->error, now);
+	} else {
+		job->state = EMBED_JOB_YIELDED;
+		job->cursor = c->cursor;
+		job->yield_ns = c->engine_ns;
+		give_back(queue, now);
+	}
+	return 0;
+}
+
+void embed_exec_lose(struct embed_exec *exec, uint64_t now)
+{
+	struct embed_engine *engine = exec->engine;
+	struct embed_instance *inst = engine->inst;
+	bool head = true;
+
+	if (exec->lost)
+		return;
+	exec->lost = true;
+	engine->exec = NULL;
+	engine->lost_ns = now;
+	embed_wake(inst, &exec->event);
+	list_for_each(link, &exec->order) {
+		struct embed_job *job = container_of(link, struct embed_job, order_link);
+		uint64_t used = head ? now - exec->head_ns : 0;
+		bool timed_out = job->abort;
+
+		head = false;
+		let_go(exec, job, used, now);
+		if (timed_out) {
+			finish(exec, job, used, -ETIMEDOUT, now);
+		} else if (!(job->flags & DRM_DSEEK_JOB_IDEMPOTENT)) {
+			finish(exec, job, used, -ECANCELED, now);
+		} else {
+			job->state = EMBED_JOB_YIELDED;
+			job->cursor = 0;
+			job->yield_ns = used;
+			give_back(job->queue, now);
+		}
+	}
+	if (exec->own_thread && !inst->stopping)
+		inst->respawn = true;
+	embed_timer_at(inst, now);
+}

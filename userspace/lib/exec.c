@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+/* The executor's side of both transports. */
+#include <string.h>
+#include "transport.h"
+
+int dseek_exec_attach(const char *path, struct drm_dseek_attach *attach, struct dseek_exec **ret_exec)
+{
+	if (!path || !attach || !ret_exec)
+		return dseek_fail(-EINVAL, "dseek_exec_attach: %s is NULL",
+				  !path ? "path" : !attach ? "attach" : "ret_exec");
+	if (strncmp(path, "embed:", 6) == 0)
+		return dseek_embed_exec_attach(path + 6, attach, ret_exec);
+	return dseek_fail(-EINVAL, "attach: '%.80s' is no executor device", path);
+}
+
+void dseek_exec_detach(struct dseek_exec *exec)
+{
+	if (exec)
+		exec->ops->detach(exec);
+}
+
+int dseek_exec_next(struct dseek_exec *exec, struct drm_dseek_next *next)
+{
+	return exec->ops->next(exec, next);
+}
+
+const struct drm_dseek_job_desc *dseek_exec_job(const struct dseek_exec *exec, uint32_t tag)
+{
+	return tag < exec->depth ? &exec->jobs[tag] : NULL;
+}
+
+const volatile struct drm_dseek_control *dseek_exec_control(const struct dseek_exec *exec)
+{
+	return exec->control;
+}
+
+int dseek_exec_map(struct dseek_exec *exec, uint32_t tag, uint32_t binding, void **ret_base)
+{
+	return exec->ops->map(exec, tag, binding, ret_base);
+}
+
+int dseek_exec_unmap(struct dseek_exec *exec, uint64_t bo_id)
+{
+	return exec->ops->unmap(exec, bo_id);
+}
+
+int dseek_exec_program(struct dseek_exec *exec, uint32_t tag, void *buf, size_t size)
+{
+	return exec->ops->program(exec, tag, buf, size);
+}
