@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "backend.h"
+#include "cache.h"
+
+static uint32_t bucket(uint64_t id)
+{
+	return id * 0x9e3779b97f4a7c15ull >> 56;
+}
+
+void cache_init(struct cache *cache, struct dseek_exec *exec, const struct dseek_backend *backend, void *state)
+{
+	memset(cache, 0, sizeof(*cache));
+	cache->exec = exec;
+	cache->backend = backend;
+	cache->backend_state = state;
+}
+
+/* ---- buffers */
+
+static struct cached_bo **find_bo(struct cache *cache, uint64_t id)
+{
+	struct cached_bo **pos = &cache->bos[bucket(id)];
+
+	while (*pos && (*pos)->id != id)
+		pos = &(*pos)->next;
+	return pos;
+}
+
+static void drop_bo(struct cache *cache, struct cached_bo **pos)
+{
+	struct cached_bo *bo = *pos;
+
+	*pos = bo->next;
+	dseek_exec_unmap(cache->exec, bo->id);
+	free(bo);
+}
+
+void cache_retire(struct cache *cache, uint64_t bo_id)
+{
+	struct cached_bo **pos = find_bo(cache, bo_id);
+
+	if (*pos)
+		drop_bo(cache, pos);
+}
+
+int cache_bo(struct cache *cache, uint32_t tag, uint32_t binding, const struct drm_dseek_job_binding *b,
+	     void **ret_base)
+{
+	int write = (b->access & DRM_DSEEK_ACCESS_WRITE) != 0, r;
+	struct cached_bo **pos = find_bo(cache, b->bo_id), *bo;
+
+	/* Mapped for reading when nobody had bound it for writing yet. */
+	if (*pos && write && !(*pos)->writable)
+		drop_bo(cache, pos);
+	pos = find_bo(cache, b->bo_id);
+	bo = *pos;
+	if (!bo) {
+		bo = malloc(sizeof(*bo));
+		if (!bo)
+			return -ENOMEM;
+		r = dseek_exec_map(cache->exec, tag, binding, &bo->base);
+		if (r) {
+			free(bo);
+			return r;
+		}
+		bo->id = b->bo_id;
+		bo->writable = write;
+		bo->next = NULL;
+		*pos = bo;
+	}
+	*ret_base = bo->base;
+	return 0;
+}
+
+/* ---- programs, newest first */
+
+static void unlink_use(struct cache *cache, struct cached_program *prog)
+{
+	*(prog->newer ? &prog->newer->older : &cache->newest) = prog->older;
+	*(prog->older ? &prog->older->newer : &cache->oldest) = prog->newer;
+}
+
+static void link_newest(struct cache *cache, struct cached_program *prog)
+{
+	prog->newer = NULL;
+	prog->older = cache->newest;
+	*(cache->newest ? &cache->newest->newer : &cache->oldest) = prog;
+	cache->newest = prog;
+}
+
+static void drop_program(struct cache *cache, struct cached_program *prog)
+{
+	struct cached_program **pos = &cache->programs[bucket(prog->id)];
+
+	while (*pos != prog)
+		pos = &(*pos)->next;
+	*pos = prog->next;
+	unlink_use(cache, prog);
+	cache->program_count--;
+	if (!prog->error && cache->backend->program_release)
+		cache->backend->program_release(cache->backend_state, prog->prepared);
+	free(prog->blob);
+	free(prog);
+}
+
+/* A refused program is kept too: its next job needs no second look. */
+static int load_program(struct cache *cache, uint32_t tag, const struct drm_dseek_job_desc *job,
+			struct cached_program *prog)
+{
+	int r;
+
+	if (job->program_size == 0 || job->program_size > DRM_DSEEK_MAX_PROGRAM)
+		return -EPROTO;
+	prog->blob = malloc(job->program_size);
+	if (!prog->blob)
+		return -ENOMEM;
+	r = dseek_exec_program(cache->exec, tag, prog->blob, job->program_size);
+	if (r)
+		return r;
+	if (dseek_program_validate(prog->blob, job->program_size, &prog->view, NULL, 0)) {
+		prog->error = -ENOEXEC;
+		return 0;
+	}
+	if (cache->backend->program_prepare)
+		prog->error = cache->backend->program_prepare(cache->backend_state, &prog->view, &prog->prepared);
+	return 0;
+}
+
+int cache_program(struct cache *cache, uint32_t tag, const struct drm_dseek_job_desc *job,
+		  struct cached_program **ret_prog)
+{
+	struct cached_program **head = &cache->programs[bucket(job->program_id)], *prog;
+	int r;
+
+	for (prog = *head; prog && prog->id != job->program_id; prog = prog->next)
+		;
+	if (prog) {
+		unlink_use(cache, prog);
+	} else {
+		prog = calloc(1, sizeof(*prog));
+		if (!prog)
+			return -ENOMEM;
+		r = load_program(cache, tag, job, prog);
+		if (r) {
+			free(prog->blob);
+			free(prog);
+			return r;
+		}
+		if (cache->program_count == CACHE_PROGRAMS)
+			drop_program(cache, cache->oldest);
+		prog->id = job->program_id;
+		prog->next = *head;
+		*head = prog;
+		cache->program_count++;
+	}
+	link_newest(cache, prog);
+	*ret_prog = prog;
+	return prog->error;
+}
+
+void cache_fini(struct cache *cache)
+{
+	uint32_t i;
+
+	while (cache->oldest)
+		drop_program(cache, cache->oldest);
+	for (i = 0; i < CACHE_BUCKETS; i++)
+		while (cache->bos[i])
+			drop_bo(cache, &cache->bos[i]);
+}
