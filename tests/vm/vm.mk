@@ -1,5 +1,11 @@
 # SPDX-License-Identifier: MIT
-# Programs for the guests; tests/vm/run builds and takes them along.
+# Programs for the guests; tests/vm/run builds them and takes them along.
 
-guest-programs: all $(addprefix $(O)/,$(check-programs))
+vm-programs :=
+check-programs += $(addprefix tests/vm/,$(vm-programs))
+$(foreach p,$(vm-programs),$(eval tests/vm/$(p)-src := tests/vm/$(p).c))
+
+# The self-tests need the kernel's harness, which only linux-source has: not part of "make check".
+guest-programs: build-tests
+	$(Q)$(MAKE) -s -C tests/selftests/dseek CC=gcc HARNESS=$$(tests/vm/kernel harness) UAPI=$(CURDIR)/uapi OUTPUT=$(abspath $(O))/vm/selftests all
 .PHONY: guest-programs

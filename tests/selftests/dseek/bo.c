@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* Buffers: creation, mapping, quota, and what a tenant must not do to pinned pages. */
+#include "kselftest_harness.h"
+#include "dseek_test.h"
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#define PAGE	4096ULL
+
+FIXTURE(bo) {
+	int fd;
+};
+
+FIXTURE_SETUP(bo)
+{
+	self->fd = open_node();
+	ASSERT_LE(0, self->fd);
+}
+
+FIXTURE_TEARDOWN(bo)
+{
+	close(self->fd);
+}
+
+TEST_F(bo, create_is_zeroed_and_counted)
+{
+	struct drm_dseek_bo_create c = { .size = 3 * PAGE + 1, .numa_node = -1 };
+	struct drm_dseek_bo_info i;
+	uint64_t *p;
+	size_t n;
+
+	ASSERT_EQ(0, call(self->fd, DRM_IOCTL_DSEEK_BO_CREATE, &c));
+	EXPECT_EQ(4 * PAGE, c.size);
+	EXPECT_NE(0, c.handle);
+	EXPECT_EQ(4 * PAGE, tenant_info(self->fd).pinned_bytes);
+	ASSERT_EQ(0, bo_info(self->fd, c.handle, &i));
+	EXPECT_EQ(4 * PAGE, i.size);
+	EXPECT_EQ(0, i.flags);
+	EXPECT_NE(0, i.id);
+	p = bo_map(self->fd, c.handle);
+	ASSERT_NE(MAP_FAILED, (void *)p);
+	for (n = 0; n < 4 * PAGE / 8; n++)
+		if (p[n])
+			break;
+	EXPECT_EQ(4 * PAGE / 8, n);
+	munmap(p, 4 * PAGE);
+	EXPECT_EQ(0, bo_close(self->fd, c.handle));
+	EXPECT_EQ(0, tenant_info(self->fd).pinned_bytes);
+}
+
+TEST_F(bo, huge_is_a_hint)
+{
+	struct drm_dseek_bo_create c = { .size = 4 << 20, .flags = DRM_DSEEK_BO_HUGE, .numa_node = -1 };
+	uint8_t *p;
+
+	ASSERT_EQ(0, call(self->fd, DRM_IOCTL_DSEEK_BO_CREATE, &c));
+	p = bo_map(self->fd, c.handle);
+	ASSERT_NE(MAP_FAILED, (void *)p);
+	memset(p, 0x5a, 4 << 20);
+	EXPECT_EQ(0x5a, p[(4 << 20) - 1]);
+	munmap(p, 4 << 20);
+	c = (struct drm_dseek_bo_create){ .size = PAGE, .flags = DRM_DSEEK_BO_HUGE, .numa_node = 0 };
+	EXPECT_EQ(0, call(self->fd, DRM_IOCTL_DSEEK_BO_CREATE, &c));
+}
+
+TEST_F(bo, create_refusals)
+{
+	struct drm_dseek_bo_create c = { .size = PAGE, .numa_node = -1 };
+
+	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_BO_CREATE, c, size = 0);
+	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_BO_CREATE, c, flags = 1 << 1);
+	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_BO_CREATE, c, flags = 1u << 31);
+	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_BO_CREATE, c, pad = 1);
+	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_BO_CREATE, c, numa_node = -2);
+	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_BO_CREATE, c, numa_node = 100000);
+	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_BO_CREATE, c, size = UINT64_MAX);
+	REFUSE(EDQUOT, self->fd, DRM_IOCTL_DSEEK_BO_CREATE, c, size = 1ULL << 50);
+	EXPECT_EQ(-EFAULT, call(self->fd, DRM_IOCTL_DSEEK_BO_CREATE, NULL));
+	EXPECT_EQ(0, tenant_info(self->fd).pinned_bytes);
+}
+
+TEST_F(bo, info_refusals)
+{
+	struct drm_dseek_bo_info i = { 0 };
+
+	ASSERT_EQ(0, bo_create(self->fd, PAGE, &i.handle));
+	REFUSE(ENOENT, self->fd, DRM_IOCTL_DSEEK_BO_INFO, i, handle = 0);
+	REFUSE(ENOENT, self->fd, DRM_IOCTL_DSEEK_BO_INFO, i, handle = 12345);
+	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_BO_INFO, i, flags = 1);
+	EXPECT_EQ(-EFAULT, call(self->fd, DRM_IOCTL_DSEEK_BO_INFO, NULL));
+}
+
+TEST_F(bo, madvise)
+{
+	struct drm_dseek_bo_madvise m = { .advice = DRM_DSEEK_MADV_WILLNEED };
+
+	ASSERT_EQ(0, bo_create(self->fd, PAGE, &m.handle));
+	ASSERT_EQ(0, call(self->fd, DRM_IOCTL_DSEEK_BO_MADVISE, &m));
+	EXPECT_EQ(1, m.retained);
+	m.advice = DRM_DSEEK_MADV_DONTNEED;
+	ASSERT_EQ(0, call(self->fd, DRM_IOCTL_DSEEK_BO_MADVISE, &m));
+	m.advice = DRM_DSEEK_MADV_WILLNEED;
+	ASSERT_EQ(0, call(self->fd, DRM_IOCTL_DSEEK_BO_MADVISE, &m));
+	REFUSE(ENOENT, self->fd, DRM_IOCTL_DSEEK_BO_MADVISE, m, handle = 0);
+	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_BO_MADVISE, m, advice = DRM_DSEEK_MADV_COUNT);
+	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_BO_MADVISE, m, pad = 1);
+	EXPECT_EQ(-EFAULT, call(self->fd, DRM_IOCTL_DSEEK_BO_MADVISE, NULL));
+}
+
+TEST_F(bo, close_unknown)
+{
+	EXPECT_GT(0, bo_close(self->fd, 4711));
+}
+
+TEST_F(bo, map_whole_part_and_beyond)
+{
+	struct drm_dseek_bo_info i;
+	uint32_t h = 0;
+	uint8_t *p, *q;
+
+	ASSERT_EQ(0, bo_create(self->fd, 4 * PAGE, &h));
+	ASSERT_EQ(0, bo_info(self->fd, h, &i));
+	p = bo_map(self->fd, h);
+	ASSERT_NE(MAP_FAILED, (void *)p);
+	q = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd, (off_t)(i.mmap_offset + 2 * PAGE));
+	ASSERT_NE(MAP_FAILED, (void *)q);
+	p[2 * PAGE + 5] = 77;
+	EXPECT_EQ(77, q[5]);
+	q[6] = 78;
+	EXPECT_EQ(78, p[2 * PAGE + 6]);
+
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, 5 * PAGE, PROT_READ, MAP_SHARED, self->fd, (off_t)i.mmap_offset));
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, 2 * PAGE, PROT_READ, MAP_SHARED, self->fd, (off_t)(i.mmap_offset + 3 * PAGE)));
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_READ, MAP_SHARED, self->fd, 0));
+	/* a private copy would be neither zero copy nor shared with the executor */
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, self->fd, (off_t)i.mmap_offset));
+}
+
+TEST_F(bo, partial_unmap_and_close_keep_the_rest)
+{
+	uint32_t h = 0;
+	uint8_t *p;
+
+	ASSERT_EQ(0, bo_create(self->fd, 4 * PAGE, &h));
+	p = bo_map(self->fd, h);
+	ASSERT_NE(MAP_FAILED, (void *)p);
+	memset(p, 0x11, 4 * PAGE);
+	ASSERT_EQ(0, munmap(p + PAGE, PAGE));
+	ASSERT_EQ(0, bo_close(self->fd, h));
+	EXPECT_EQ(0x11, p[0]);
+	EXPECT_EQ(0x11, p[4 * PAGE - 1]);
+	/* memory that is still mapped is still charged */
+	EXPECT_EQ(4 * PAGE, tenant_info(self->fd).pinned_bytes);
+	munmap(p, PAGE);
+	munmap(p + 2 * PAGE, 2 * PAGE);
+	EXPECT_EQ(0, tenant_info(self->fd).pinned_bytes);
+}
+
+TEST_F(bo, fork_shares)
+{
+	uint32_t h = 0;
+	uint8_t *p;
+	int status;
+	pid_t pid;
+
+	ASSERT_EQ(0, bo_create(self->fd, PAGE, &h));
+	p = bo_map(self->fd, h);
+	ASSERT_NE(MAP_FAILED, (void *)p);
+	p[0] = 1;
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		p[1] = p[0] + 1;
+		_exit(p[0] == 1 ? 0 : 1);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(2, p[1]);
+}
+
+TEST_F(bo, holes_and_growth_are_refused)
+{
+	uint32_t h = 0;
+	uint8_t *p;
+
+	ASSERT_EQ(0, bo_create(self->fd, 16 * PAGE, &h));
+	p = bo_map(self->fd, h);
+	ASSERT_NE(MAP_FAILED, (void *)p);
+	memset(p, 0x22, 16 * PAGE);
+	madvise(p + PAGE, PAGE, MADV_REMOVE);
+	EXPECT_EQ(0x22, p[PAGE]);
+	madvise(p + PAGE, PAGE, MADV_DONTNEED);
+	EXPECT_EQ(0x22, p[PAGE]);
+	EXPECT_EQ(MAP_FAILED, mremap(p, 16 * PAGE, 32 * PAGE, MREMAP_MAYMOVE));
+	EXPECT_EQ(0x22, p[16 * PAGE - 1]);
+}
+
+TEST_F(bo, another_file_cannot_map_it)
+{
+	struct drm_dseek_bo_info i;
+	int other = open_node();
+	uint32_t h = 0;
+
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, bo_create(self->fd, PAGE, &h));
+	ASSERT_EQ(0, bo_info(self->fd, h, &i));
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_READ, MAP_SHARED, other, (off_t)i.mmap_offset));
+	EXPECT_EQ(EACCES, errno);
+	close(other);
+}
+
+TEST_F(bo, quota)
+{
+	uint64_t limit = tenant_info(self->fd).pinned_limit;
+	struct drm_dseek_tenant_info t;
+	uint32_t h = 0;
+
+	EXPECT_EQ(-EDQUOT, bo_create(self->fd, limit + PAGE, &h));
+	EXPECT_EQ(0, tenant_info(self->fd).pinned_bytes);
+	ASSERT_EQ(0, bo_create(self->fd, 16 * PAGE, &h));
+	EXPECT_EQ(-EDQUOT, bo_create(self->fd, limit, &h));
+	t = tenant_info(self->fd);
+	EXPECT_EQ(16 * PAGE, t.pinned_bytes);
+}
+
+TEST_F(bo, files_of_a_tenant_share_its_account)
+{
+	int other = open_node();
+	uint32_t h = 0;
+
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, bo_create(other, 2 * PAGE, &h));
+	EXPECT_EQ(2 * PAGE, tenant_info(self->fd).pinned_bytes);
+	close(other);
+	EXPECT_EQ(0, tenant_info(self->fd).pinned_bytes);
+}
+
+TEST_F(bo, memlock_limit_of_a_user)
+{
+	struct rlimit limit = { 1 << 20, 1 << 20 };
+	int status;
+	pid_t pid = fork();
+
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		uint32_t h;
+		int fd, r;
+
+		if (setrlimit(RLIMIT_MEMLOCK, &limit) || setresgid(1001, 1001, 1001) || setresuid(1001, 1001, 1001))
+			_exit(1);
+		fd = open_node();
+		if (fd < 0)
+			_exit(2);
+		r = bo_create(fd, 4 << 20, &h);
+		if (r != -ENOMEM)
+			_exit(3);
+		if (tenant_info(fd).pinned_bytes)
+			_exit(4);
+		if (bo_create(fd, 512 << 10, &h))
+			_exit(5);
+		if (bo_close(fd, h) || bo_create(fd, 1 << 20, &h))
+			_exit(6);	/* what was closed counts no more */
+		_exit(0);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, WEXITSTATUS(status));
+	EXPECT_TRUE(WIFEXITED(status));
+}
+
+TEST_HARNESS_MAIN

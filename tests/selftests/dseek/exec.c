@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* The executor's device: attach, fetch and give back, mapping, and what becomes of jobs when it goes. */
+#include "kselftest_harness.h"
+#include "dseek_test.h"
+
+#define PAGE	4096ULL
+
+FIXTURE(exec) {
+	int fd;
+	struct test_exec exec;
+	uint32_t queue, program, bo;
+	struct drm_dseek_binding binding;
+	struct drm_dseek_job job;
+};
+
+FIXTURE_SETUP(exec)
+{
+	self->fd = open_node();
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, exec_attach(&self->exec, TEST_ENGINE, 4));
+	ASSERT_EQ(0, queue_create(self->fd, self->exec.engine, DRM_DSEEK_CLASS_BATCH, 1, &self->queue));
+	ASSERT_EQ(0, program_create(self->fd, &self->program));
+	ASSERT_EQ(0, bo_create(self->fd, 2 * PAGE, &self->bo));
+	self->binding = (struct drm_dseek_binding){ .handle = self->bo, .access = DRM_DSEEK_ACCESS_READ, .size = 2 * PAGE };
+	self->job = (struct drm_dseek_job){ .program = self->program, .bindings = (uintptr_t)&self->binding,
+					    .binding_count = 1 };
+}
+
+FIXTURE_TEARDOWN(exec)
+{
+	close(self->fd);
+	exec_close(&self->exec);
+}
+
+/* Submit the fixture's job and fetch it. */
+#define HOLD_ONE(tag) \
+	do { \
+		ASSERT_EQ(0, submit(self->fd, self->queue, &self->job, 1, NULL)); \
+		ASSERT_EQ(1, exec_next(&self->exec, NULL, 0, &(tag), 1, 5 * SEC)); \
+	} while (0)
+
+TEST_F(exec, attach_refusals)
+{
+	struct drm_dseek_attach a = exec_attachment("other0", 4);
+	int fd = exec_open();
+
+	ASSERT_LE(0, fd);
+	REFUSE(EINVAL, fd, DRM_IOCTL_DSEEK_ATTACH, a, name[0] = 0);
+	REFUSE(EINVAL, fd, DRM_IOCTL_DSEEK_ATTACH, a, name[0] = 'A');
+	REFUSE(EINVAL, fd, DRM_IOCTL_DSEEK_ATTACH, a, name[0] = '/');
+	REFUSE(EINVAL, fd, DRM_IOCTL_DSEEK_ATTACH, a, name[0] = ' ');
+	REFUSE(EINVAL, fd, DRM_IOCTL_DSEEK_ATTACH, a, name[0] = 0xe9);
+	REFUSE(EINVAL, fd, DRM_IOCTL_DSEEK_ATTACH, a, type = DRM_DSEEK_ENGINE_TYPE_COUNT);
+	REFUSE(EINVAL, fd, DRM_IOCTL_DSEEK_ATTACH, a, flags = 1 << 1);
+	REFUSE(EINVAL, fd, DRM_IOCTL_DSEEK_ATTACH, a, depth = 0);
+	REFUSE(EINVAL, fd, DRM_IOCTL_DSEEK_ATTACH, a, depth = DRM_DSEEK_MAX_DEPTH + 1);
+	REFUSE(EINVAL, fd, DRM_IOCTL_DSEEK_ATTACH, a, numa_node = -2);
+	REFUSE(EINVAL, fd, DRM_IOCTL_DSEEK_ATTACH, a, pad = 1);
+	REFUSE(ENOENT, fd, DRM_IOCTL_DSEEK_ATTACH, a, flags = DRM_DSEEK_ATTACH_REATTACH);
+	EXPECT_EQ(-EFAULT, call(fd, DRM_IOCTL_DSEEK_ATTACH, NULL));
+	memset(a.name, 'a', sizeof(a.name));
+	EXPECT_EQ(-EINVAL, call(fd, DRM_IOCTL_DSEEK_ATTACH, &a)) { TH_LOG("a name without an end"); }
+	a = exec_attachment(TEST_ENGINE, 4);
+	EXPECT_EQ(-EBUSY, call(fd, DRM_IOCTL_DSEEK_ATTACH, &a));
+	EXPECT_EQ(-EALREADY, call(self->exec.fd, DRM_IOCTL_DSEEK_ATTACH, &a));
+	close(fd);
+}
+
+TEST_F(exec, a_name_keeps_its_type)
+{
+	struct drm_dseek_attach a = exec_attachment(TEST_ENGINE, 4);
+	int fd = exec_open();
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, call(self->exec.fd, DRM_IOCTL_DSEEK_DETACH, NULL));
+	a.type = DRM_DSEEK_ENGINE_CPU;
+	EXPECT_EQ(-EMEDIUMTYPE, call(fd, DRM_IOCTL_DSEEK_ATTACH, &a));
+	a.type = DRM_DSEEK_ENGINE_NULL;
+	a.flags = DRM_DSEEK_ATTACH_REATTACH;
+	EXPECT_EQ(0, call(fd, DRM_IOCTL_DSEEK_ATTACH, &a));
+	EXPECT_EQ(self->exec.engine, a.engine);
+	EXPECT_EQ(self->exec.generation + 1, a.generation);
+	close(fd);
+}
+
+TEST_F(exec, nothing_works_before_attach)
+{
+	struct drm_dseek_next n = { 0 };
+	struct drm_dseek_map m = { 0 };
+	struct drm_dseek_program_read r = { 0 };
+	int fd = exec_open();
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-ENOTCONN, call(fd, DRM_IOCTL_DSEEK_NEXT, &n));
+	EXPECT_EQ(-ENOTCONN, call(fd, DRM_IOCTL_DSEEK_MAP, &m));
+	EXPECT_EQ(-ENOTCONN, call(fd, DRM_IOCTL_DSEEK_PROGRAM_READ, &r));
+	EXPECT_EQ(-ENOTCONN, call(fd, DRM_IOCTL_DSEEK_DETACH, NULL));
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, DRM_DSEEK_MMAP_CONTROL));
+	EXPECT_GT(0, call(fd, DRM_IOCTL_DSEEK_SUBMIT, &n));	/* a tenant's call */
+	close(fd);
+}
+
+TEST_F(exec, the_shared_pages_are_read_only)
+{
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, self->exec.fd, DRM_DSEEK_MMAP_JOBS));
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, self->exec.fd, DRM_DSEEK_MMAP_CONTROL));
+	EXPECT_EQ(-1, mprotect((void *)self->exec.control, PAGE, PROT_READ | PROT_WRITE));
+	EXPECT_EQ(-1, mprotect((void *)self->exec.jobs, PAGE, PROT_READ | PROT_WRITE));
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, 1 << 20, PROT_READ, MAP_SHARED, self->exec.fd, DRM_DSEEK_MMAP_JOBS));
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_READ, MAP_SHARED, self->exec.fd, 0x8000000));
+	EXPECT_EQ(0, self->exec.control->preempt);
+	EXPECT_EQ(0, self->exec.control->detach);
+	EXPECT_EQ(0, self->exec.control->abort_mask);
+}
+
+TEST_F(exec, next_refusals)
+{
+	struct drm_dseek_completion c = { 0 };
+	uint64_t retired[4];
+	uint32_t tags[4];
+	struct drm_dseek_next n = { .completions = (uintptr_t)&c, .tags = (uintptr_t)tags, .tag_max = 4,
+				    .retired = (uintptr_t)retired, .retired_max = 4 };
+
+	REFUSE(EINVAL, self->exec.fd, DRM_IOCTL_DSEEK_NEXT, n, flags = 1);
+	REFUSE(EINVAL, self->exec.fd, DRM_IOCTL_DSEEK_NEXT, n, pad = 1);
+	REFUSE(EINVAL, self->exec.fd, DRM_IOCTL_DSEEK_NEXT, n, completion_count = DRM_DSEEK_MAX_DEPTH + 1);
+	REFUSE(EINVAL, self->exec.fd, DRM_IOCTL_DSEEK_NEXT, n, tag_max = DRM_DSEEK_MAX_DEPTH + 1);
+	EXPECT_EQ(-EFAULT, call(self->exec.fd, DRM_IOCTL_DSEEK_NEXT, NULL));
+	n.completion_count = 1;
+	REFUSE(EINVAL, self->exec.fd, DRM_IOCTL_DSEEK_NEXT, n, completion_count = 1);	/* tag 0 isn't held */
+	REFUSE(EFAULT, self->exec.fd, DRM_IOCTL_DSEEK_NEXT, n, completions = 0);
+	REFUSE(EFAULT, self->exec.fd, DRM_IOCTL_DSEEK_NEXT, n, completions = UNMAPPED);
+	n.completion_count = 0;
+	ASSERT_EQ(0, call(self->exec.fd, DRM_IOCTL_DSEEK_NEXT, &n));
+	EXPECT_EQ(0, n.tag_count);
+}
+
+TEST_F(exec, completion_refusals)
+{
+	struct drm_dseek_completion c = { 0 }, good;
+	struct drm_dseek_next n = { .completions = (uintptr_t)&c, .completion_count = 1 };
+	int error = 1;
+
+	HOLD_ONE(c.tag);
+	good = c;
+#define BAD_COMPLETION(change) \
+	do { \
+		c = good; \
+		c.change; \
+		EXPECT_EQ(-EINVAL, call(self->exec.fd, DRM_IOCTL_DSEEK_NEXT, &n)) { TH_LOG("completion with %s", #change); } \
+	} while (0)
+	BAD_COMPLETION(tag = good.tag + 1);
+	BAD_COMPLETION(tag = DRM_DSEEK_MAX_DEPTH);
+	BAD_COMPLETION(tag = 0xffffffff);
+	BAD_COMPLETION(outcome = DRM_DSEEK_OUTCOME_COUNT);
+	BAD_COMPLETION(pad = 1);
+	BAD_COMPLETION(error = 1);
+	BAD_COMPLETION(error = -100000);
+	c = good;
+	c.outcome = DRM_DSEEK_OUTCOME_YIELD;
+	c.error = -EIO;
+	EXPECT_EQ(-EINVAL, call(self->exec.fd, DRM_IOCTL_DSEEK_NEXT, &n)) { TH_LOG("a yield with an error"); }
+	EXPECT_EQ(-ETIME, wait_job(self->fd, self->queue, 1, 0, NULL));	/* still held */
+	c = good;
+	ASSERT_EQ(0, call(self->exec.fd, DRM_IOCTL_DSEEK_NEXT, &n));
+	EXPECT_EQ(1, n.completed);
+	EXPECT_EQ(0, wait_job(self->fd, self->queue, 1, 0, &error));
+	EXPECT_EQ(0, error);
+	EXPECT_EQ(-EINVAL, call(self->exec.fd, DRM_IOCTL_DSEEK_NEXT, &n)) { TH_LOG("given back twice"); }
+	EXPECT_EQ(0, n.completed);
+}
+
+TEST_F(exec, descriptor)
+{
+	uint32_t consts[64], tag;
+	const struct drm_dseek_job_desc *d;
+	struct drm_dseek_bo_info i;
+
+	memset(consts, 0x77, sizeof(consts));
+	self->job.consts = (uintptr_t)consts;
+	self->job.const_size = sizeof(consts);
+	self->job.flags = DRM_DSEEK_JOB_IDEMPOTENT;
+	self->job.limit_ns = 12 * SEC;
+	self->binding.offset = 64;
+	self->binding.size = PAGE;
+	HOLD_ONE(tag);
+	ASSERT_LT(tag, 4);
+	d = &self->exec.jobs[tag];
+	ASSERT_EQ(0, bo_info(self->fd, self->bo, &i));
+	EXPECT_EQ(64, d->program_size);
+	EXPECT_NE(0, d->program_id);
+	EXPECT_EQ(tenant_info(self->fd).id, d->tenant_id);
+	EXPECT_EQ(DRM_DSEEK_JOB_IDEMPOTENT, d->flags);
+	EXPECT_EQ(12 * SEC, d->limit_ns);
+	EXPECT_EQ(0, d->cursor);
+	EXPECT_EQ(1, d->binding_count);
+	EXPECT_EQ(i.id, d->bindings[0].bo_id);
+	EXPECT_EQ(2 * PAGE, d->bindings[0].bo_size);
+	EXPECT_EQ(64, d->bindings[0].offset);
+	EXPECT_EQ(PAGE, d->bindings[0].size);
+	EXPECT_EQ(DRM_DSEEK_ACCESS_READ, d->bindings[0].access);
+	EXPECT_EQ(sizeof(consts), d->const_size);
+	EXPECT_EQ(0, memcmp(consts, d->consts, sizeof(consts)));
+}
+
+TEST_F(exec, map)
+{
+	struct drm_dseek_map m = { 0 };
+	uint8_t *tenant, *mine;
+
+	HOLD_ONE(m.tag);
+	ASSERT_EQ(0, call(self->exec.fd, DRM_IOCTL_DSEEK_MAP, &m));
+	EXPECT_EQ(2 * PAGE, m.bo_size);
+	EXPECT_EQ(self->exec.jobs[m.tag].bindings[0].bo_id, m.bo_id);
+	tenant = bo_map(self->fd, self->bo);
+	ASSERT_NE(MAP_FAILED, (void *)tenant);
+	tenant[PAGE + 1] = 123;
+	/* bound for reading only */
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, self->exec.fd, (off_t)m.mmap_offset));
+	mine = mmap(NULL, 2 * PAGE, PROT_READ, MAP_SHARED, self->exec.fd, (off_t)m.mmap_offset);
+	ASSERT_NE(MAP_FAILED, (void *)mine);
+	EXPECT_EQ(123, mine[PAGE + 1]);
+	EXPECT_EQ(-1, mprotect(mine, PAGE, PROT_READ | PROT_WRITE));
+	REFUSE(EINVAL, self->exec.fd, DRM_IOCTL_DSEEK_MAP, m, binding = 1);
+	REFUSE(EINVAL, self->exec.fd, DRM_IOCTL_DSEEK_MAP, m, tag = m.tag + 1);
+	REFUSE(EINVAL, self->exec.fd, DRM_IOCTL_DSEEK_MAP, m, tag = 0xffffffff);
+	EXPECT_EQ(-EFAULT, call(self->exec.fd, DRM_IOCTL_DSEEK_MAP, NULL));
+	munmap(mine, 2 * PAGE);
+}
+
+TEST_F(exec, map_for_writing)
+{
+	struct drm_dseek_map m = { 0 };
+	uint8_t *tenant, *mine;
+
+	self->binding.access |= DRM_DSEEK_ACCESS_WRITE;
+	HOLD_ONE(m.tag);
+	ASSERT_EQ(0, call(self->exec.fd, DRM_IOCTL_DSEEK_MAP, &m));
+	mine = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, self->exec.fd, (off_t)m.mmap_offset);
+	ASSERT_NE(MAP_FAILED, (void *)mine);
+	tenant = bo_map(self->fd, self->bo);
+	ASSERT_NE(MAP_FAILED, (void *)tenant);
+	mine[7] = 8;
+	EXPECT_EQ(8, tenant[7]);
+}
+
+TEST_F(exec, a_closed_buffer_is_retired)
+{
+	struct drm_dseek_completion c = { 0 };
+	struct drm_dseek_map m = { 0 };
+	uint32_t tag;
+	void *mine;
+	int i;
+
+	HOLD_ONE(m.tag);
+	ASSERT_EQ(0, call(self->exec.fd, DRM_IOCTL_DSEEK_MAP, &m));
+	mine = mmap(NULL, 2 * PAGE, PROT_READ, MAP_SHARED, self->exec.fd, (off_t)m.mmap_offset);
+	ASSERT_NE(MAP_FAILED, mine);
+	ASSERT_EQ(0, bo_close(self->fd, self->bo));
+	EXPECT_EQ(0, exec_next(&self->exec, NULL, 0, &tag, 1, 0));
+	EXPECT_EQ(0, self->exec.retired);	/* the job is still there */
+	c.tag = m.tag;
+	for (i = 0; i < 10 && !self->exec.retired; i++)
+		EXPECT_EQ(0, exec_next(&self->exec, &c, i ? 0 : 1, &tag, 1, SEC));
+	EXPECT_EQ(1, self->exec.retired);
+	munmap(mine, 2 * PAGE);
+	sleep_ns(50 * MS);
+	EXPECT_EQ(0, tenant_info(self->fd).pinned_bytes);
+}
+
+TEST_F(exec, program_read)
+{
+	uint8_t buf[64] = { 0 };
+	struct drm_dseek_program_read r = { .pointer = (uintptr_t)buf, .size = sizeof(buf) };
+
+	HOLD_ONE(r.tag);
+	ASSERT_EQ(0, call(self->exec.fd, DRM_IOCTL_DSEEK_PROGRAM_READ, &r));
+	EXPECT_EQ(0, strcmp((char *)buf, "a program that no executor here looks at"));
+	REFUSE(ENOSPC, self->exec.fd, DRM_IOCTL_DSEEK_PROGRAM_READ, r, size = 63);
+	REFUSE(EFAULT, self->exec.fd, DRM_IOCTL_DSEEK_PROGRAM_READ, r, pointer = 0);
+	REFUSE(EFAULT, self->exec.fd, DRM_IOCTL_DSEEK_PROGRAM_READ, r, pointer = UNMAPPED);
+	REFUSE(EINVAL, self->exec.fd, DRM_IOCTL_DSEEK_PROGRAM_READ, r, tag = r.tag + 1);
+	EXPECT_EQ(-EFAULT, call(self->exec.fd, DRM_IOCTL_DSEEK_PROGRAM_READ, NULL));
+}
+
+TEST_F(exec, yield_hands_back_the_cursor)
+{
+	struct drm_dseek_completion c = { .outcome = DRM_DSEEK_OUTCOME_YIELD, .cursor = 42, .engine_ns = 1000 };
+	uint32_t tag;
+
+	HOLD_ONE(c.tag);
+	ASSERT_EQ(1, exec_next(&self->exec, &c, 1, &tag, 1, 5 * SEC));
+	EXPECT_EQ(42, self->exec.jobs[tag].cursor);
+	c = (struct drm_dseek_completion){ .tag = tag };
+	EXPECT_EQ(0, exec_next(&self->exec, &c, 1, &tag, 0, 0));
+	EXPECT_EQ(0, wait_job(self->fd, self->queue, 1, 0, NULL));
+}
+
+TEST_F(exec, order_within_a_queue)
+{
+	struct drm_dseek_completion c[2] = { { 0 } };
+	struct drm_dseek_job jobs[2] = { self->job, self->job };
+	struct drm_dseek_next n = { .completions = (uintptr_t)c, .completion_count = 1 };
+	uint32_t tags[4];
+
+	ASSERT_EQ(0, submit(self->fd, self->queue, jobs, 2, NULL));
+	ASSERT_EQ(2, exec_next(&self->exec, NULL, 0, tags, 4, 5 * SEC));
+	c[0].tag = tags[1];
+	EXPECT_EQ(-EINVAL, call(self->exec.fd, DRM_IOCTL_DSEEK_NEXT, &n));
+	c[0].tag = tags[0];
+	c[1].tag = tags[1];
+	n.completion_count = 2;
+	EXPECT_EQ(0, call(self->exec.fd, DRM_IOCTL_DSEEK_NEXT, &n));
+	EXPECT_EQ(2, n.completed);
+	EXPECT_EQ(0, wait_job(self->fd, self->queue, 2, 0, NULL));
+}
+
+TEST_F(exec, depth_is_kept)
+{
+	struct drm_dseek_job jobs[8];
+	uint32_t tags[8];
+	int i;
+
+	for (i = 0; i < 8; i++)
+		jobs[i] = self->job;
+	ASSERT_EQ(0, submit(self->fd, self->queue, jobs, 8, NULL));
+	EXPECT_EQ(4, exec_next(&self->exec, NULL, 0, tags, 8, 5 * SEC));
+	EXPECT_EQ(0, exec_next(&self->exec, NULL, 0, tags, 8, 10 * MS));
+}
+
+TEST_F(exec, a_lost_executor_faults_what_it_held)
+{
+	uint32_t tag;
+	int error = 0;
+
+	HOLD_ONE(tag);
+	exec_close(&self->exec);
+	ASSERT_EQ(0, wait_job(self->fd, self->queue, 1, 20 * SEC, &error));
+	EXPECT_EQ(-ECANCELED, error);
+	ASSERT_EQ(0, exec_attach(&self->exec, TEST_ENGINE, 4));
+}
+
+TEST_F(exec, an_idempotent_job_runs_again)
+{
+	struct drm_dseek_completion c = { 0 };
+	uint32_t tag;
+	int error = 1;
+
+	self->job.flags = DRM_DSEEK_JOB_IDEMPOTENT;
+	HOLD_ONE(tag);
+	exec_close(&self->exec);
+	EXPECT_EQ(-ETIME, wait_job(self->fd, self->queue, 1, 10 * MS, &error));
+	ASSERT_EQ(0, exec_attach(&self->exec, TEST_ENGINE, 4));
+	ASSERT_EQ(1, exec_next(&self->exec, NULL, 0, &c.tag, 1, 5 * SEC));
+	EXPECT_EQ(0, self->exec.jobs[c.tag].cursor);
+	EXPECT_EQ(0, exec_next(&self->exec, &c, 1, &tag, 0, 0));
+	ASSERT_EQ(0, wait_job(self->fd, self->queue, 1, 5 * SEC, &error));
+	EXPECT_EQ(0, error);
+}
+
+TEST_F(exec, queued_jobs_wait_for_the_next_executor)
+{
+	struct drm_dseek_completion c = { 0 };
+	uint32_t tag;
+	int error = 1;
+
+	exec_close(&self->exec);
+	ASSERT_EQ(0, submit(self->fd, self->queue, &self->job, 1, NULL));
+	ASSERT_EQ(0, exec_attach(&self->exec, TEST_ENGINE, 2));
+	ASSERT_EQ(1, exec_next(&self->exec, NULL, 0, &c.tag, 1, 5 * SEC));
+	EXPECT_EQ(0, exec_next(&self->exec, &c, 1, &tag, 0, 0));
+	ASSERT_EQ(0, wait_job(self->fd, self->queue, 1, 5 * SEC, &error));
+	EXPECT_EQ(0, error);
+}
+
+TEST_F(exec, preemption_word)
+{
+	struct drm_dseek_completion c = { .outcome = DRM_DSEEK_OUTCOME_YIELD, .engine_ns = MS };
+	uint32_t urgent, tag, queue;
+	uint64_t until = now_ns() + 5 * SEC;
+
+	HOLD_ONE(c.tag);
+	EXPECT_EQ(0, self->exec.control->preempt);
+	ASSERT_EQ(0, queue_create(self->fd, self->exec.engine, DRM_DSEEK_CLASS_INTERACTIVE, 1, &queue));
+	ASSERT_EQ(0, submit(self->fd, queue, &self->job, 1, NULL));
+	while (!self->exec.control->preempt && now_ns() < until)
+		sleep_ns(MS);
+	EXPECT_NE(0, self->exec.control->preempt);
+	/* what waited comes first */
+	ASSERT_EQ(1, exec_next(&self->exec, &c, 1, &urgent, 1, 5 * SEC));
+	EXPECT_EQ(0, self->exec.jobs[urgent].cursor);
+	EXPECT_EQ(0, self->exec.control->preempt);
+	c = (struct drm_dseek_completion){ .tag = urgent };
+	ASSERT_EQ(1, exec_next(&self->exec, &c, 1, &tag, 1, 5 * SEC));
+	EXPECT_EQ(0, wait_job(self->fd, queue, 1, 0, NULL));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* Queues: classes, weights, reservations, limits. */
+#include "kselftest_harness.h"
+#include "dseek_test.h"
+
+FIXTURE(queue) {
+	int fd;
+	struct test_exec exec;
+};
+
+FIXTURE_SETUP(queue)
+{
+	self->fd = open_node();
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, exec_start(&self->exec, TEST_ENGINE, 4));
+}
+
+FIXTURE_TEARDOWN(queue)
+{
+	close(self->fd);
+	exec_stop(&self->exec);
+}
+
+TEST_F(queue, every_class)
+{
+	struct drm_dseek_queue_create c = { .engine = self->exec.engine, .sched_class = DRM_DSEEK_CLASS_DEADLINE,
+					    .budget_ns = MS, .period_ns = 100 * MS };
+	uint32_t a, b;
+
+	ASSERT_EQ(0, queue_create(self->fd, self->exec.engine, DRM_DSEEK_CLASS_BATCH, 1, &a));
+	ASSERT_EQ(0, queue_create(self->fd, self->exec.engine, DRM_DSEEK_CLASS_INTERACTIVE,
+				  tenant_info(self->fd).weight_limit, &b));
+	EXPECT_NE(a, b);
+	ASSERT_EQ(0, call(self->fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, &c));
+	EXPECT_EQ(3, tenant_info(self->fd).queues);
+	EXPECT_EQ(0, queue_destroy(self->fd, a));
+	EXPECT_EQ(0, queue_destroy(self->fd, b));
+	EXPECT_EQ(0, queue_destroy(self->fd, c.handle));
+	EXPECT_EQ(0, tenant_info(self->fd).queues);
+}
+
+TEST_F(queue, create_refusals)
+{
+	struct drm_dseek_queue_create c = { .engine = self->exec.engine, .sched_class = DRM_DSEEK_CLASS_BATCH, .weight = 1 };
+
+	REFUSE(ENOENT, self->fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, c, engine = 4711);
+	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, c, sched_class = DRM_DSEEK_CLASS_COUNT);
+	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, c, sched_class = 0xffffffff);
+	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, c, weight = 0);
+	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, c, weight = 65537);
+	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, c, flags = 1);
+	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, c, pad = 1);
+	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, c, budget_ns = 1);
+	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, c, period_ns = 1);
+	EXPECT_EQ(-EFAULT, call(self->fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, NULL));
+	c = (struct drm_dseek_queue_create){ .engine = self->exec.engine, .sched_class = DRM_DSEEK_CLASS_DEADLINE,
+					     .budget_ns = MS, .period_ns = 10 * MS };
+	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, c, weight = 1);
+	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, c, budget_ns = 0);
+	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, c, period_ns = 0);
+	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, c, budget_ns = 11 * MS);
+	EXPECT_EQ(0, tenant_info(self->fd).queues);
+}
+
+TEST_F(queue, reservations_are_limited)
+{
+	struct drm_dseek_queue_create c = { .engine = self->exec.engine, .sched_class = DRM_DSEEK_CLASS_DEADLINE,
+					    .budget_ns = 40 * MS, .period_ns = 100 * MS };
+	uint32_t first;
+
+	ASSERT_EQ(0, call(self->fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, &c));
+	first = c.handle;
+	EXPECT_EQ(-EBUSY, call(self->fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, &c));
+	EXPECT_EQ(0, queue_destroy(self->fd, first));
+	EXPECT_EQ(0, call(self->fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, &c));
+}
+
+TEST_F(queue, number_is_limited)
+{
+	uint32_t limit = tenant_info(self->fd).queue_limit, n, h = 0;
+	int r = 0;
+
+	for (n = 0; n <= limit && !r; n++)
+		r = queue_create(self->fd, self->exec.engine, DRM_DSEEK_CLASS_BATCH, 1, &h);
+	EXPECT_EQ(-EDQUOT, r);
+	EXPECT_EQ(limit + 1, n);
+	EXPECT_EQ(limit, tenant_info(self->fd).queues);
+	/* the last good one can make room */
+	EXPECT_EQ(0, queue_destroy(self->fd, h));
+	EXPECT_EQ(0, queue_create(self->fd, self->exec.engine, DRM_DSEEK_CLASS_BATCH, 1, &h));
+}
+
+TEST_F(queue, destroy_refusals)
+{
+	struct drm_dseek_queue_destroy d = { 0 };
+
+	ASSERT_EQ(0, queue_create(self->fd, self->exec.engine, DRM_DSEEK_CLASS_BATCH, 1, &d.handle));
+	REFUSE(ENOENT, self->fd, DRM_IOCTL_DSEEK_QUEUE_DESTROY, d, handle = 0);
+	REFUSE(ENOENT, self->fd, DRM_IOCTL_DSEEK_QUEUE_DESTROY, d, handle = 4711);
+	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_QUEUE_DESTROY, d, pad = 1);
+	EXPECT_EQ(-EFAULT, call(self->fd, DRM_IOCTL_DSEEK_QUEUE_DESTROY, NULL));
+	EXPECT_EQ(0, call(self->fd, DRM_IOCTL_DSEEK_QUEUE_DESTROY, &d));
+	EXPECT_EQ(-ENOENT, call(self->fd, DRM_IOCTL_DSEEK_QUEUE_DESTROY, &d));
+}
+
+TEST_F(queue, counters)
+{
+	struct script good = { SCRIPT_ACCOUNT, 1500 }, bad = { SCRIPT_DONE, EIO };
+	struct drm_dseek_job jobs[3] = { { 0 } };
+	struct drm_dseek_queue_query q = { 0 };
+	uint64_t seqno;
+	uint32_t program;
+	int i, error;
+
+	ASSERT_EQ(0, program_create(self->fd, &program));
+	ASSERT_EQ(0, queue_create(self->fd, self->exec.engine, DRM_DSEEK_CLASS_BATCH, 1, &q.handle));
+	ASSERT_EQ(0, call(self->fd, DRM_IOCTL_DSEEK_QUEUE_QUERY, &q));
+	EXPECT_EQ(0, q.submitted);
+	EXPECT_EQ(0, q.completed);
+	for (i = 0; i < 3; i++)
+		jobs[i] = (struct drm_dseek_job){ .program = program, .const_size = sizeof(good),
+						  .consts = (uintptr_t)(i == 1 ? &bad : &good) };
+	ASSERT_EQ(0, submit(self->fd, q.handle, jobs, 3, &seqno));
+	ASSERT_EQ(0, wait_job(self->fd, q.handle, seqno, 10 * SEC, &error));
+	ASSERT_EQ(0, call(self->fd, DRM_IOCTL_DSEEK_QUEUE_QUERY, &q));
+	EXPECT_EQ(3, q.submitted);
+	EXPECT_EQ(3, q.completed);
+	EXPECT_EQ(1, q.faulted);
+	EXPECT_LE(3 * MS, q.engine_ns);
+	EXPECT_EQ(0, q.preemptions);
+	EXPECT_EQ(0, q.deadline_misses);
+	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_QUEUE_QUERY, q, pad = 1);
+	REFUSE(ENOENT, self->fd, DRM_IOCTL_DSEEK_QUEUE_QUERY, q, handle = 0);
+	REFUSE(ENOENT, self->fd, DRM_IOCTL_DSEEK_QUEUE_QUERY, q, handle = 4711);
+	EXPECT_EQ(-EFAULT, call(self->fd, DRM_IOCTL_DSEEK_QUEUE_QUERY, NULL));
+}
+
+TEST_HARNESS_MAIN
