@@ -15,6 +15,7 @@ struct command {
 };
 
 static const struct command commands[] = {
+	{ "", "doctor", cmd_doctor, "what this machine has, and what to do about what is missing" },
 	{ "", "version", cmd_version, "version of this program" },
 };
 
