@@ -306,11 +306,11 @@ static int encode_text(const struct tokenizer *t, const char *text, size_t size,
 	return t->spm ? spm_encode(t, text, (uint32_t)size, out) : bpe_encode(t, text, (uint32_t)size, out);
 }
 
-int tokenizer_encode(const struct tokenizer *t, const char *text, size_t size, unsigned int flags,
-		     int32_t **ret_ids, size_t *ret_n)
+int tokenizer_encode_ranges(const struct tokenizer *t, const char *text, size_t size, unsigned int flags,
+			    const struct tokenizer_range *plain, size_t n_plain, int32_t **ret_ids, size_t *ret_n)
 {
+	size_t start = 0, at = 0, range = 0;
 	struct ids ids = { 0 };
-	size_t start = 0, at = 0;
 	int r = 0;
 
 	if (size > INT32_MAX)
@@ -318,8 +318,13 @@ int tokenizer_encode(const struct tokenizer *t, const char *text, size_t size, u
 	if (flags & TOKENIZER_ADD && t->add_bos && t->bos >= 0)
 		r = ids_add(&ids, t->bos);
 	while (at < size && !r) {
-		int32_t id = special_at(t, text + at, size - at, flags);
+		bool in_plain;
+		int32_t id;
 
+		while (range < n_plain && at >= plain[range].end)
+			range++;
+		in_plain = range < n_plain && at >= plain[range].start;
+		id = special_at(t, text + at, size - at, in_plain ? flags & ~TOKENIZER_SPECIAL : flags);
 		if (id < 0) {
 			at++;
 			continue;
@@ -341,6 +346,12 @@ int tokenizer_encode(const struct tokenizer *t, const char *text, size_t size, u
 	*ret_ids = ids.v;
 	*ret_n = ids.n;
 	return 0;
+}
+
+int tokenizer_encode(const struct tokenizer *t, const char *text, size_t size, unsigned int flags,
+		     int32_t **ret_ids, size_t *ret_n)
+{
+	return tokenizer_encode_ranges(t, text, size, flags, NULL, 0, ret_ids, ret_n);
 }
 
 int tokenizer_piece(const struct tokenizer *t, int32_t id, unsigned int flags, struct gguf_str *ret_piece)

@@ -35,6 +35,14 @@ void tokenizer_destroy(struct tokenizer *t);
 int tokenizer_encode(const struct tokenizer *t, const char *text, size_t size, unsigned int flags,
 		     int32_t **ret_ids, size_t *ret_n);
 
+struct tokenizer_range {	/* bytes of a text */
+	size_t start, end;
+};
+
+/* The same, but control tokens that begin within @plain (in order, apart) are text whatever the flags say. */
+int tokenizer_encode_ranges(const struct tokenizer *t, const char *text, size_t size, unsigned int flags,
+			    const struct tokenizer_range *plain, size_t n_plain, int32_t **ret_ids, size_t *ret_n);
+
 /*
  * The bytes of one token as they follow other text: a beginning space is there, a character may be cut (utf8.h puts
  * them together). Control tokens are "" unless TOKENIZER_SPECIAL asks for their names. -ERANGE: no such id.
