@@ -50,10 +50,8 @@ static int open_file(uint64_t *size, uint32_t flags)
 	if (fd < 0)
 		return -errno;
 	if (ftruncate(fd, *size)) {
-		int error = errno;
-
 		close(fd);
-		return -error;
+		return -errno;
 	}
 	return fd;
 }

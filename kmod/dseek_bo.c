@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Buffers: plain GEM objects over a shmem file whose pages are pinned from creation to the last put. They are
+ * charged to the tenant that made them (wherever they are passed on to), to its mm's pinned_vm under
+ * RLIMIT_MEMLOCK, and, by shmem, to its memory cgroup.
+ */
+#include <linux/capability.h>
+#include <linux/file.h>
+#include <linux/iosys-map.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/shmem_fs.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+#include <drm/drm_prime.h>
+
+#include "dseek_compat.h"
+#include "dseek_drv.h"
+
+#define DSEEK_BO_FLAGS DRM_DSEEK_BO_HUGE
+
+/*
+ * account_locked_vm() would take mmap_lock, which munmap holds when it drops the last reference; pinned_vm is
+ * atomic and needs only that the mm_struct stays (mmgrab).
+ */
+static int mm_charge(struct mm_struct *mm, u64 pages)
+{
+	u64 limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
+
+	if (atomic64_add_return(pages, &mm->pinned_vm) > limit && !capable(CAP_IPC_LOCK)) {
+		atomic64_sub(pages, &mm->pinned_vm);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static void bo_uncharge(struct dseek_bo *bo)
+{
+	u64 pages = bo->base.size >> PAGE_SHIFT;
+
+	atomic64_sub(pages, &bo->mm->pinned_vm);
+	atomic64_sub(bo->base.size, &bo->tenant->pinned);
+	atomic64_sub(pages, &dseek->pinned_pages);
+	bo->charged = false;
+}
+
+static int bo_charge(struct dseek_bo *bo)
+{
+	u64 pages = bo->base.size >> PAGE_SHIFT;
+	int err;
+
+	err = dseek_tenant_charge(&bo->tenant->pinned, bo->tenant->pinned_limit, bo->base.size);
+	if (err) {
+		drm_dbg(&dseek->drm, "%s: %zu bytes more would exceed its pinned memory of %llu\n",
+			bo->tenant->name, bo->base.size, bo->tenant->pinned_limit);
+		return err;
+	}
+	err = mm_charge(bo->mm, pages);
+	if (err) {
+		drm_dbg(&dseek->drm, "%s: %zu bytes more would exceed RLIMIT_MEMLOCK\n", bo->tenant->name,
+			bo->base.size);
+		atomic64_sub(bo->base.size, &bo->tenant->pinned);
+		return err;
+	}
+	atomic64_add(pages, &dseek->pinned_pages);
+	bo->charged = true;
+	return 0;
+}
+
+int dseek_bo_populate(struct dseek_bo *bo)
+{
+	struct page **pages;
+	int err = bo_charge(bo);
+
+	if (err)
+		return err;
+	pages = drm_gem_get_pages(&bo->base);
+	if (IS_ERR(pages)) {
+		bo_uncharge(bo);
+		return PTR_ERR(pages);
+	}
+	bo->pages = pages;
+	return 0;
+}
+
+void dseek_bo_depopulate(struct dseek_bo *bo)
+{
+	drm_gem_put_pages(&bo->base, bo->pages, true, true);
+	bo->pages = NULL;
+	bo_uncharge(bo);
+}
+
+/* May be called from munmap, with mmap_lock held, and from the shrinker. */
+static void bo_free(struct drm_gem_object *obj)
+{
+	struct dseek_bo *bo = to_bo(obj);
+
+	WARN_ON(!list_empty(&bo->maps) || atomic_read(&bo->jobs));
+	spin_lock(&dseek->bo_lock);
+	list_del(&bo->link);
+	spin_unlock(&dseek->bo_lock);
+	if (bo->counted)
+		atomic_long_sub(obj->size >> PAGE_SHIFT, &dseek->purgeable_pages);
+	if (bo->pages)
+		dseek_bo_depopulate(bo);
+	if (obj->import_attach) {
+		atomic64_sub(obj->size, &bo->tenant->imported);
+		drm_prime_gem_destroy(obj, bo->sgt);
+		dseek_count(DSEEK_COUNT_IMPORTS, -1);
+	}
+	if (bo->mm)
+		mmdrop(bo->mm);
+	if (bo->tenant)
+		dseek_tenant_put(bo->tenant);
+	drm_gem_object_release(obj);
+	mutex_destroy(&bo->lock);
+	kfree(bo);
+	dseek_count(DSEEK_COUNT_BOS, -1);
+}
+
+static int bo_handle_open(struct drm_gem_object *obj, struct drm_file *drm_file)
+{
+	atomic_inc(&to_bo(obj)->handles);
+	return 0;
+}
+
+static void bo_handle_close(struct drm_gem_object *obj, struct drm_file *drm_file)
+{
+	struct dseek_bo *bo = to_bo(obj);
+
+	if (atomic_dec_and_test(&bo->handles))
+		dseek_exec_retire(bo);
+}
+
+static struct sg_table *bo_get_sg_table(struct drm_gem_object *obj)
+{
+	return drm_prime_pages_to_sg(obj->dev, to_bo(obj)->pages, obj->size >> PAGE_SHIFT);
+}
+
+static int bo_vmap(struct drm_gem_object *obj, struct iosys_map *map)
+{
+	void *vaddr = vmap(to_bo(obj)->pages, obj->size >> PAGE_SHIFT, VM_MAP, PAGE_KERNEL);
+
+	if (!vaddr)
+		return -ENOMEM;
+	iosys_map_set_vaddr(map, vaddr);
+	return 0;
+}
+
+static void bo_vunmap(struct drm_gem_object *obj, struct iosys_map *map)
+{
+	vunmap(map->vaddr);
+}
+
+/* Pages are pinned as it is; what is exported is no longer purged. */
+static int bo_pin(struct drm_gem_object *obj)
+{
+	return 0;
+}
+
+static struct dma_buf *bo_export(struct drm_gem_object *obj, int flags)
+{
+	struct dseek_bo *bo = to_bo(obj);
+
+	mutex_lock(&bo->lock);
+	if (bo->purged) {
+		mutex_unlock(&bo->lock);
+		drm_dbg(obj->dev, "export: the buffer was purged, make it WILLNEED first\n");
+		return ERR_PTR(-EINVAL);
+	}
+	bo->exported = true;
+	mutex_unlock(&bo->lock);
+	return drm_gem_prime_export(obj, flags);
+}
+
+static int bo_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
+{
+	if (!(vma->vm_flags & VM_SHARED))
+		return -EINVAL;
+	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
+	return 0;
+}
+
+const struct drm_gem_object_funcs dseek_bo_funcs = {
+	.free = bo_free,
+	.open = bo_handle_open,
+	.close = bo_handle_close,
+	.export = bo_export,
+	.pin = bo_pin,
+	.get_sg_table = bo_get_sg_table,
+	.vmap = bo_vmap,
+	.vunmap = bo_vunmap,
+	.mmap = bo_mmap,
+	.vm_ops = &dseek_bo_vm_ops,
+};
+
+struct dseek_bo *dseek_bo_alloc(size_t size)
+{
+	struct dseek_bo *bo = kzalloc(sizeof(*bo), GFP_KERNEL_ACCOUNT);
+
+	if (!bo)
+		return NULL;
+	bo->base.funcs = &dseek_bo_funcs;
+	bo->id = dseek_new_id();
+	mutex_init(&bo->lock);
+	INIT_LIST_HEAD(&bo->maps);
+	drm_gem_private_object_init(&dseek->drm, &bo->base, size);
+	spin_lock(&dseek->bo_lock);
+	list_add_tail(&bo->link, &dseek->bos);
+	spin_unlock(&dseek->bo_lock);
+	dseek_count(DSEEK_COUNT_BOS, 1);
+	return bo;
+}
+
+static int bo_set_file(struct dseek_bo *bo)
+{
+	struct address_space *mapping;
+	struct file *filp;
+
+	if (bo->flags & DRM_DSEEK_BO_HUGE && dseek->huge_mnt)
+		filp = shmem_file_setup_with_mnt(dseek->huge_mnt, "dseek", bo->base.size, DSEEK_NORESERVE);
+	else
+		filp = shmem_file_setup("dseek", bo->base.size, DSEEK_NORESERVE);
+	if (IS_ERR(filp))
+		return PTR_ERR(filp);
+	/* Over the limit of a memory cgroup: -ENOMEM, not the OOM killer. */
+	mapping = filp->f_mapping;
+	mapping_set_gfp_mask(mapping, mapping_gfp_mask(mapping) | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
+	bo->base.filp = filp;
+	return 0;
+}
+
+int dseek_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_file *drm_file)
+{
+	struct dseek_file *file = drm_file->driver_priv;
+	struct drm_dseek_bo_create *args = data;
+	struct dseek_bo *bo;
+	u64 size;
+	u32 handle;
+	int err;
+
+	if (args->pad || args->flags & ~DSEEK_BO_FLAGS) {
+		drm_dbg(drm, "BO_CREATE: pad or unknown flags 0x%x\n", args->flags);
+		return -EINVAL;
+	}
+	if (args->numa_node < -1 || (args->numa_node >= 0 && (args->numa_node >= nr_node_ids ||
+							      !node_online(args->numa_node)))) {
+		drm_dbg(drm, "BO_CREATE: no NUMA node %d\n", args->numa_node);
+		return -EINVAL;
+	}
+	if (!args->size || args->size > S64_MAX) {
+		drm_dbg(drm, "BO_CREATE: size %llu is no size\n", args->size);
+		return -EINVAL;
+	}
+	if (args->size > 1ULL << DSEEK_MAP_SHIFT) {
+		drm_dbg(drm, "BO_CREATE: size %llu is above 2^%d\n", args->size, DSEEK_MAP_SHIFT);
+		return -EDQUOT;
+	}
+	size = PAGE_ALIGN(args->size);
+	bo = dseek_bo_alloc(size);
+	if (!bo)
+		return -ENOMEM;
+	bo->flags = args->flags;
+	bo->tenant = dseek_tenant_get(file->tenant);
+	bo->mm = current->mm;
+	mmgrab(bo->mm);
+	err = bo_set_file(bo);
+	if (!err)
+		err = dseek_bo_populate(bo);
+	if (!err)
+		err = drm_gem_create_mmap_offset(&bo->base);
+	if (!err)
+		err = drm_gem_handle_create(drm_file, &bo->base, &handle);
+	if (!err) {
+		args->size = size;
+		args->handle = handle;
+	}
+	drm_gem_object_put(&bo->base);
+	return err;
+}
+
+int dseek_ioctl_bo_info(struct drm_device *drm, void *data, struct drm_file *drm_file)
+{
+	struct drm_dseek_bo_info *args = data;
+	struct drm_gem_object *obj;
+	int err;
+
+	if (args->flags) {
+		drm_dbg(drm, "BO_INFO: flags 0x%x must be 0\n", args->flags);
+		return -EINVAL;
+	}
+	obj = drm_gem_object_lookup(drm_file, args->handle);
+	if (!obj)
+		return -ENOENT;
+	err = drm_gem_create_mmap_offset(obj);	/* imported ones have none yet */
+	if (err) {
+		drm_gem_object_put(obj);
+		return err;
+	}
+	args->flags = to_bo(obj)->flags;
+	args->size = obj->size;
+	args->mmap_offset = drm_vma_node_offset_addr(&obj->vma_node);
+	args->id = to_bo(obj)->id;
+	drm_gem_object_put(obj);
+	return 0;
+}
+
+int dseek_bo_use(struct dseek_bo *bo, bool write)
+{
+	int err = 0;
+
+	mutex_lock(&bo->lock);
+	if (bo->advice == DRM_DSEEK_MADV_DONTNEED)
+		err = -EINVAL;
+	else if (atomic_inc_return(&bo->jobs) == 1 && !list_empty_careful(&bo->maps))
+		dseek_exec_unretire(bo);
+	if (!err && write && !bo->writable)
+		WRITE_ONCE(bo->writable, true);
+	mutex_unlock(&bo->lock);
+	return err;
+}
+
+void dseek_bo_unuse(struct dseek_bo *bo)
+{
+	if (atomic_dec_and_test(&bo->jobs) && !list_empty_careful(&bo->maps))
+		dseek_exec_retire(bo);
+}

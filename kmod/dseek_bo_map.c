@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Mappings of buffers, and imported ones. Faults hand out the shmem page itself and the VMA carries none of VM_PFNMAP,
+ * VM_IO and VM_MIXEDMAP, so get_user_pages (io_uring, vmsplice, ibv_reg_mr, hipHostRegister) works on
+ * them; the VMA is not the shmem file's, so a tenant can't punch holes under pinned pages.
+ */
+#include <linux/dma-buf.h>
+#include <linux/huge_mm.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/slab.h>
+#include <drm/drm_drv.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_prime.h>
+#include <drm/drm_vma_manager.h>
+
+#include "dseek_compat.h"
+#include "dseek_drv.h"
+
+vm_fault_t dseek_bo_fault_page(struct dseek_bo *bo, struct vm_fault *vmf, pgoff_t page)
+{
+	vm_fault_t ret = VM_FAULT_SIGBUS;
+
+	if (page >= bo->base.size >> PAGE_SHIFT)
+		return ret;
+	mutex_lock(&bo->lock);
+	if (bo->pages) {
+		get_page(bo->pages[page]);
+		vmf->page = bo->pages[page];
+		ret = 0;
+	}
+	mutex_unlock(&bo->lock);
+	return ret;
+}
+
+vm_fault_t dseek_bo_fault_huge(struct dseek_bo *bo, struct vm_fault *vmf, unsigned int order, pgoff_t base)
+{
+	vm_fault_t ret = VM_FAULT_FALLBACK;
+#ifdef DSEEK_HUGE_FAULT
+	struct vm_area_struct *vma = vmf->vma;
+	unsigned long start = vmf->address & PMD_MASK;
+	struct folio *folio;
+	pgoff_t page;
+
+	if (order != PMD_ORDER || start < vma->vm_start || start + PMD_SIZE > vma->vm_end)
+		return ret;
+	page = linear_page_index(vma, start) - base;
+	if (page + HPAGE_PMD_NR > bo->base.size >> PAGE_SHIFT)
+		return ret;
+	mutex_lock(&bo->lock);
+	if (bo->pages) {
+		folio = page_folio(bo->pages[page]);
+		if (folio_order(folio) == PMD_ORDER && &folio->page == bo->pages[page])
+			ret = vmf_insert_folio_pmd(vmf, folio, vmf->flags & FAULT_FLAG_WRITE);
+	}
+	mutex_unlock(&bo->lock);
+#endif
+	return ret;
+}
+
+static vm_fault_t bo_fault(struct vm_fault *vmf)
+{
+	struct dseek_bo *bo = to_bo(vmf->vma->vm_private_data);
+
+	return dseek_bo_fault_page(bo, vmf, vmf->pgoff - drm_vma_node_start(&bo->base.vma_node));
+}
+
+#ifdef DSEEK_HUGE_FAULT
+static vm_fault_t bo_huge_fault(struct vm_fault *vmf, unsigned int order)
+{
+	struct dseek_bo *bo = to_bo(vmf->vma->vm_private_data);
+
+	return dseek_bo_fault_huge(bo, vmf, order, drm_vma_node_start(&bo->base.vma_node));
+}
+#endif
+
+const struct vm_operations_struct dseek_bo_vm_ops = {
+	.open = drm_gem_vm_open,
+	.close = drm_gem_vm_close,
+	.fault = bo_fault,
+#ifdef DSEEK_HUGE_FAULT
+	.huge_fault = bo_huge_fault,
+#endif
+};
+
+static struct drm_gem_object *bo_at(struct drm_file *drm_file, struct vm_area_struct *vma)
+{
+	struct drm_vma_offset_manager *mgr = dseek->drm.vma_offset_manager;
+	struct drm_vma_offset_node *node;
+	struct drm_gem_object *obj = ERR_PTR(-EINVAL);
+
+	drm_vma_offset_lock_lookup(mgr);
+	node = drm_vma_offset_lookup_locked(mgr, vma->vm_pgoff, vma_pages(vma));
+	if (node) {
+		struct drm_gem_object *found = container_of(node, struct drm_gem_object, vma_node);
+
+		if (!drm_vma_node_is_allowed(node, drm_file))
+			obj = ERR_PTR(-EACCES);
+		else if (kref_get_unless_zero(&found->refcount))
+			obj = found;
+	}
+	drm_vma_offset_unlock_lookup(mgr);
+	return obj;
+}
+
+/* drm_gem_mmap() maps only from a buffer's start; here any part of one may be. */
+int dseek_mmap(struct file *filp, struct vm_area_struct *vma)
+{
+	struct drm_file *drm_file = filp->private_data;
+	struct drm_gem_object *obj = bo_at(drm_file, vma);
+	int err;
+
+	if (IS_ERR(obj)) {
+		drm_dbg(&dseek->drm, "mmap: no buffer of this file holds %lu pages at 0x%lx\n", vma_pages(vma),
+			vma->vm_pgoff);
+		return PTR_ERR(obj);
+	}
+	if (obj->import_attach) {
+		err = dma_buf_mmap(obj->import_attach->dmabuf, vma,
+				   vma->vm_pgoff - drm_vma_node_start(&obj->vma_node));
+		drm_gem_object_put(obj);
+		return err;
+	}
+	vma->vm_private_data = obj;
+	vma->vm_ops = &dseek_bo_vm_ops;
+	err = obj->funcs->mmap(obj, vma);
+	if (err)
+		drm_gem_object_put(obj);
+	return err;
+}
+
+/* DRM calls this for a dma-buf that is not our own; the importing uid pays. */
+struct drm_gem_object *dseek_gem_import_sg(struct drm_device *drm, struct dma_buf_attachment *attach,
+					   struct sg_table *sgt)
+{
+	struct dseek_tenant *tenant = dseek_tenant_get_current();
+	struct dseek_bo *bo;
+	int err;
+
+	if (IS_ERR(tenant))
+		return ERR_CAST(tenant);
+	err = dseek_tenant_charge(&tenant->imported, tenant->imported_limit, attach->dmabuf->size);
+	if (err) {
+		drm_dbg(drm, "%s: %zu bytes more would exceed its imports of %llu\n", tenant->name,
+			attach->dmabuf->size, tenant->imported_limit);
+		goto err_tenant;
+	}
+	err = -ENOMEM;
+	bo = dseek_bo_alloc(attach->dmabuf->size);
+	if (!bo)
+		goto err_charge;
+	/* drm_gem_prime_import_dev() sets import_attach after this returns and can't fail in between. */
+	bo->sgt = sgt;
+	bo->exported = true;
+	bo->tenant = tenant;
+	dseek_count(DSEEK_COUNT_IMPORTS, 1);
+	return &bo->base;
+
+err_charge:
+	atomic64_sub(attach->dmabuf->size, &tenant->imported);
+err_tenant:
+	dseek_tenant_put(tenant);
+	return ERR_PTR(err);
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What differs between the kernels dseek builds on (6.1 to 7.3). The only file that knows a version;
+ * each entry says since when the newer form exists.
+ */
+#ifndef DSEEK_COMPAT_H
+#define DSEEK_COMPAT_H
+
+#include <linux/fs_context.h>
+#include <linux/hrtimer.h>
+#include <linux/mm.h>
+#include <linux/mount.h>
+#include <linux/module.h>
+#include <linux/platform_device.h>
+#include <linux/shmem_fs.h>
+#include <linux/shrinker.h>
+#include <linux/version.h>
+
+#define DSEEK_KERNEL(major, minor) (LINUX_VERSION_CODE >= KERNEL_VERSION(major, minor, 0))
+
+/* 6.3: vm_flags is const and has accessors. */
+#if !DSEEK_KERNEL(6, 3)
+static inline void vm_flags_set(struct vm_area_struct *vma, unsigned long flags)
+{
+	vma->vm_flags |= flags;
+}
+
+static inline void vm_flags_clear(struct vm_area_struct *vma, unsigned long flags)
+{
+	vma->vm_flags &= ~flags;
+}
+#endif
+
+/* 6.12: mmap offsets of DRM may exceed 2^63 only with FOP_UNSIGNED_OFFSET. */
+#if DSEEK_KERNEL(6, 12)
+#define DSEEK_COMPAT_FOPS .fop_flags = FOP_UNSIGNED_OFFSET,
+#else
+#define DSEEK_COMPAT_FOPS
+#endif
+
+/* 6.6: the PRIME hooks are the defaults. 6.14: drm_driver.date is gone. */
+#if DSEEK_KERNEL(6, 14)
+#define DSEEK_COMPAT_DRIVER
+#elif DSEEK_KERNEL(6, 6)
+#define DSEEK_COMPAT_DRIVER .date = "20261123",
+#else
+#define DSEEK_COMPAT_DRIVER \
+	.date = "20261123", \
+	.prime_handle_to_fd = drm_gem_prime_handle_to_fd, \
+	.prime_fd_to_handle = drm_gem_prime_fd_to_handle, \
+	.gem_prime_mmap = drm_gem_prime_mmap,
+#endif
+
+/* 6.13: the namespace is a string. */
+#if DSEEK_KERNEL(6, 13)
+#define DSEEK_IMPORT_NS(name) MODULE_IMPORT_NS(#name)
+#else
+#define DSEEK_IMPORT_NS(name) MODULE_IMPORT_NS(name)
+#endif
+
+/* 6.14: the faux bus; before, a platform device without a driver. */
+#if DSEEK_KERNEL(6, 14)
+#include <linux/device/faux.h>
+static inline struct device *dseek_parent_create(const char *name)
+{
+	struct faux_device *faux = faux_device_create(name, NULL, NULL);
+
+	return faux ? &faux->dev : ERR_PTR(-ENODEV);
+}
+
+static inline void dseek_parent_destroy(struct device *dev)
+{
+	faux_device_destroy(to_faux_device(dev));
+}
+#else
+static inline struct device *dseek_parent_create(const char *name)
+{
+	struct platform_device *pdev = platform_device_register_simple(name, PLATFORM_DEVID_NONE,
+								       NULL, 0);
+
+	return IS_ERR(pdev) ? ERR_CAST(pdev) : &pdev->dev;
+}
+
+static inline void dseek_parent_destroy(struct device *dev)
+{
+	platform_device_unregister(to_platform_device(dev));
+}
+#endif
+
+/* 6.13: hrtimer_setup(). */
+#if !DSEEK_KERNEL(6, 13)
+static inline void hrtimer_setup(struct hrtimer *timer, enum hrtimer_restart (*function)(struct hrtimer *),
+				 clockid_t clock, enum hrtimer_mode mode)
+{
+	hrtimer_init(timer, clock, mode);
+	timer->function = function;
+}
+#endif
+
+/* 6.7: shrinkers are allocated. */
+#if DSEEK_KERNEL(6, 7)
+static inline struct shrinker *dseek_shrinker_create(
+	const char *name, unsigned long (*count)(struct shrinker *, struct shrink_control *),
+	unsigned long (*scan)(struct shrinker *, struct shrink_control *))
+{
+	struct shrinker *shrinker = shrinker_alloc(0, "%s", name);
+
+	if (!shrinker)
+		return NULL;
+	shrinker->count_objects = count;
+	shrinker->scan_objects = scan;
+	shrinker_register(shrinker);
+	return shrinker;
+}
+
+static inline void dseek_shrinker_destroy(struct shrinker *shrinker)
+{
+	shrinker_free(shrinker);
+}
+#else
+static inline struct shrinker *dseek_shrinker_create(
+	const char *name, unsigned long (*count)(struct shrinker *, struct shrink_control *),
+	unsigned long (*scan)(struct shrinker *, struct shrink_control *))
+{
+	struct shrinker *shrinker = kzalloc(sizeof(*shrinker), GFP_KERNEL);
+
+	if (!shrinker)
+		return NULL;
+	shrinker->count_objects = count;
+	shrinker->scan_objects = scan;
+	shrinker->seeks = DEFAULT_SEEKS;
+	if (register_shrinker(shrinker, "%s", name)) {
+		kfree(shrinker);
+		return NULL;
+	}
+	return shrinker;
+}
+
+static inline void dseek_shrinker_destroy(struct shrinker *shrinker)
+{
+	unregister_shrinker(shrinker);
+	kfree(shrinker);
+}
+#endif
+
+/* 6.18: vfs_kern_mount() is no longer exported. Returns NULL where huge pages can't be had. */
+static inline struct vfsmount *dseek_huge_mount(void)
+{
+	struct file_system_type *type = get_fs_type("tmpfs");
+	struct vfsmount *mnt;
+#if DSEEK_KERNEL(6, 18)
+	struct fs_context *fc;
+#else
+	static char options[] = "huge=within_size";
+#endif
+
+	if (!type)
+		return NULL;
+#if DSEEK_KERNEL(6, 18)
+	fc = fs_context_for_mount(type, SB_KERNMOUNT);
+	if (IS_ERR(fc)) {
+		module_put(type->owner);
+		return NULL;
+	}
+	vfs_parse_fs_string(fc, "source", "tmpfs");
+	vfs_parse_fs_string(fc, "huge", "within_size");
+	mnt = fc_mount_longterm(fc);
+	put_fs_context(fc);
+#else
+	mnt = vfs_kern_mount(type, SB_KERNMOUNT, "tmpfs", options);
+#endif
+	module_put(type->owner);
+	return IS_ERR(mnt) ? NULL : mnt;
+}
+
+/* 7.0: shmem_file_setup*() take vma_flags_t. */
+#if DSEEK_KERNEL(7, 0)
+#define DSEEK_NORESERVE mk_vma_flags(VMA_NORESERVE_BIT)
+#else
+#define DSEEK_NORESERVE VM_NORESERVE
+#endif
+
+/*
+ * 6.16: a huge_fault may map a folio by PMD itself (vmf_insert_folio_pmd); it must, because finish_fault() there
+ * refuses large mappings beyond the i_size of vm_file, which is 0 for a device.
+ */
+#if DSEEK_KERNEL(6, 16) && defined(CONFIG_TRANSPARENT_HUGEPAGE)
+#define DSEEK_HUGE_FAULT 1
+#endif
+
+#endif /* DSEEK_COMPAT_H */

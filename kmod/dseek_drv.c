@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The module: devices, the tenants' files, what it answers about itself. */
+#include <linux/dma-mapping.h>
+#include <linux/fs.h>
+#include <linux/module.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <drm/drm_drv.h>
+#include <drm/drm_ioctl.h>
+#include <drm/drm_prime.h>
+
+#include "dseek_compat.h"
+#include "dseek_copy.h"
+#include "dseek_drv.h"
+
+struct dseek_device *dseek;
+u64 __percpu *dseek_copied;
+
+static char *exec_name = "dseek-exec";
+module_param(exec_name, charp, 0400);
+MODULE_PARM_DESC(exec_name, "name of the executors' device in /dev (dseek-exec)");
+
+static int query_out(struct drm_dseek_dev_query *query, const void *info, u32 size)
+{
+	if (query->pointer) {
+		int err = dseek_copy_out(query->pointer, info, min(query->size, size), DSEEK_COPIED_DESCRIPTORS);
+
+		if (err)
+			return err;
+	}
+	query->size = size;
+	return 0;
+}
+
+static int dseek_ioctl_dev_query(struct drm_device *drm, void *data, struct drm_file *drm_file)
+{
+	struct dseek_file *file = drm_file->driver_priv;
+	struct drm_dseek_dev_query *query = data;
+	struct drm_dseek_tenant_info tenant = {};
+	struct drm_dseek_engine_info engine = {};
+	struct drm_dseek_device_info device = {
+		.abi_major = DRM_DSEEK_ABI_MAJOR,
+		.abi_minor = DRM_DSEEK_ABI_MINOR,
+		.engine_count = READ_ONCE(dseek->engine_count),
+	};
+	int err;
+
+	if (query->pad || (query->index && query->type != DRM_DSEEK_QUERY_ENGINE)) {
+		drm_dbg(drm, "DEV_QUERY: pad, and index but for engines, must be 0\n");
+		return -EINVAL;
+	}
+	switch (query->type) {
+	case DRM_DSEEK_QUERY_DEVICE:
+		return query_out(query, &device, sizeof(device));
+	case DRM_DSEEK_QUERY_ENGINE:
+		err = dseek_engine_info(query->index, &engine);
+		return err ?: query_out(query, &engine, sizeof(engine));
+	case DRM_DSEEK_QUERY_TENANT:
+		dseek_tenant_info(file->tenant, &tenant);
+		return query_out(query, &tenant, sizeof(tenant));
+	default:
+		drm_dbg(drm, "DEV_QUERY: unknown type %u\n", query->type);
+		return -EINVAL;
+	}
+}
+
+static int dseek_open(struct drm_device *drm, struct drm_file *drm_file)
+{
+	struct dseek_file *file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
+
+	if (!file)
+		return -ENOMEM;
+	file->tenant = dseek_tenant_get_current();
+	if (IS_ERR(file->tenant)) {
+		int err = PTR_ERR(file->tenant);
+
+		kfree(file);
+		return err;
+	}
+	xa_init_flags(&file->programs, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
+	xa_init_flags(&file->queues, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
+	drm_file->driver_priv = file;
+	dseek_count(DSEEK_COUNT_FILES, 1);
+	return 0;
+}
+
+/* The last close, a kill included. Buffers and syncobjs went before it. */
+static void dseek_postclose(struct drm_device *drm, struct drm_file *drm_file)
+{
+	struct dseek_file *file = drm_file->driver_priv;
+
+	dseek_queues_close(file);
+	dseek_programs_close(file);
+	dseek_tenant_put(file->tenant);
+	kfree(file);
+	dseek_count(DSEEK_COUNT_FILES, -1);
+}
+
+static const struct drm_ioctl_desc dseek_ioctls[] = {
+	DRM_IOCTL_DEF_DRV(DSEEK_DEV_QUERY, dseek_ioctl_dev_query, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(DSEEK_BO_CREATE, dseek_ioctl_bo_create, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(DSEEK_BO_INFO, dseek_ioctl_bo_info, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(DSEEK_BO_MADVISE, dseek_ioctl_bo_madvise, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(DSEEK_PROGRAM_CREATE, dseek_ioctl_program_create, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(DSEEK_PROGRAM_DESTROY, dseek_ioctl_program_destroy, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(DSEEK_QUEUE_CREATE, dseek_ioctl_queue_create, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(DSEEK_QUEUE_DESTROY, dseek_ioctl_queue_destroy, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(DSEEK_QUEUE_QUERY, dseek_ioctl_queue_query, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(DSEEK_SUBMIT, dseek_ioctl_submit, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(DSEEK_WAIT, dseek_ioctl_wait, DRM_RENDER_ALLOW),
+};
+
+static const struct file_operations dseek_fops = {
+	.owner = THIS_MODULE,
+	.open = drm_open,
+	.release = drm_release,
+	.unlocked_ioctl = drm_ioctl,
+	.compat_ioctl = drm_compat_ioctl,
+	.poll = drm_poll,
+	.read = drm_read,
+	.llseek = noop_llseek,
+	.mmap = dseek_mmap,
+	DSEEK_COMPAT_FOPS
+};
+
+static const struct drm_driver dseek_driver = {
+	.driver_features = DRIVER_GEM | DRIVER_RENDER | DRIVER_SYNCOBJ | DRIVER_SYNCOBJ_TIMELINE,
+	.name = "dseek",
+	.desc = "arbitration of accelerators among tenants",
+	.major = DRM_DSEEK_ABI_MAJOR,
+	.minor = DRM_DSEEK_ABI_MINOR,
+	.fops = &dseek_fops,
+	.ioctls = dseek_ioctls,
+	.num_ioctls = ARRAY_SIZE(dseek_ioctls),
+	.open = dseek_open,
+	.postclose = dseek_postclose,
+	.gem_prime_import_sg_table = dseek_gem_import_sg,
+	DSEEK_COMPAT_DRIVER
+};
+
+/* Takes the sleeping and spinning locks of dseek_drv.h once in their order, so that lockdep knows it from the start. */
+static void dseek_lock_order(struct dseek_device *dev)
+{
+#ifdef CONFIG_PROVE_LOCKING
+	static struct lock_class_key submit_key, bo_key, engine_key;
+	struct mutex submit_lock, bo_lock;
+	spinlock_t engine_lock;
+
+	__mutex_init(&submit_lock, "dseek_queue.submit_lock", &submit_key);
+	__mutex_init(&bo_lock, "dseek_bo.lock", &bo_key);
+	spin_lock_init(&engine_lock);
+	lockdep_set_class(&engine_lock, &engine_key);
+	mutex_lock(&submit_lock);
+	mutex_lock(&dev->lock);
+	mutex_lock(&bo_lock);
+	spin_lock_irq(&engine_lock);
+	spin_lock(&dev->map_lock);
+	spin_unlock(&dev->map_lock);
+	spin_unlock_irq(&engine_lock);
+	mutex_unlock(&bo_lock);
+	mutex_unlock(&dev->lock);
+	mutex_unlock(&submit_lock);
+#endif
+}
+
+static void dseek_device_init(struct dseek_device *dev)
+{
+	mutex_init(&dev->lock);
+	spin_lock_init(&dev->map_lock);
+	spin_lock_init(&dev->bo_lock);
+	INIT_LIST_HEAD(&dev->bos);
+	INIT_LIST_HEAD(&dev->tenants);
+	xa_init_flags(&dev->engines, XA_FLAGS_ALLOC);
+	dev->exec_misc.minor = MISC_DYNAMIC_MINOR;
+	dev->exec_misc.name = exec_name;
+	dev->exec_misc.fops = &dseek_exec_fops;
+	dev->exec_misc.mode = 0660;
+	dseek_lock_order(dev);
+}
+
+static int __init dseek_init(void)
+{
+	struct device *parent;
+	struct dseek_device *dev;
+	int err = -ENOMEM;
+
+	dseek_copied = __alloc_percpu(sizeof(u64) * DSEEK_COPIED_COUNT, sizeof(u64));
+	if (!dseek_copied)
+		return -ENOMEM;
+	if (dseek_fence_cache_init())
+		goto err_copied;
+	if (dseek_job_cache_init())
+		goto err_fences;
+	parent = dseek_parent_create("dseek");
+	if (IS_ERR(parent)) {
+		err = PTR_ERR(parent);
+		goto err_jobs;
+	}
+	if (!devres_open_group(parent, NULL, GFP_KERNEL))
+		goto err_parent;
+	err = dma_coerce_mask_and_coherent(parent, DMA_BIT_MASK(64));
+	if (err)
+		goto err_group;
+	dev = devm_drm_dev_alloc(parent, &dseek_driver, struct dseek_device, drm);
+	if (IS_ERR(dev)) {
+		err = PTR_ERR(dev);
+		goto err_group;
+	}
+	dseek = dev;
+	dev->parent = parent;
+	dseek_device_init(dev);
+	dev->huge_mnt = dseek_huge_mount();
+	err = -ENOMEM;
+	dev->wq = alloc_workqueue("dseek", WQ_UNBOUND | WQ_HIGHPRI, 0);
+	if (!dev->wq)
+		goto err_mnt;
+	err = dseek_purge_init(dev);
+	if (err)
+		goto err_wq;
+	err = dseek_debugfs_init(dev);
+	if (err)
+		goto err_purge;
+	err = misc_register(&dev->exec_misc);
+	if (err)
+		goto err_debugfs;
+	err = drm_dev_register(&dev->drm, 0);
+	if (err)
+		goto err_misc;
+	return 0;
+
+err_misc:
+	misc_deregister(&dev->exec_misc);
+err_debugfs:
+	dseek_debugfs_fini(dev);
+err_purge:
+	dseek_purge_fini(dev);
+err_wq:
+	destroy_workqueue(dev->wq);
+err_mnt:
+	if (dev->huge_mnt)
+		kern_unmount(dev->huge_mnt);
+err_group:
+	devres_release_group(parent, NULL);
+err_parent:
+	dseek_parent_destroy(parent);
+err_jobs:
+	dseek_job_cache_fini();
+err_fences:
+	dseek_fence_cache_fini();
+err_copied:
+	free_percpu(dseek_copied);
+	return err;
+}
+
+/*
+ * Every open file, mapping, dma-buf and fence holds a reference on the module, so nothing of theirs is
+ * left here but RCU callbacks that free fences.
+ */
+static void __exit dseek_exit(void)
+{
+	struct device *parent = dseek->parent;
+	struct vfsmount *mnt = dseek->huge_mnt;
+
+	misc_deregister(&dseek->exec_misc);
+	drm_dev_unplug(&dseek->drm);
+	dseek_debugfs_fini(dseek);
+	dseek_purge_fini(dseek);
+	dseek_engines_stop();
+	destroy_workqueue(dseek->wq);
+	dseek_tenants_free();
+	dseek_engines_free();
+	devres_release_group(parent, NULL);
+	dseek_parent_destroy(parent);
+	if (mnt)
+		kern_unmount(mnt);
+	rcu_barrier();
+	dseek_job_cache_fini();
+	dseek_fence_cache_fini();
+	free_percpu(dseek_copied);
+}
+
+module_init(dseek_init);
+module_exit(dseek_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("dseek: arbitration of accelerators among tenants");
+DSEEK_IMPORT_NS(DMA_BUF);

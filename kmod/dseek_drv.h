@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the parts of the module share: objects, who holds them, and the lock order.
+ *
+ * Lock order, outermost first. dseek_lock_order() teaches it to lockdep when the module loads.
+ *
+ *	queue->submit_lock	mutex	one submission, or the destruction, of a queue at a time
+ *	dseek->lock		mutex	the registries: engines, tenants, shares
+ *	mm->mmap_lock			faults and mmap come with it held
+ *	bo->lock		mutex	pages and advice of a buffer; the shrinker only tries it
+ *	fence locks		spin	ours and foreign: callbacks run under the fence's own lock
+ *	engine->lock		spin	the arbitration core, its queues, jobs and executor
+ *	dseek->map_lock		spin	who maps which buffer, what is to be unmapped
+ *
+ * So no fence is signalled, and no callback added or removed, under engine->lock: jobs that are over are
+ * put on engine->finished and dseek_engine_drain() does the rest. Nothing under a spinlock drops the
+ * last reference of anything.
+ */
+#ifndef DSEEK_DRV_H
+#define DSEEK_DRV_H
+
+#include <linux/dma-fence.h>
+#include <linux/hrtimer.h>
+#include <linux/kref.h>
+#include <linux/miscdevice.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/spinlock.h>
+#include <linux/uidgid.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+#include <drm/drm_device.h>
+#include <drm/drm_file.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_print.h>
+
+#include "drm/dseek_drm.h"
+#include "arb/arb.h"
+
+struct dma_buf_attachment;
+struct dseek_engine;
+struct dseek_exec;
+struct sg_table;
+struct shrinker;
+struct vfsmount;
+
+/* ---- the device */
+
+/* Objects that exist now; all but engines and tenants are zero when nobody has anything open. */
+enum dseek_count {
+	DSEEK_COUNT_FILES,
+	DSEEK_COUNT_BOS,
+	DSEEK_COUNT_IMPORTS,
+	DSEEK_COUNT_PROGRAMS,
+	DSEEK_COUNT_QUEUES,
+	DSEEK_COUNT_JOBS,
+	DSEEK_COUNT_FENCES,
+	DSEEK_COUNT_EXECUTORS,
+	DSEEK_COUNT_MAPS,
+	DSEEK_COUNT_COUNT,
+};
+
+/* Bytes that went through the module's own copies; nothing else copies (dseek_copy.h). */
+enum dseek_copied {
+	DSEEK_COPIED_DESCRIPTORS,	/* structures of the ABI, a job's constants */
+	DSEEK_COPIED_PROGRAMS,		/* once a program and executor */
+	DSEEK_COPIED_PAYLOAD,		/* contents of buffers: nowhere */
+	DSEEK_COPIED_COUNT,
+};
+
+struct dseek_device {
+	struct drm_device drm;
+	struct device *parent;
+	struct miscdevice exec_misc;
+	struct vfsmount *huge_mnt;	/* NULL: huge pages can't be had */
+	struct shrinker *shrinker;
+	struct workqueue_struct *wq;
+	struct dentry *debugfs;
+
+	struct mutex lock;
+	struct xarray engines;		/* by id; live until the module goes */
+	u32 engine_count;
+	struct list_head tenants;
+	u32 tenant_count;
+
+	spinlock_t map_lock;
+	spinlock_t bo_lock;		/* leaf: bos */
+	struct list_head bos;
+	atomic_long_t purgeable_pages;	/* in buffers marked DONTNEED and not purged */
+	atomic64_t purged_pages;
+
+	atomic64_t next_id;		/* of buffers, programs, queues, jobs, tenants */
+	atomic64_t pinned_pages;
+	atomic_t count[DSEEK_COUNT_COUNT];
+};
+
+extern struct dseek_device *dseek;	/* one a machine */
+extern u64 __percpu *dseek_copied;
+
+static inline struct dseek_device *to_dseek(struct drm_device *drm)
+{
+	return container_of(drm, struct dseek_device, drm);
+}
+
+static inline u64 dseek_new_id(void)
+{
+	return atomic64_inc_return(&dseek->next_id);
+}
+
+static inline void dseek_count(enum dseek_count what, int by)
+{
+	atomic_add(by, &dseek->count[what]);
+}
+
+int dseek_debugfs_init(struct dseek_device *dev);
+void dseek_debugfs_fini(struct dseek_device *dev);
+
+/* ---- module parameters (dseek_tenant.c, dseek_engine.c) */
+
+extern uint dseek_limit_ms, dseek_grace_ms, dseek_recovery_ms;
+
+/* ---- tenants: the accounting subject, one a uid */
+
+struct dseek_tenant {
+	struct list_head link;		/* dseek->tenants, dseek->lock */
+	refcount_t refs;		/* files, buffers, queues; 1 of the registry */
+	kuid_t uid;
+	u64 id;
+	char name[DRM_DSEEK_NAME_LEN];
+	struct xarray shares;		/* struct arb_share by engine id; dseek->lock */
+
+	u64 pinned_limit, imported_limit, program_limit;
+	u32 queue_limit, job_limit, weight_limit, class_mask;
+	atomic64_t pinned, imported, program_bytes;
+	atomic_t queues, jobs;
+};
+
+struct dseek_tenant *dseek_tenant_get_current(void);	/* of the caller's uid; ERR_PTR */
+struct dseek_tenant *dseek_tenant_get(struct dseek_tenant *tenant);
+void dseek_tenant_put(struct dseek_tenant *tenant);	/* any context */
+struct arb_share *dseek_tenant_share(struct dseek_tenant *tenant, struct dseek_engine *engine);
+int dseek_tenant_charge(atomic64_t *used, u64 limit, u64 by);	/* 0 or -EDQUOT */
+int dseek_tenant_charge_count(atomic_t *used, u32 limit);	/* 0 or -EDQUOT */
+void dseek_tenant_info(struct dseek_tenant *tenant, struct drm_dseek_tenant_info *info);
+void dseek_tenants_free(void);
+
+/* ---- a tenant's open file */
+
+struct dseek_file {
+	struct dseek_tenant *tenant;
+	struct xarray programs;		/* struct dseek_program by handle */
+	struct xarray queues;		/* struct dseek_queue by handle */
+};
+
+/* ---- buffers */
+
+struct dseek_bo {
+	struct drm_gem_object base;
+	struct list_head link;		/* dseek->bos, dseek->bo_lock */
+	u64 id;
+	u32 flags;			/* DRM_DSEEK_BO_* */
+	bool charged;			/* pinned bytes charged: to @tenant and @mm */
+	bool counted;
+	bool exported;			/* as a dma-buf, at any time; under @lock */
+	bool purged;			/* under @lock */
+	u32 advice;			/* enum drm_dseek_madvise, under @lock */
+	bool writable;			/* ever bound for writing; sticky */
+	struct dseek_tenant *tenant;
+	struct mm_struct *mm;		/* whose pinned_vm is charged; mmgrab()bed */
+	struct mutex lock;
+	struct page **pages;		/* NULL: purged or imported; under @lock */
+	struct sg_table *sgt;		/* imported */
+	atomic_t handles;
+	atomic_t jobs;			/* that name it and aren't over */
+	struct list_head maps;		/* struct dseek_exec_map, dseek->map_lock */
+};
+
+static inline struct dseek_bo *to_bo(struct drm_gem_object *obj)
+{
+	return container_of(obj, struct dseek_bo, base);
+}
+
+extern const struct drm_gem_object_funcs dseek_bo_funcs;
+extern const struct vm_operations_struct dseek_bo_vm_ops;
+
+struct dseek_bo *dseek_bo_alloc(size_t size);	/* nothing charged, no pages yet */
+int dseek_bo_populate(struct dseek_bo *bo);	/* charge and pin; bo->lock held or not yet published */
+void dseek_bo_depopulate(struct dseek_bo *bo);
+int dseek_bo_use(struct dseek_bo *bo, bool write);	/* by a job; -EINVAL if it is marked DONTNEED */
+void dseek_bo_unuse(struct dseek_bo *bo);
+vm_fault_t dseek_bo_fault_page(struct dseek_bo *bo, struct vm_fault *vmf, pgoff_t page);
+vm_fault_t dseek_bo_fault_huge(struct dseek_bo *bo, struct vm_fault *vmf, unsigned int order, pgoff_t base);
+int dseek_mmap(struct file *file, struct vm_area_struct *vma);
+struct drm_gem_object *dseek_gem_import_sg(struct drm_device *drm, struct dma_buf_attachment *attach,
+					   struct sg_table *sgt);
+unsigned long dseek_purge(unsigned long pages);	/* pages dropped */
+int dseek_purge_init(struct dseek_device *dev);
+void dseek_purge_fini(struct dseek_device *dev);
+
+int dseek_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_file *drm_file);
+int dseek_ioctl_bo_info(struct drm_device *drm, void *data, struct drm_file *drm_file);
+int dseek_ioctl_bo_madvise(struct drm_device *drm, void *data, struct drm_file *drm_file);
+
+/* ---- programs */
+
+struct dseek_program {
+	struct kref ref;		/* handle, jobs */
+	u64 id;
+	u32 size;
+	void *blob;
+	struct dseek_tenant *tenant;
+	struct xarray costs;		/* struct arb_cost by engine id; contents under engine->lock */
+};
+
+struct dseek_program *dseek_program_find(struct dseek_file *file, u32 handle);	/* NULL */
+void dseek_program_put(struct dseek_program *program);
+struct arb_cost *dseek_program_cost(struct dseek_program *program, u32 engine_id); /* ERR_PTR */
+void dseek_programs_close(struct dseek_file *file);
+
+int dseek_ioctl_program_create(struct drm_device *drm, void *data, struct drm_file *drm_file);
+int dseek_ioctl_program_destroy(struct drm_device *drm, void *data, struct drm_file *drm_file);
+
+/* ---- fences: made only for jobs that signal syncobjs */
+
+struct dseek_fence {
+	struct dma_fence base;
+	spinlock_t lock;		/* of @base: it outlives engine and queue */
+	char name[24];
+};
+
+int dseek_fence_cache_init(void);
+void dseek_fence_cache_fini(void);
+struct dseek_fence *dseek_fence_alloc(void);
+void dseek_fence_free(struct dseek_fence *fence);	/* only before dseek_fence_init() */
+void dseek_fence_init(struct dseek_fence *fence, u64 context, u64 seqno, u64 queue_id);
+
+/* ---- queues */
+
+struct dseek_result {
+	u64 seqno;
+	s32 error;
+	u32 preemptions;
+	u64 submit_ns, start_ns, end_ns, engine_ns;
+};
+
+struct dseek_queue {
+	struct kref ref;		/* handle, jobs, callers */
+	u64 id;
+	u64 fence_context;
+	struct dseek_engine *engine;
+	struct dseek_tenant *tenant;
+	struct mutex submit_lock;
+	wait_queue_head_t wait;
+
+	/* engine->lock from here */
+	struct arb_queue arb;
+	struct list_head engine_link;	/* engine->queues */
+	bool dead;			/* handle destroyed: what has not started faults */
+	bool removed;			/* from the core */
+	struct list_head waiting;	/* jobs in NEW order whose turn to become ready has not come */
+	struct list_head jobs;		/* READY, RUNNING, ENDED: in order, all before @waiting */
+	u32 running;			/* held by the executor */
+	u32 signalling;			/* finished jobs whose fences are not signalled yet */
+	u64 submitted;
+	u64 finished;
+	u64 completed;			/* what tenants see: lags @finished while @signalling */
+	u64 faulted;
+	struct dseek_result results[DRM_DSEEK_STATUS_RING];
+};
+
+struct dseek_queue *dseek_queue_find(struct dseek_file *file, u32 handle);	/* NULL */
+void dseek_queue_put(struct dseek_queue *queue);
+void dseek_queues_close(struct dseek_file *file);
+void dseek_queue_advance(struct dseek_queue *queue, u64 now);
+void dseek_queue_wake(struct dseek_queue *queue);
+
+int dseek_ioctl_queue_create(struct drm_device *drm, void *data, struct drm_file *drm_file);
+int dseek_ioctl_queue_destroy(struct drm_device *drm, void *data, struct drm_file *drm_file);
+int dseek_ioctl_queue_query(struct drm_device *drm, void *data, struct drm_file *drm_file);
+int dseek_ioctl_submit(struct drm_device *drm, void *data, struct drm_file *drm_file);
+int dseek_ioctl_wait(struct drm_device *drm, void *data, struct drm_file *drm_file);
+
+/* ---- jobs */
+
+enum dseek_job_state {
+	DSEEK_JOB_NEW,			/* being prepared, seen by nobody else */
+	DSEEK_JOB_WAITING,		/* for fences, or for an earlier job that does */
+	DSEEK_JOB_READY,		/* in the core's hands, for the first time or after a yield */
+	DSEEK_JOB_RUNNING,		/* held by the executor under a tag */
+	DSEEK_JOB_ENDED,		/* done or faulted; over, with @error, once all before it are */
+	DSEEK_JOB_OVER,
+};
+
+struct dseek_job_wait {
+	struct dma_fence_cb cb;
+	struct dma_fence *fence;
+	struct dseek_job *job;
+	bool armed;			/* the callback was added; submit_lock */
+};
+
+struct dseek_job_binding {
+	struct dseek_bo *bo;
+	u64 offset, size;
+	u32 access;
+};
+
+struct dseek_job {
+	struct kref ref;		/* the queue until it is over; who cancels it */
+	struct dseek_queue *queue;
+	struct dseek_program *program;
+	struct dseek_fence *fence;	/* NULL: nothing to signal */
+	struct dseek_job_wait *waits;
+	u32 wait_count;
+	u32 flags;			/* DRM_DSEEK_JOB_* */
+	u64 id, seqno;
+	u64 limit_ns;
+	u64 submit_ns;
+
+	/* engine->lock from here */
+	struct list_head link;		/* queue->waiting, queue->jobs, engine->finished */
+	struct list_head held_link;	/* exec->held; the canceller's list */
+	struct arb_job arb;
+	struct arb_cost *cost;
+	enum dseek_job_state state;
+	u32 waits_left;
+	u32 tag;
+	s32 error;
+	bool aborted;
+	u64 cursor;
+	u64 start_ns;			/* first fetch */
+	u64 fetch_ns;			/* last fetch */
+	u64 head_ns;			/* since when it is the oldest that the executor holds; 0: it is not */
+
+	u32 binding_count;
+	u32 const_size;
+	/* not cleared at allocation from here */
+	struct dseek_job_binding bindings[DRM_DSEEK_MAX_BINDINGS];
+	u8 consts[DRM_DSEEK_MAX_CONSTS];
+};
+
+int dseek_job_cache_init(void);
+void dseek_job_cache_fini(void);
+struct dseek_job *dseek_job_alloc(struct dseek_queue *queue);	/* NULL */
+void dseek_job_put(struct dseek_job *job);
+void dseek_job_end(struct dseek_job *job, int error, u64 used_ns, u64 now);
+void dseek_job_wait_done(struct dma_fence *fence, struct dma_fence_cb *cb);
+int dseek_fence_error(struct dma_fence *fence);	/* of one that has signalled */
+
+/* ---- engines */
+
+struct dseek_engine {
+	u32 id;
+	u32 type;
+	char name[DRM_DSEEK_NAME_LEN];
+
+	spinlock_t lock;
+	struct arb_engine arb;
+	struct dseek_exec *exec;	/* NULL: nobody serves it */
+	u32 depth;
+	s32 numa_node;
+	u64 caps;
+	u64 generation;
+	u64 busy_ns;
+	u32 ready;			/* jobs the core holds that are not running */
+	bool gone;			/* recovery time is over: refuse */
+	bool lost;			/* the executor is to be declared lost by @work */
+	struct list_head queues;	/* recovery walks it */
+	struct list_head finished;
+	wait_queue_head_t wait;		/* executors in NEXT */
+	struct hrtimer timer;
+	u64 timer_at;			/* U64_MAX: not armed */
+	struct work_struct work;
+	struct delayed_work recovery;
+};
+
+struct dseek_engine *dseek_engine_find(u32 id);		/* NULL */
+int dseek_engine_attach(struct dseek_exec *exec, struct drm_dseek_attach *args);
+void dseek_engine_detach(struct dseek_exec *exec);	/* close, DETACH; any state */
+void dseek_engine_lose(struct dseek_engine *engine, struct dseek_exec *exec, u64 now);
+void dseek_engine_recovery(struct work_struct *work);
+int dseek_engine_info(u32 index, struct drm_dseek_engine_info *info);
+void dseek_engine_kick(struct dseek_engine *engine, u64 now);	/* jobs became ready: preempt? */
+void dseek_engine_arm(struct dseek_engine *engine, u64 now);
+void dseek_engine_wake(struct dseek_engine *engine);	/* without engine->lock, after a change under it */
+void dseek_engine_drain(struct dseek_engine *engine);	/* process context */
+void dseek_engines_stop(void);
+void dseek_engines_free(void);
+
+/* ---- executors: an open file of /dev/dseek-exec */
+
+struct dseek_exec {
+	struct mutex lock;		/* ATTACH and DETACH against each other */
+	struct dseek_engine *engine;	/* set once */
+	struct drm_dseek_job_desc *descs;
+	struct drm_dseek_control *control;
+	size_t desc_bytes;
+
+	/* engine->lock */
+	bool lost;			/* declared lost, or detached: every call says -ESTALE */
+	u32 depth;
+	u64 free_tags;
+	struct dseek_job *jobs[DRM_DSEEK_MAX_DEPTH];
+	struct list_head held;		/* in the order of fetching */
+	u64 abort_ns;			/* when the oldest was told to stop; 0: was not */
+
+	/* dseek->map_lock */
+	struct xarray maps;		/* struct dseek_exec_map by offset >> DSEEK_MAP_SHIFT */
+	struct list_head active, retired;
+};
+
+extern const struct file_operations dseek_exec_fops;
+
+/* Buffers are mapped on the executor's file at (index << DSEEK_MAP_SHIFT): one terabyte each. */
+#define DSEEK_MAP_SHIFT	40
+
+struct dseek_exec_map {
+	struct kref ref;		/* exec->maps, each VMA */
+	struct dseek_bo *bo;
+	struct dseek_exec *exec;	/* NULL once out of exec->maps */
+	u32 index;
+	bool retired;
+	struct list_head bo_link;	/* bo->maps */
+	struct list_head exec_link;	/* exec->active, exec->retired */
+};
+
+int dseek_exec_map(struct dseek_exec *exec, struct drm_dseek_map *args);
+int dseek_exec_mmap_bo(struct dseek_exec *exec, struct vm_area_struct *vma);
+void dseek_exec_retire(struct dseek_bo *bo);
+void dseek_exec_unretire(struct dseek_bo *bo);
+u32 dseek_exec_take_retired(struct dseek_exec *exec, u64 *ids, u32 max);
+void dseek_exec_unmap_all(struct dseek_exec *exec);
+
+#endif /* DSEEK_DRV_H */

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Engines: names that executors serve and tenants' queues belong to. A name, once attached, lives until the
+ * module goes. Here is what happens around the core: who is woken, when to ask again, and the
+ * process-context half of the end of jobs.
+ */
+#include <linux/ktime.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <linux/slab.h>
+
+#include "dseek_compat.h"
+#include "dseek_drv.h"
+
+#define DSEEK_ENGINES 64
+
+uint dseek_limit_ms = 30000;
+module_param_named(job_limit_ms, dseek_limit_ms, uint, 0644);
+MODULE_PARM_DESC(job_limit_ms, "engine time after which a job that states no limit is aborted (30000)");
+
+uint dseek_grace_ms = 2000;
+module_param_named(grace_ms, dseek_grace_ms, uint, 0644);
+MODULE_PARM_DESC(grace_ms, "time an executor has to stop an aborted job before it is declared lost (2000)");
+
+uint dseek_recovery_ms = 5000;
+module_param_named(recovery_ms, dseek_recovery_ms, uint, 0644);
+MODULE_PARM_DESC(recovery_ms, "time jobs wait for an executor to attach again (5000)");
+
+static uint deadline_permille = 750;
+module_param(deadline_permille, uint, 0444);
+MODULE_PARM_DESC(deadline_permille, "share of an engine that deadline queues may reserve, 0..950 (750)");
+
+static uint interactive_permille = 800;
+module_param(interactive_permille, uint, 0444);
+MODULE_PARM_DESC(interactive_permille, "share up to which interactive goes before batch, 1..999 (800)");
+
+static uint slice_us = 2000;
+module_param(slice_us, uint, 0444);
+MODULE_PARM_DESC(slice_us, "lead a running queue may have before it is preempted (2000)");
+
+/* Engines are added under dseek->lock and stay, so a lookup needs no reference. */
+struct dseek_engine *dseek_engine_find(u32 id)
+{
+	return xa_load(&dseek->engines, id);
+}
+
+/* The end of jobs, second half: fences first, then the numbers that tenants see, then what the jobs held. */
+void dseek_engine_drain(struct dseek_engine *engine)
+{
+	struct dseek_job *job, *next;
+	struct dseek_queue *queue;
+	LIST_HEAD(finished);
+
+	spin_lock_irq(&engine->lock);
+	list_splice_init(&engine->finished, &finished);
+	spin_unlock_irq(&engine->lock);
+	list_for_each_entry(job, &finished, link) {
+		queue = job->queue;
+		if (job->fence) {
+			if (job->error)
+				dma_fence_set_error(&job->fence->base, job->error);
+			dma_fence_signal(&job->fence->base);
+			dma_fence_put(&job->fence->base);
+		}
+		if (READ_ONCE(queue->completed) < job->seqno) {
+			spin_lock_irq(&engine->lock);
+			if (!--queue->signalling)
+				smp_store_release(&queue->completed, queue->finished);
+			spin_unlock_irq(&engine->lock);
+		}
+		dseek_queue_wake(queue);
+	}
+	list_for_each_entry_safe(job, next, &finished, link) {
+		list_del_init(&job->link);
+		atomic_dec(&job->queue->tenant->jobs);
+		dseek_job_put(job);
+	}
+}
+
+/* After a change under engine->lock that may give the executor something to do. */
+void dseek_engine_wake(struct dseek_engine *engine)
+{
+	/*
+	 * Whoever waits has queued itself before it looked under the lock, and the change was made under it:
+	 * either it saw the change or is seen here.
+	 */
+	if (READ_ONCE(engine->ready) && waitqueue_active(&engine->wait))
+		wake_up_interruptible_sync(&engine->wait);
+}
+
+/* When the oldest job that the executor holds is to be aborted, or the executor declared lost. */
+static u64 watchdog_at(struct dseek_exec *exec)
+{
+	struct dseek_job *job = list_first_entry_or_null(&exec->held, struct dseek_job, held_link);
+	u64 left;
+
+	if (!job)
+		return U64_MAX;
+	if (exec->abort_ns)
+		return exec->abort_ns + (u64)READ_ONCE(dseek_grace_ms) * NSEC_PER_MSEC;
+	left = job->limit_ns > job->arb.used_ns ? job->limit_ns - job->arb.used_ns : 0;
+	return left > KTIME_MAX - job->head_ns ? U64_MAX : job->head_ns + left;
+}
+
+/* Arm the timer for the next thing that happens by time alone. One that fires too early costs less than arming anew. */
+void dseek_engine_arm(struct dseek_engine *engine, u64 now)
+{
+	u64 at = U64_MAX;
+
+	lockdep_assert_held(&engine->lock);
+	if (!engine->exec)
+		return;
+	if (engine->ready)
+		at = arb_next_event(&engine->arb, now);
+	at = min(at, watchdog_at(engine->exec));
+	if (at >= engine->timer_at)
+		return;
+	engine->timer_at = at;
+	hrtimer_start(&engine->timer, ns_to_ktime(max(at, now)), HRTIMER_MODE_ABS_SOFT);
+}
+
+/* Something became ready, or time passed: should what runs give way? */
+void dseek_engine_kick(struct dseek_engine *engine, u64 now)
+{
+	struct dseek_exec *exec = engine->exec;
+
+	lockdep_assert_held(&engine->lock);
+	if (!exec || list_empty(&exec->held) || !engine->ready)
+		return;
+	if (!exec->control->preempt && arb_wants_preempt(&engine->arb, now))
+		WRITE_ONCE(exec->control->preempt, 1);
+	dseek_engine_arm(engine, now);
+}
+
+static void watchdog(struct dseek_engine *engine, u64 now)
+{
+	struct dseek_exec *exec = engine->exec;
+	struct dseek_job *job;
+
+	if (now < watchdog_at(exec))
+		return;
+	job = list_first_entry(&exec->held, struct dseek_job, held_link);
+	if (!exec->abort_ns) {
+		exec->abort_ns = now;
+		job->aborted = true;
+		WRITE_ONCE(exec->control->abort_mask, exec->control->abort_mask | BIT_ULL(job->tag));
+		WRITE_ONCE(exec->control->preempt, 1);
+		drm_dbg(&dseek->drm, "engine %s: job %llu is over its limit of %llu ns\n", engine->name, job->id,
+			job->limit_ns);
+	} else {
+		drm_err(&dseek->drm, "engine %s: the executor did not stop job %llu in time, declared lost\n",
+			engine->name, job->id);
+		dseek_engine_lose(engine, exec, now);
+	}
+}
+
+static enum hrtimer_restart engine_timer(struct hrtimer *timer)
+{
+	struct dseek_engine *engine = container_of(timer, struct dseek_engine, timer);
+	unsigned long flags;
+	bool drain;
+	u64 now;
+
+	spin_lock_irqsave(&engine->lock, flags);
+	now = ktime_get_ns();
+	engine->timer_at = U64_MAX;
+	if (engine->exec)
+		watchdog(engine, now);
+	dseek_engine_kick(engine, now);
+	dseek_engine_arm(engine, now);
+	drain = !list_empty(&engine->finished);
+	spin_unlock_irqrestore(&engine->lock, flags);
+	dseek_engine_wake(engine);
+	if (drain)
+		queue_work(dseek->wq, &engine->work);
+	return HRTIMER_NORESTART;
+}
+
+static void engine_work(struct work_struct *work)
+{
+	dseek_engine_drain(container_of(work, struct dseek_engine, work));
+}
+
+static struct dseek_engine *engine_create(const char *name, u32 type)
+{
+	struct arb_engine_params params = ARB_ENGINE_DEFAULTS;
+	struct dseek_engine *engine;
+	int err;
+
+	if (dseek->engine_count >= DSEEK_ENGINES) {
+		drm_dbg(&dseek->drm, "ATTACH: there are %d engine names already\n", DSEEK_ENGINES);
+		return ERR_PTR(-ENOSPC);
+	}
+	engine = kzalloc(sizeof(*engine), GFP_KERNEL);
+	if (!engine)
+		return ERR_PTR(-ENOMEM);
+	params.deadline_permille = deadline_permille;
+	params.interactive_permille = interactive_permille;
+	params.slice_ns = (u64)slice_us * NSEC_PER_USEC;
+	err = arb_engine_init(&engine->arb, &params, ktime_get_ns());
+	if (err) {
+		drm_err(&dseek->drm, "deadline_permille, interactive_permille or slice_us is out of range\n");
+		goto err_free;
+	}
+	engine->type = type;
+	strscpy(engine->name, name, sizeof(engine->name));
+	spin_lock_init(&engine->lock);
+	INIT_LIST_HEAD(&engine->queues);
+	INIT_LIST_HEAD(&engine->finished);
+	init_waitqueue_head(&engine->wait);
+	hrtimer_setup(&engine->timer, engine_timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_SOFT);
+	engine->timer_at = U64_MAX;
+	INIT_WORK(&engine->work, engine_work);
+	INIT_DELAYED_WORK(&engine->recovery, dseek_engine_recovery);
+	engine->id = dseek->engine_count;
+	err = xa_err(xa_store(&dseek->engines, engine->id, engine, GFP_KERNEL));
+	if (err)
+		goto err_free;
+	dseek->engine_count++;
+	return engine;
+
+err_free:
+	kfree(engine);
+	return ERR_PTR(err);
+}
+
+int dseek_engine_attach(struct dseek_exec *exec, struct drm_dseek_attach *args)
+{
+	struct dseek_engine *engine;
+	unsigned long id;
+	bool found = false;
+	int err = 0;
+
+	mutex_lock(&dseek->lock);
+	xa_for_each(&dseek->engines, id, engine) {
+		if (!strcmp(engine->name, args->name)) {
+			found = true;
+			break;
+		}
+	}
+	if (found && engine->type != args->type) {
+		err = -EMEDIUMTYPE;
+	} else if (!found && args->flags & DRM_DSEEK_ATTACH_REATTACH) {
+		err = -ENOENT;
+	} else if (!found) {
+		engine = engine_create(args->name, args->type);
+		err = PTR_ERR_OR_ZERO(engine);
+	}
+	if (err)
+		goto out;
+	spin_lock_irq(&engine->lock);
+	if (engine->exec) {
+		err = -EBUSY;
+	} else {
+		engine->exec = exec;
+		engine->depth = args->depth;
+		engine->numa_node = args->numa_node;
+		engine->caps = args->caps;
+		engine->generation++;
+		engine->gone = false;
+		exec->depth = args->depth;
+		exec->free_tags = args->depth == 64 ? U64_MAX : BIT_ULL(args->depth) - 1;
+		args->engine = engine->id;
+		args->generation = engine->generation;
+		WRITE_ONCE(exec->engine, engine);
+	}
+	spin_unlock_irq(&engine->lock);
+	if (!err)
+		cancel_delayed_work(&engine->recovery);
+out:
+	mutex_unlock(&dseek->lock);
+	if (err)
+		drm_dbg(&dseek->drm, "ATTACH %s: %s\n", args->name,
+			err == -EBUSY ? "it has an executor" :
+			err == -EMEDIUMTYPE ? "it is of another type" :
+			err == -ENOENT ? "there is no such engine to take over" : "failed");
+	return err;
+}
+
+int dseek_engine_info(u32 index, struct drm_dseek_engine_info *info)
+{
+	struct dseek_engine *engine = dseek_engine_find(index);
+
+	if (!engine)
+		return -ENOENT;
+	memcpy(info->name, engine->name, sizeof(info->name));
+	info->id = engine->id;
+	info->type = engine->type;
+	spin_lock_irq(&engine->lock);
+	info->flags = engine->exec ? DRM_DSEEK_ENGINE_ATTACHED : 0;
+	info->depth = engine->depth;
+	info->numa_node = engine->numa_node;
+	info->caps = engine->caps;
+	info->generation = engine->generation;
+	info->busy_ns = engine->busy_ns;
+	spin_unlock_irq(&engine->lock);
+	return 0;
+}
+
+/* Nobody has anything open: no queues, no jobs, no executor. */
+void dseek_engines_stop(void)
+{
+	struct dseek_engine *engine;
+	unsigned long id;
+
+	xa_for_each(&dseek->engines, id, engine) {
+		hrtimer_cancel(&engine->timer);
+		cancel_delayed_work_sync(&engine->recovery);
+		flush_work(&engine->work);
+		WARN_ON(engine->exec || !list_empty(&engine->queues) || !list_empty(&engine->finished));
+	}
+}
+
+/* After the tenants, whose shares name them. */
+void dseek_engines_free(void)
+{
+	struct dseek_engine *engine;
+	unsigned long id;
+
+	xa_for_each(&dseek->engines, id, engine)
+		kfree(engine);
+	xa_destroy(&dseek->engines);
+}

@@ -1,0 +1,464 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The executors' device. NEXT is the other half of the hot path: it gives jobs back and takes new ones; their
+ * descriptors lie in memory the executor has mapped.
+ */
+#include <linux/fs.h>
+#include <linux/hrtimer.h>
+#include <linux/module.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "dseek_compat.h"
+#include "dseek_copy.h"
+
+#define CHUNK 8		/* completions copied at once, to the stack */
+
+static int exec_open(struct inode *inode, struct file *filp)
+{
+	struct dseek_exec *exec = kzalloc(sizeof(*exec), GFP_KERNEL_ACCOUNT);
+
+	if (!exec)
+		return -ENOMEM;
+	mutex_init(&exec->lock);
+	INIT_LIST_HEAD(&exec->held);
+	INIT_LIST_HEAD(&exec->active);
+	INIT_LIST_HEAD(&exec->retired);
+	xa_init_flags(&exec->maps, XA_FLAGS_ALLOC1);
+	filp->private_data = exec;
+	dseek_count(DSEEK_COUNT_EXECUTORS, 1);
+	return 0;
+}
+
+/* The last close, a kill included; its VMAs went before it. */
+static int exec_release(struct inode *inode, struct file *filp)
+{
+	struct dseek_exec *exec = filp->private_data;
+
+	if (exec->engine)
+		dseek_engine_detach(exec);
+	dseek_exec_unmap_all(exec);
+	vfree(exec->descs);
+	vfree(exec->control);
+	mutex_destroy(&exec->lock);
+	kfree(exec);
+	dseek_count(DSEEK_COUNT_EXECUTORS, -1);
+	return 0;
+}
+
+static bool name_valid(const u8 *name)
+{
+	size_t len = strnlen(name, DRM_DSEEK_NAME_LEN);
+
+	if (!len || len == DRM_DSEEK_NAME_LEN)
+		return false;
+	return strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_.-") == len &&
+	       !memchr_inv(name + len, 0, DRM_DSEEK_NAME_LEN - len);
+}
+
+static int exec_attach(struct dseek_exec *exec, struct drm_dseek_attach *args)
+{
+	int err;
+
+	if (args->pad || args->flags & ~DRM_DSEEK_ATTACH_REATTACH || !name_valid(args->name) ||
+	    args->type >= DRM_DSEEK_ENGINE_TYPE_COUNT || !args->depth || args->depth > DRM_DSEEK_MAX_DEPTH ||
+	    args->numa_node < -1 || args->numa_node >= (s32)nr_node_ids) {
+		drm_dbg(&dseek->drm, "ATTACH: name, type %u, depth %u, node %d or flags 0x%x\n", args->type,
+			args->depth, args->numa_node, args->flags);
+		return -EINVAL;
+	}
+	mutex_lock(&exec->lock);
+	err = -EALREADY;
+	if (exec->engine)
+		goto out;
+	err = -ENOMEM;
+	/* An attempt that failed may have left them. */
+	vfree(exec->descs);
+	vfree(exec->control);
+	exec->desc_bytes = PAGE_ALIGN(args->depth * sizeof(*exec->descs));
+	exec->descs = vmalloc_user(exec->desc_bytes);
+	exec->control = vmalloc_user(PAGE_SIZE);
+	if (!exec->descs || !exec->control)
+		goto out;
+	err = dseek_engine_attach(exec, args);
+out:
+	mutex_unlock(&exec->lock);
+	return err;
+}
+
+/* ---- giving back */
+
+static bool may_return(struct dseek_job *job, u32 outcome)
+{
+	struct dseek_job *before;
+
+	if (outcome == DRM_DSEEK_OUTCOME_DONE)
+		return list_first_entry(&job->queue->jobs, struct dseek_job, link) == job;
+	list_for_each_entry(before, &job->queue->jobs, link) {
+		if (before == job)
+			return true;
+		if (before->state == DSEEK_JOB_RUNNING)
+			return false;
+	}
+	return false;
+}
+
+static void release_tag(struct dseek_exec *exec, struct dseek_job *job, u64 now)
+{
+	struct dseek_job *head;
+
+	exec->jobs[job->tag] = NULL;
+	exec->free_tags |= BIT_ULL(job->tag);
+	list_del_init(&job->held_link);
+	if (!job->head_ns)
+		return;
+	job->head_ns = 0;
+	head = list_first_entry_or_null(&exec->held, struct dseek_job, held_link);
+	if (head)
+		head->head_ns = now;
+	if (exec->abort_ns) {
+		exec->abort_ns = 0;
+		WRITE_ONCE(exec->control->abort_mask, 0);
+	}
+}
+
+static int return_job(struct dseek_exec *exec, const struct drm_dseek_completion *done, u64 now)
+{
+	struct dseek_engine *engine = exec->engine;
+	struct dseek_job *job;
+	bool yield;
+	u64 used;
+
+	if (done->pad || done->tag >= exec->depth || !exec->jobs[done->tag] ||
+	    done->outcome >= DRM_DSEEK_OUTCOME_COUNT || done->error > 0 || done->error < -MAX_ERRNO ||
+	    (done->outcome == DRM_DSEEK_OUTCOME_YIELD && done->error))
+		return -EINVAL;
+	job = exec->jobs[done->tag];
+	yield = done->outcome == DRM_DSEEK_OUTCOME_YIELD;
+	if (!may_return(job, done->outcome))
+		return -EINVAL;
+	used = min_t(u64, done->engine_ns, ARB_USED_MAX_NS);
+	release_tag(exec, job, now);
+	if (yield && !job->queue->dead && !job->aborted) {
+		job->cursor = done->cursor;
+		job->state = DSEEK_JOB_READY;
+		job->queue->running--;
+		engine->ready++;
+		engine->busy_ns += used;
+		arb_job_yield(&job->arb, used, now);
+		return 0;
+	}
+	dseek_job_end(job, !yield ? done->error : job->aborted ? -ETIMEDOUT : -ECANCELED, used, now);
+	if (!job->error)
+		arb_cost_update(job->cost, job->arb.used_ns);
+	dseek_queue_advance(job->queue, now);
+	return 0;
+}
+
+static int return_jobs(struct dseek_exec *exec, struct drm_dseek_next *args)
+{
+	struct drm_dseek_completion done[CHUNK];
+	struct dseek_engine *engine = exec->engine;
+	u32 count, i;
+	int err = 0;
+	u64 now;
+
+	while (!err && args->completed < args->completion_count) {
+		count = min_t(u32, args->completion_count - args->completed, CHUNK);
+		err = dseek_copy_in(done, args->completions + args->completed * sizeof(*done),
+				    count * sizeof(*done), DSEEK_COPIED_DESCRIPTORS);
+		if (err)
+			break;
+		spin_lock_irq(&engine->lock);
+		now = ktime_get_ns();
+		if (exec->lost)
+			err = -ESTALE;
+		for (i = 0; !err && i < count; i++) {
+			err = return_job(exec, &done[i], now);
+			args->completed += !err;
+		}
+		spin_unlock_irq(&engine->lock);
+		if (err == -EINVAL)
+			drm_dbg(&dseek->drm, "NEXT: engine %s: tag %u isn't held, is out of order, or its outcome is no such thing\n",
+				engine->name, done[i - 1].tag);
+	}
+	if (args->completed)
+		dseek_engine_drain(engine);
+	return err;
+}
+
+/* ---- taking */
+
+static void describe(struct dseek_exec *exec, struct dseek_job *job)
+{
+	struct drm_dseek_job_desc *desc = &exec->descs[job->tag];
+	u32 i;
+
+	desc->job_id = job->id;
+	desc->tenant_id = job->queue->tenant->id;
+	desc->queue_id = job->queue->id;
+	desc->program_id = job->program->id;
+	desc->program_size = job->program->size;
+	desc->binding_count = job->binding_count;
+	desc->const_size = job->const_size;
+	desc->flags = job->flags;
+	desc->cursor = job->cursor;
+	desc->deadline_ns = job->arb.deadline_ns;
+	desc->limit_ns = job->limit_ns;
+	for (i = 0; i < job->binding_count; i++) {
+		desc->bindings[i].bo_id = job->bindings[i].bo->id;
+		desc->bindings[i].bo_size = job->bindings[i].bo->base.size;
+		desc->bindings[i].offset = job->bindings[i].offset;
+		desc->bindings[i].size = job->bindings[i].size;
+		desc->bindings[i].access = job->bindings[i].access;
+		desc->bindings[i].pad = 0;
+	}
+	memcpy(desc->consts, job->consts, job->const_size);
+}
+
+static u32 take_jobs(struct dseek_exec *exec, u32 *tags, u32 max, u64 now)
+{
+	struct dseek_engine *engine = exec->engine;
+	struct arb_job *picked;
+	struct dseek_job *job;
+	u32 count = 0;
+
+	while (count < max && exec->free_tags && engine->ready) {
+		picked = arb_pick(&engine->arb, now);
+		if (!picked)
+			break;
+		job = container_of(picked, struct dseek_job, arb);
+		engine->ready--;
+		job->queue->running++;
+		job->state = DSEEK_JOB_RUNNING;
+		job->tag = __ffs64(exec->free_tags);
+		exec->free_tags &= ~BIT_ULL(job->tag);
+		exec->jobs[job->tag] = job;
+		job->fetch_ns = now;
+		if (!job->start_ns)
+			job->start_ns = now;
+		job->head_ns = list_empty(&exec->held) ? now : 0;
+		list_add_tail(&job->held_link, &exec->held);
+		describe(exec, job);
+		tags[count++] = job->tag;
+	}
+	if (READ_ONCE(exec->control->preempt) || engine->ready)
+		WRITE_ONCE(exec->control->preempt,
+			   exec->abort_ns || (engine->ready && !list_empty(&exec->held) &&
+					      arb_wants_preempt(&engine->arb, now)));
+	dseek_engine_arm(engine, now);
+	return count;
+}
+
+/* The executor can't be told of them: they go back as if they had not been fetched. */
+static void untake_jobs(struct dseek_exec *exec, const u32 *tags, u32 count)
+{
+	struct dseek_engine *engine = exec->engine;
+	u64 now;
+
+	spin_lock_irq(&engine->lock);
+	now = ktime_get_ns();
+	while (count-- && !exec->lost) {
+		struct drm_dseek_completion back = { .tag = tags[count], .outcome = DRM_DSEEK_OUTCOME_YIELD };
+		struct dseek_job *job = exec->jobs[tags[count]];
+
+		back.cursor = job->cursor;
+		release_tag(exec, job, now);
+		if (job->queue->dead) {
+			dseek_job_end(job, -ECANCELED, 0, now);
+			dseek_queue_advance(job->queue, now);
+			continue;
+		}
+		job->state = DSEEK_JOB_READY;
+		job->queue->running--;
+		engine->ready++;
+		arb_job_yield(&job->arb, 0, now);
+	}
+	spin_unlock_irq(&engine->lock);
+	dseek_engine_drain(engine);
+}
+
+static int wait_for_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32 *tags)
+{
+	struct dseek_engine *engine = exec->engine;
+	ktime_t expires = ns_to_ktime(min_t(u64, args->deadline_ns, KTIME_MAX));
+	bool over = !args->deadline_ns;
+	DEFINE_WAIT(wait);
+	int err = 0;
+
+	for (;;) {
+		if (!over)
+			prepare_to_wait_exclusive(&engine->wait, &wait, TASK_INTERRUPTIBLE);
+		spin_lock_irq(&engine->lock);
+		if (exec->lost)
+			err = -ESTALE;
+		else
+			args->tag_count = take_jobs(exec, tags, args->tag_max, ktime_get_ns());
+		spin_unlock_irq(&engine->lock);
+		if (err || over || args->tag_count || !list_empty_careful(&exec->retired))
+			break;
+		/* Completions were processed: a restart would give them back twice. */
+		if (signal_pending(current)) {
+			err = -EINTR;
+			break;
+		}
+		if (expires == KTIME_MAX)
+			schedule();
+		else
+			over = !schedule_hrtimeout(&expires, HRTIMER_MODE_ABS);
+	}
+	finish_wait(&engine->wait, &wait);
+	return err;
+}
+
+static int exec_next(struct dseek_exec *exec, struct drm_dseek_next *args)
+{
+	struct dseek_engine *engine = exec->engine;
+	u32 tags[DRM_DSEEK_MAX_DEPTH];
+	u64 retired[CHUNK];
+	int err;
+
+	args->completed = 0;
+	args->tag_count = 0;
+	args->retired_count = 0;
+	if (args->flags || args->pad || args->completion_count > DRM_DSEEK_MAX_DEPTH ||
+	    args->tag_max > DRM_DSEEK_MAX_DEPTH) {
+		drm_dbg(&dseek->drm, "NEXT: flags 0x%x, pad, %u completions or %u tags\n", args->flags,
+			args->completion_count, args->tag_max);
+		return -EINVAL;
+	}
+	if (!engine)
+		return -ENOTCONN;
+	err = return_jobs(exec, args);
+	if (err)
+		return err;
+	if (args->tag_max) {
+		err = wait_for_jobs(exec, args, tags);
+		if (err)
+			return err;
+		if (args->tag_count && dseek_copy_out(args->tags, tags, args->tag_count * sizeof(*tags),
+						      DSEEK_COPIED_DESCRIPTORS)) {
+			untake_jobs(exec, tags, args->tag_count);
+			args->tag_count = 0;
+			return -EFAULT;
+		}
+	}
+	while (args->retired_count < args->retired_max && !list_empty_careful(&exec->retired)) {
+		u32 count = dseek_exec_take_retired(exec, retired, min_t(u32, CHUNK, args->retired_max -
+										      args->retired_count));
+
+		if (!count)
+			break;
+		if (dseek_copy_out(args->retired + args->retired_count * sizeof(u64), retired,
+				   count * sizeof(u64), DSEEK_COPIED_DESCRIPTORS))
+			return -EFAULT;
+		args->retired_count += count;
+	}
+	/* More than was taken, and another thread that waits: its turn. */
+	if (READ_ONCE(exec->free_tags))
+		dseek_engine_wake(engine);
+	return 0;
+}
+
+static int exec_program_read(struct dseek_exec *exec, const struct drm_dseek_program_read *args)
+{
+	struct dseek_engine *engine = exec->engine;
+	struct dseek_program *program = NULL;
+	struct dseek_job *job;
+	int err = -EINVAL;
+
+	if (!engine)
+		return -ENOTCONN;
+	spin_lock_irq(&engine->lock);
+	job = !exec->lost && args->tag < exec->depth ? exec->jobs[args->tag] : NULL;
+	if (job) {
+		program = job->program;
+		kref_get(&program->ref);
+	} else if (exec->lost) {
+		err = -ESTALE;
+	}
+	spin_unlock_irq(&engine->lock);
+	if (!program)
+		return err;
+	err = -ENOSPC;
+	if (args->size >= program->size)
+		err = dseek_copy_out(args->pointer, program->blob, program->size, DSEEK_COPIED_PROGRAMS);
+	dseek_program_put(program);
+	return err;
+}
+
+static int exec_detach(struct dseek_exec *exec)
+{
+	if (!exec->engine)
+		return -ENOTCONN;
+	mutex_lock(&exec->lock);
+	dseek_engine_detach(exec);
+	mutex_unlock(&exec->lock);
+	return 0;
+}
+
+static long exec_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
+{
+	struct dseek_exec *exec = filp->private_data;
+	struct drm_dseek_program_read program;
+	struct drm_dseek_attach attach;
+	struct drm_dseek_next next;
+	struct drm_dseek_map map;
+	int err;
+
+	switch (cmd) {
+	case DRM_IOCTL_DSEEK_NEXT:
+		err = dseek_copy_in(&next, arg, sizeof(next), DSEEK_COPIED_DESCRIPTORS);
+		if (err)
+			return err;
+		err = exec_next(exec, &next);
+		return dseek_copy_out(arg, &next, sizeof(next), DSEEK_COPIED_DESCRIPTORS) ?: err;
+	case DRM_IOCTL_DSEEK_ATTACH:
+		err = dseek_copy_in(&attach, arg, sizeof(attach), DSEEK_COPIED_DESCRIPTORS);
+		err = err ?: exec_attach(exec, &attach);
+		return err ?: dseek_copy_out(arg, &attach, sizeof(attach), DSEEK_COPIED_DESCRIPTORS);
+	case DRM_IOCTL_DSEEK_MAP:
+		err = dseek_copy_in(&map, arg, sizeof(map), DSEEK_COPIED_DESCRIPTORS);
+		err = err ?: dseek_exec_map(exec, &map);
+		return err ?: dseek_copy_out(arg, &map, sizeof(map), DSEEK_COPIED_DESCRIPTORS);
+	case DRM_IOCTL_DSEEK_PROGRAM_READ:
+		err = dseek_copy_in(&program, arg, sizeof(program), DSEEK_COPIED_DESCRIPTORS);
+		return err ?: exec_program_read(exec, &program);
+	case DRM_IOCTL_DSEEK_DETACH:
+		return exec_detach(exec);
+	default:
+		return -ENOTTY;
+	}
+}
+
+static int exec_mmap(struct file *filp, struct vm_area_struct *vma)
+{
+	struct dseek_exec *exec = filp->private_data;
+	void *area = exec->descs;
+
+	if (!READ_ONCE(exec->engine))
+		return -ENOTCONN;
+	if (!(vma->vm_flags & VM_SHARED))
+		return -EINVAL;
+	if (vma->vm_pgoff >= 1UL << (DSEEK_MAP_SHIFT - PAGE_SHIFT))
+		return dseek_exec_mmap_bo(exec, vma);
+	if (vma->vm_flags & VM_WRITE)
+		return -EPERM;
+	vm_flags_clear(vma, VM_MAYWRITE);
+	if (vma->vm_pgoff >= DRM_DSEEK_MMAP_CONTROL >> PAGE_SHIFT) {
+		vma->vm_pgoff -= DRM_DSEEK_MMAP_CONTROL >> PAGE_SHIFT;
+		area = exec->control;
+	}
+	return remap_vmalloc_range(vma, area, vma->vm_pgoff);
+}
+
+const struct file_operations dseek_exec_fops = {
+	.owner = THIS_MODULE,
+	.open = exec_open,
+	.release = exec_release,
+	.unlocked_ioctl = exec_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = exec_mmap,
+	.llseek = noop_llseek,
+};

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Jobs and their states (kmod/README.md has the picture). All transitions happen under engine->lock; the
+ * end of a job has two halves: job_over() takes it off its queue and records the result, under the lock, and
+ * dseek_engine_drain() signals its fence, wakes waiters and lets go of what it holds, in process context.
+ */
+#include <linux/dma-fence.h>
+#include <linux/slab.h>
+
+#include "dseek_drv.h"
+
+static struct kmem_cache *jobs;
+
+int dseek_job_cache_init(void)
+{
+	/* Constants are copied in place: the only part of a job that user memory may reach. */
+	jobs = kmem_cache_create_usercopy("dseek_job", sizeof(struct dseek_job), 0, SLAB_ACCOUNT,
+					  offsetof(struct dseek_job, consts), DRM_DSEEK_MAX_CONSTS, NULL);
+	return jobs ? 0 : -ENOMEM;
+}
+
+void dseek_job_cache_fini(void)
+{
+	kmem_cache_destroy(jobs);
+}
+
+struct dseek_job *dseek_job_alloc(struct dseek_queue *queue)
+{
+	struct dseek_job *job = kmem_cache_alloc(jobs, GFP_KERNEL);
+
+	if (!job)
+		return NULL;
+	memset(job, 0, offsetof(struct dseek_job, bindings));
+	kref_init(&job->ref);
+	job->id = dseek_new_id();
+	job->queue = queue;
+	kref_get(&queue->ref);
+	INIT_LIST_HEAD(&job->link);
+	INIT_LIST_HEAD(&job->held_link);
+	dseek_count(DSEEK_COUNT_JOBS, 1);
+	return job;
+}
+
+static void job_free(struct kref *ref)
+{
+	struct dseek_job *job = container_of(ref, struct dseek_job, ref);
+	u32 i;
+
+	for (i = 0; i < job->wait_count; i++)
+		dma_fence_put(job->waits[i].fence);
+	kfree(job->waits);
+	for (i = 0; i < job->binding_count; i++) {
+		dseek_bo_unuse(job->bindings[i].bo);
+		drm_gem_object_put(&job->bindings[i].bo->base);
+	}
+	if (job->program)
+		dseek_program_put(job->program);
+	dseek_queue_put(job->queue);
+	kmem_cache_free(jobs, job);
+	dseek_count(DSEEK_COUNT_JOBS, -1);
+}
+
+/* Process context. */
+void dseek_job_put(struct dseek_job *job)
+{
+	kref_put(&job->ref, job_free);
+}
+
+static void job_over(struct dseek_job *job, u64 now)
+{
+	struct dseek_queue *queue = job->queue;
+	struct dseek_result *result = &queue->results[job->seqno % DRM_DSEEK_STATUS_RING];
+
+	result->seqno = job->seqno;
+	result->error = job->error;
+	result->preemptions = job->arb.preemptions;
+	result->submit_ns = job->submit_ns;
+	result->start_ns = job->start_ns;
+	result->end_ns = now;
+	result->engine_ns = job->arb.used_ns;
+	if (job->error)
+		queue->faulted++;
+	job->state = DSEEK_JOB_OVER;
+	queue->finished = job->seqno;
+	/* Who sees the number finds the fence signalled. */
+	if (job->fence || queue->signalling)
+		queue->signalling++;
+	else
+		WRITE_ONCE(queue->completed, job->seqno);
+	list_move_tail(&job->link, &queue->engine->finished);
+}
+
+/*
+ * Bring the queue as far as it goes: jobs whose waits are over become ready in their order, jobs at the
+ * head that are done or have faulted are over.
+ */
+void dseek_queue_advance(struct dseek_queue *queue, u64 now)
+{
+	struct dseek_engine *engine = queue->engine;
+	struct dseek_job *job, *next;
+
+	lockdep_assert_held(&engine->lock);
+	list_for_each_entry_safe(job, next, &queue->waiting, link) {
+		if (job->waits_left)
+			break;
+		list_move_tail(&job->link, &queue->jobs);
+		if (queue->dead && !job->error)
+			job->error = -ECANCELED;
+		if (engine->gone && !job->error)
+			job->error = -ESHUTDOWN;
+		if (job->error) {
+			job->state = DSEEK_JOB_ENDED;
+			continue;
+		}
+		job->state = DSEEK_JOB_READY;
+		engine->ready++;
+		arb_job_ready(&job->arb, now);
+	}
+	list_for_each_entry_safe(job, next, &queue->jobs, link) {
+		if (job->state != DSEEK_JOB_ENDED)
+			break;
+		job_over(job, now);
+	}
+	if (queue->dead && !queue->removed && list_empty(&queue->jobs) && list_empty(&queue->waiting)) {
+		queue->removed = true;
+		list_del(&queue->engine_link);
+		arb_queue_remove(&queue->arb, now);
+	}
+}
+
+/* Take a job that is READY or RUNNING from the core; it is over once all before it are (dseek_queue_advance). */
+void dseek_job_end(struct dseek_job *job, int error, u64 used_ns, u64 now)
+{
+	struct dseek_engine *engine = job->queue->engine;
+
+	lockdep_assert_held(&engine->lock);
+	if (job->state == DSEEK_JOB_READY) {
+		arb_job_cancel(&job->arb, now);
+		engine->ready--;
+	} else {
+		arb_job_done(&job->arb, used_ns, now);
+		engine->busy_ns += used_ns;
+		job->queue->running--;
+	}
+	job->state = DSEEK_JOB_ENDED;
+	job->error = error;
+}
+
+/* A fence that the job waited for has signalled. Any context, under that fence's lock. */
+void dseek_job_wait_done(struct dma_fence *fence, struct dma_fence_cb *cb)
+{
+	struct dseek_job_wait *wait = container_of(cb, struct dseek_job_wait, cb);
+	struct dseek_job *job = wait->job;
+	struct dseek_engine *engine = job->queue->engine;
+	int error = dseek_fence_error(fence);
+	u64 now = ktime_get_ns();
+	unsigned long flags;
+	bool drain;
+
+	spin_lock_irqsave(&engine->lock, flags);
+	if (error && !job->error)
+		job->error = error;
+	/* The job may be over, and gone, as soon as the last of its waits is. */
+	if (!--job->waits_left)
+		dseek_queue_advance(job->queue, now);
+	dseek_engine_kick(engine, now);
+	drain = !list_empty(&engine->finished);
+	spin_unlock_irqrestore(&engine->lock, flags);
+	dseek_engine_wake(engine);
+	if (drain)
+		queue_work(dseek->wq, &engine->work);
+}

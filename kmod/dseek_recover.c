@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * When an executor goes: by closing, by DETACH, killed, or declared lost by the watchdog. What it held runs again if it
+ * says that it may (from its start), else faults with -ECANCELED. What is queued waits recovery_ms for the
+ * name to be attached again, then faults with -ESHUTDOWN.
+ */
+#include <linux/ktime.h>
+
+#include "dseek_drv.h"
+
+/* Any context. What the executor used of a job that is taken from it is not known: only the oldest was surely running. */
+void dseek_engine_lose(struct dseek_engine *engine, struct dseek_exec *exec, u64 now)
+{
+	struct dseek_job *job, *next;
+
+	lockdep_assert_held(&engine->lock);
+	exec->lost = true;
+	WRITE_ONCE(exec->control->detach, 1);
+	engine->exec = NULL;
+	list_for_each_entry_safe(job, next, &exec->held, held_link) {
+		u64 used = job->head_ns ? now - job->head_ns : 0;
+
+		list_del_init(&job->held_link);
+		exec->jobs[job->tag] = NULL;
+		if (job->flags & DRM_DSEEK_JOB_IDEMPOTENT && !job->queue->dead && !job->aborted) {
+			job->cursor = 0;
+			job->state = DSEEK_JOB_READY;
+			job->queue->running--;
+			engine->ready++;
+			engine->busy_ns += used;
+			arb_job_yield(&job->arb, used, now);
+		} else {
+			dseek_job_end(job, job->aborted ? -ETIMEDOUT : -ECANCELED, used, now);
+		}
+		dseek_queue_advance(job->queue, now);
+	}
+	queue_delayed_work(dseek->wq, &engine->recovery, msecs_to_jiffies(READ_ONCE(dseek_recovery_ms)));
+	wake_up_interruptible_all(&engine->wait);
+	if (!list_empty(&engine->finished))
+		queue_work(dseek->wq, &engine->work);
+}
+
+void dseek_engine_detach(struct dseek_exec *exec)
+{
+	struct dseek_engine *engine = exec->engine;
+
+	spin_lock_irq(&engine->lock);
+	if (engine->exec == exec)
+		dseek_engine_lose(engine, exec, ktime_get_ns());
+	spin_unlock_irq(&engine->lock);
+	dseek_engine_drain(engine);
+}
+
+/* Nobody came. Jobs that still wait for fences fault when those are over. */
+void dseek_engine_recovery(struct work_struct *work)
+{
+	struct dseek_engine *engine = container_of(to_delayed_work(work), struct dseek_engine, recovery);
+	struct dseek_queue *queue, *next;
+	struct dseek_job *job;
+	u64 now;
+
+	spin_lock_irq(&engine->lock);
+	now = ktime_get_ns();
+	if (!engine->exec) {
+		engine->gone = true;
+		list_for_each_entry_safe(queue, next, &engine->queues, engine_link) {
+			list_for_each_entry(job, &queue->jobs, link)
+				if (job->state == DSEEK_JOB_READY)
+					dseek_job_end(job, -ESHUTDOWN, 0, now);
+			dseek_queue_advance(queue, now);
+		}
+	}
+	spin_unlock_irq(&engine->lock);
+	dseek_engine_drain(engine);
+}

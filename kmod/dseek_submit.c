@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * SUBMIT. Of each job everything that can fail is prepared first, with no trace outside; then it is published
+ * without failing. A wait names a fence that exists already (-EINVAL where a syncobj has none yet), and the
+ * job's own fence comes into being after its waits were looked up: so there are no cycles of fences.
+ */
+#include <linux/dma-fence-chain.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <drm/drm_syncobj.h>
+
+#include "dseek_copy.h"
+#include "dseek_drv.h"
+
+struct signal {
+	struct drm_syncobj *syncobj;
+	struct dma_fence_chain *chain;	/* for a timeline point */
+	u64 point;
+};
+
+struct submission {
+	struct drm_file *drm_file;
+	struct dseek_queue *queue;
+	struct signal signals[DRM_DSEEK_MAX_SYNCS];
+	u32 signal_count;
+};
+
+static int prepare_bindings(struct submission *sub, struct dseek_job *job, const struct drm_dseek_job *args)
+{
+	struct drm_device *drm = &dseek->drm;
+	struct drm_dseek_binding binding;
+	struct drm_gem_object *obj;
+	u32 i;
+	int err;
+
+	for (i = 0; i < args->binding_count; i++) {
+		err = dseek_copy_in(&binding, args->bindings + i * sizeof(binding), sizeof(binding),
+				    DSEEK_COPIED_DESCRIPTORS);
+		if (err)
+			return err;
+		if (!binding.access || binding.access & ~(DRM_DSEEK_ACCESS_READ | DRM_DSEEK_ACCESS_WRITE)) {
+			drm_dbg(drm, "SUBMIT: binding %u: access 0x%x\n", i, binding.access);
+			return -EINVAL;
+		}
+		obj = drm_gem_object_lookup(sub->drm_file, binding.handle);
+		if (!obj) {
+			drm_dbg(drm, "SUBMIT: binding %u: no buffer %u\n", i, binding.handle);
+			return -ENOENT;
+		}
+		if (!binding.size || binding.offset > obj->size || binding.size > obj->size - binding.offset) {
+			drm_dbg(drm, "SUBMIT: binding %u: %llu bytes at %llu are not within %zu\n", i,
+				binding.size, binding.offset, obj->size);
+			drm_gem_object_put(obj);
+			return -EINVAL;
+		}
+		if (dseek_bo_use(to_bo(obj), binding.access & DRM_DSEEK_ACCESS_WRITE)) {
+			drm_dbg(drm, "SUBMIT: binding %u: buffer %u is marked DONTNEED\n", i, binding.handle);
+			drm_gem_object_put(obj);
+			return -EINVAL;
+		}
+		job->bindings[i] = (struct dseek_job_binding) {
+			.bo = to_bo(obj), .offset = binding.offset, .size = binding.size, .access = binding.access,
+		};
+		job->binding_count++;
+	}
+	return 0;
+}
+
+static int prepare_waits(struct submission *sub, struct dseek_job *job, const struct drm_dseek_job *args)
+{
+	struct drm_dseek_sync sync;
+	struct dma_fence *fence;
+	u32 i;
+	int err;
+
+	if (!args->wait_count)
+		return 0;
+	job->waits = kcalloc(args->wait_count, sizeof(*job->waits), GFP_KERNEL_ACCOUNT);
+	if (!job->waits)
+		return -ENOMEM;
+	for (i = 0; i < args->wait_count; i++) {
+		err = dseek_copy_in(&sync, args->waits + i * sizeof(sync), sizeof(sync), DSEEK_COPIED_DESCRIPTORS);
+		if (err)
+			return err;
+		if (sync.flags) {
+			drm_dbg(&dseek->drm, "SUBMIT: wait %u: flags 0x%x must be 0\n", i, sync.flags);
+			return -EINVAL;
+		}
+		err = drm_syncobj_find_fence(sub->drm_file, sync.handle, sync.point, 0, &fence);
+		if (err) {
+			drm_dbg(&dseek->drm, "SUBMIT: wait %u: syncobj %u has no fence at %llu (%d)\n", i,
+				sync.handle, sync.point, err);
+			return err;
+		}
+		job->waits[i].fence = fence;
+		job->waits[i].job = job;
+		job->wait_count++;
+	}
+	return 0;
+}
+
+static int prepare_signals(struct submission *sub, struct dseek_job *job, const struct drm_dseek_job *args)
+{
+	struct drm_dseek_sync sync;
+	struct signal *signal;
+	u32 i;
+	int err;
+
+	if (!args->signal_count)
+		return 0;
+	for (i = 0; i < args->signal_count; i++) {
+		err = dseek_copy_in(&sync, args->signals + i * sizeof(sync), sizeof(sync), DSEEK_COPIED_DESCRIPTORS);
+		if (err)
+			return err;
+		if (sync.flags) {
+			drm_dbg(&dseek->drm, "SUBMIT: signal %u: flags 0x%x must be 0\n", i, sync.flags);
+			return -EINVAL;
+		}
+		signal = &sub->signals[i];
+		signal->point = sync.point;
+		signal->chain = NULL;
+		signal->syncobj = drm_syncobj_find(sub->drm_file, sync.handle);
+		if (!signal->syncobj) {
+			drm_dbg(&dseek->drm, "SUBMIT: signal %u: no syncobj %u\n", i, sync.handle);
+			return -ENOENT;
+		}
+		sub->signal_count++;
+		if (sync.point) {
+			signal->chain = dma_fence_chain_alloc();
+			if (!signal->chain)
+				return -ENOMEM;
+		}
+	}
+	job->fence = dseek_fence_alloc();
+	return job->fence ? 0 : -ENOMEM;
+}
+
+static int prepare(struct submission *sub, struct dseek_job *job, const struct drm_dseek_job *args)
+{
+	int err;
+
+	if (args->flags & ~DRM_DSEEK_JOB_IDEMPOTENT || args->binding_count > DRM_DSEEK_MAX_BINDINGS ||
+	    args->const_size > DRM_DSEEK_MAX_CONSTS || args->const_size % 4 ||
+	    args->wait_count > DRM_DSEEK_MAX_SYNCS || args->signal_count > DRM_DSEEK_MAX_SYNCS) {
+		drm_dbg(&dseek->drm, "SUBMIT: flags 0x%x, %u bindings, %u bytes of constants, %u waits or %u signals\n",
+			args->flags, args->binding_count, args->const_size, args->wait_count, args->signal_count);
+		return -EINVAL;
+	}
+	job->flags = args->flags;
+	job->limit_ns = args->limit_ns ?: (u64)READ_ONCE(dseek_limit_ms) * NSEC_PER_MSEC;
+	job->program = dseek_program_find(sub->drm_file->driver_priv, args->program);
+	if (!job->program) {
+		drm_dbg(&dseek->drm, "SUBMIT: no program %u\n", args->program);
+		return -ENOENT;
+	}
+	job->cost = dseek_program_cost(job->program, sub->queue->engine->id);
+	if (IS_ERR(job->cost))
+		return PTR_ERR(job->cost);
+	job->arb.queue = &sub->queue->arb;
+	job->arb.cost = job->cost;
+	job->arb.deadline_ns = args->deadline_ns;
+	if (args->const_size) {
+		err = dseek_copy_in(job->consts, args->consts, args->const_size, DSEEK_COPIED_DESCRIPTORS);
+		if (err)
+			return err;
+		job->const_size = args->const_size;
+	}
+	err = prepare_bindings(sub, job, args);
+	if (!err)
+		err = prepare_waits(sub, job, args);
+	if (!err)
+		err = prepare_signals(sub, job, args);
+	return err;
+}
+
+/* The last thing that can refuse a job, and the first of its publication, in one section of the lock. */
+static int admit(struct dseek_queue *queue, struct dseek_job *job)
+{
+	struct dseek_engine *engine = queue->engine;
+	u64 now = ktime_get_ns();
+	int err = 0;
+
+	spin_lock_irq(&engine->lock);
+	if (queue->dead)
+		err = -ENOENT;
+	else if (engine->gone)
+		err = -ESHUTDOWN;
+	else
+		err = arb_job_admit(&queue->arb, &job->arb, now);
+	if (!err) {
+		job->submit_ns = now;
+		job->seqno = queue->submitted + 1;
+		WRITE_ONCE(queue->submitted, job->seqno);
+		if (job->fence) {
+			dseek_fence_init(job->fence, queue->fence_context, job->seqno, queue->id);
+			dma_fence_get(&job->fence->base);	/* the submitter's */
+		}
+		job->state = DSEEK_JOB_WAITING;
+		list_add_tail(&job->link, &queue->waiting);
+		/* One more than there are: released when all callbacks are in place. */
+		job->waits_left = job->wait_count ? job->wait_count + 1 : 0;
+		if (!job->wait_count) {
+			dseek_queue_advance(queue, now);
+			dseek_engine_kick(engine, now);
+		} else {
+			kref_get(&job->ref);
+		}
+	}
+	spin_unlock_irq(&engine->lock);
+	if (err)
+		drm_dbg(&dseek->drm, "SUBMIT: engine %s: %s\n", engine->name,
+			err == -ETIME ? "the deadline can't be met" :
+			err == -ESHUTDOWN ? "no executor" : "the queue was destroyed");
+	return err;
+}
+
+static void arm_waits(struct dseek_queue *queue, struct dseek_job *job)
+{
+	struct dseek_engine *engine = queue->engine;
+	u32 over = 1, i;
+	s32 error = 0;
+	u64 now;
+
+	for (i = 0; i < job->wait_count; i++) {
+		struct dseek_job_wait *wait = &job->waits[i];
+
+		wait->armed = !dma_fence_add_callback(wait->fence, &wait->cb, dseek_job_wait_done);
+		if (!wait->armed) {
+			error = error ?: dseek_fence_error(wait->fence);
+			over++;
+		}
+	}
+	now = ktime_get_ns();
+	spin_lock_irq(&engine->lock);
+	if (error && !job->error)
+		job->error = error;
+	job->waits_left -= over;
+	if (!job->waits_left) {
+		dseek_queue_advance(queue, now);
+		dseek_engine_kick(engine, now);
+	}
+	spin_unlock_irq(&engine->lock);
+	dseek_job_put(job);
+}
+
+static int submit_one(struct submission *sub, const struct drm_dseek_job *args)
+{
+	struct dseek_queue *queue = sub->queue;
+	struct dseek_job *job;
+	struct dma_fence *fence = NULL;
+	bool has_waits;
+	u32 i;
+	int err;
+
+	err = dseek_tenant_charge_count(&queue->tenant->jobs, queue->tenant->job_limit);
+	if (err) {
+		drm_dbg(&dseek->drm, "SUBMIT: %s has its %u jobs\n", queue->tenant->name, queue->tenant->job_limit);
+		return err;
+	}
+	sub->signal_count = 0;
+	job = dseek_job_alloc(queue);
+	if (!job) {
+		atomic_dec(&queue->tenant->jobs);
+		return -ENOMEM;
+	}
+	err = prepare(sub, job, args);
+	if (err)
+		goto err_job;
+	has_waits = job->wait_count;
+	/* From admit() on the job may be over at any time. */
+	fence = job->fence ? &job->fence->base : NULL;
+	err = admit(queue, job);
+	if (err)
+		goto err_job;
+	for (i = 0; i < sub->signal_count; i++) {
+		struct signal *signal = &sub->signals[i];
+
+		if (signal->chain)
+			drm_syncobj_add_point(signal->syncobj, signal->chain, fence, signal->point);
+		else
+			drm_syncobj_replace_fence(signal->syncobj, fence);
+		drm_syncobj_put(signal->syncobj);
+	}
+	if (fence)
+		dma_fence_put(fence);
+	if (has_waits)
+		arm_waits(queue, job);
+	return 0;
+
+err_job:
+	for (i = 0; i < sub->signal_count; i++) {
+		dma_fence_chain_free(sub->signals[i].chain);
+		drm_syncobj_put(sub->signals[i].syncobj);
+	}
+	if (job->fence)
+		dseek_fence_free(job->fence);
+	dseek_job_put(job);
+	atomic_dec(&queue->tenant->jobs);
+	return err;
+}
+
+static int submit_all(struct submission *sub, struct drm_dseek_submit *args)
+{
+	struct dseek_queue *queue = sub->queue;
+	struct drm_dseek_job job;
+	u64 first;
+	u32 done;
+	int err = 0;
+
+	mutex_lock(&queue->submit_lock);
+	first = queue->submitted + 1;
+	for (done = 0; done < args->count; done++) {
+		err = dseek_copy_in_struct(&job, sizeof(job), args->jobs + (u64)done * args->stride, args->stride);
+		if (!err)
+			err = submit_one(sub, &job);
+		if (err)
+			break;
+	}
+	mutex_unlock(&queue->submit_lock);
+	if (done) {
+		args->first_seqno = first;
+		args->done = done;
+		args->error = err;
+		err = 0;
+	}
+	return err;
+}
+
+int dseek_ioctl_submit(struct drm_device *drm, void *data, struct drm_file *drm_file)
+{
+	struct drm_dseek_submit *args = data;
+	struct submission sub;
+	int err;
+
+	if (args->flags || !args->count || args->count > DRM_DSEEK_MAX_JOBS ||
+	    args->stride < sizeof(struct drm_dseek_job) || args->stride % 8 || args->stride > PAGE_SIZE) {
+		drm_dbg(drm, "SUBMIT: flags 0x%x, count %u or stride %u\n", args->flags, args->count, args->stride);
+		return -EINVAL;
+	}
+	sub.drm_file = drm_file;
+	sub.queue = dseek_queue_find(drm_file->driver_priv, args->queue);
+	if (!sub.queue)
+		return -ENOENT;
+	err = submit_all(&sub, args);
+	/* Faulted at once (a wait that had failed): its end is ours to carry out. */
+	dseek_engine_wake(sub.queue->engine);
+	if (!list_empty_careful(&sub.queue->engine->finished))
+		dseek_engine_drain(sub.queue->engine);
+	dseek_queue_put(sub.queue);
+	return err;
+}

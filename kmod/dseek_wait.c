@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* WAIT: a tenant sleeps until a number of its queue is complete. The hot path of every token. */
+#include <linux/hrtimer.h>
+#include <linux/sched/signal.h>
+
+#include "dseek_drv.h"
+
+struct waiter {
+	struct wait_queue_entry entry;
+	struct dseek_queue *queue;
+	u64 seqno;
+};
+
+/* Wakes only those whose number has come. */
+static int waiter_wake(struct wait_queue_entry *entry, unsigned int mode, int sync, void *key)
+{
+	struct waiter *waiter = container_of(entry, struct waiter, entry);
+
+	if (READ_ONCE(waiter->queue->completed) < waiter->seqno)
+		return 0;
+	return autoremove_wake_function(entry, mode, sync, key);
+}
+
+void dseek_queue_wake(struct dseek_queue *queue)
+{
+	if (wq_has_sleeper(&queue->wait))
+		__wake_up_sync_key(&queue->wait, TASK_INTERRUPTIBLE, NULL);
+}
+
+static int wait_for(struct dseek_queue *queue, u64 seqno, u64 deadline_ns)
+{
+	struct waiter waiter = { .queue = queue, .seqno = seqno };
+	ktime_t expires = ns_to_ktime(min_t(u64, deadline_ns, KTIME_MAX));
+	int err = 0;
+
+	if (!deadline_ns)
+		return -ETIME;
+	init_wait(&waiter.entry);
+	waiter.entry.func = waiter_wake;
+	for (;;) {
+		prepare_to_wait(&queue->wait, &waiter.entry, TASK_INTERRUPTIBLE);
+		if (smp_load_acquire(&queue->completed) >= seqno)
+			break;
+		if (signal_pending(current)) {
+			err = -ERESTARTSYS;
+			break;
+		}
+		if (expires == KTIME_MAX) {
+			schedule();
+		} else if (!schedule_hrtimeout(&expires, HRTIMER_MODE_ABS)) {
+			err = smp_load_acquire(&queue->completed) >= seqno ? 0 : -ETIME;
+			break;
+		}
+	}
+	finish_wait(&queue->wait, &waiter.entry);
+	return err;
+}
+
+static int result_of(struct dseek_queue *queue, u64 seqno, struct drm_dseek_wait *args)
+{
+	const struct dseek_result *result = &queue->results[seqno % DRM_DSEEK_STATUS_RING];
+	int err = -EOVERFLOW;
+
+	spin_lock_irq(&queue->engine->lock);
+	if (result->seqno == seqno) {
+		args->error = result->error;
+		args->preemptions = result->preemptions;
+		args->submit_ns = result->submit_ns;
+		args->start_ns = result->start_ns;
+		args->end_ns = result->end_ns;
+		args->engine_ns = result->engine_ns;
+		err = 0;
+	}
+	spin_unlock_irq(&queue->engine->lock);
+	return err;
+}
+
+int dseek_ioctl_wait(struct drm_device *drm, void *data, struct drm_file *drm_file)
+{
+	struct drm_dseek_wait *args = data;
+	struct dseek_queue *queue;
+	int err = 0;
+
+	if (args->flags || !args->seqno) {
+		drm_dbg(drm, "WAIT: flags 0x%x must be 0, seqno %llu must not\n", args->flags, args->seqno);
+		return -EINVAL;
+	}
+	queue = dseek_queue_find(drm_file->driver_priv, args->queue);
+	if (!queue)
+		return -ENOENT;
+	if (args->seqno > READ_ONCE(queue->submitted)) {
+		drm_dbg(drm, "WAIT: number %llu was not given out yet\n", args->seqno);
+		err = -ENOENT;
+	} else if (smp_load_acquire(&queue->completed) < args->seqno) {
+		err = wait_for(queue, args->seqno, args->deadline_ns);
+	}
+	if (!err)
+		err = result_of(queue, args->seqno, args);
+	dseek_queue_put(queue);
+	return err;
+}

@@ -1,2 +1,0 @@
-# SPDX-License-Identifier: MIT
-dseek-src += $(addprefix userspace/cli/,cli_model.c cmd_logits.c)
