@@ -1,3 +1,2 @@
 # SPDX-License-Identifier: MIT
 script-tests += tests/cli/commands.sh
-script-tests += tests/cli/doctor.sh

@@ -3,6 +3,7 @@
 #include "kselftest_harness.h"
 #include "dseek_test.h"
 #include <signal.h>
+#include <sys/wait.h>
 
 #define PAGE	4096ULL
 
@@ -91,7 +92,7 @@ TEST_F(submit, array_with_a_stride)
 	struct drm_dseek_submit s = { .queue = self->queue, .jobs = (uintptr_t)jobs, .count = 5, .stride = sizeof(jobs[0]) };
 	int i, error;
 
-	memset(jobs, 0xff, sizeof(jobs));	/* what follows a job is not read */
+	memset(jobs, 0, sizeof(jobs));
 	for (i = 0; i < 5; i++) {
 		jobs[i].job = self->job;
 		jobs[i].job.signal_count = 0;
@@ -104,6 +105,12 @@ TEST_F(submit, array_with_a_stride)
 		ASSERT_EQ(0, wait_job(self->fd, self->queue, (uint64_t)i, 10 * SEC, &error));
 		EXPECT_EQ(0, error);
 	}
+	/* What follows a job are members this kernel does not know: they must be zero. */
+	jobs[2].more[1] = 1;
+	ASSERT_EQ(0, call(self->fd, DRM_IOCTL_DSEEK_SUBMIT, &s));
+	EXPECT_EQ(2, s.done);
+	EXPECT_EQ(-EINVAL, s.error);
+	ASSERT_EQ(0, wait_job(self->fd, self->queue, 7, 10 * SEC, &error));
 }
 
 TEST_F(submit, order_of_completion)
@@ -338,11 +345,13 @@ TEST_F(submit, a_signal_ends_the_wait)
 	struct sigaction sa = { .sa_handler = nothing };
 	struct drm_dseek_wait w = { .queue = self->queue, .seqno = 1, .deadline_ns = now_ns() + 20 * SEC };
 	sigset_t set;
+	pid_t child;
 
 	self->script.op = SCRIPT_HOLD;
 	ASSERT_EQ(0, submit(self->fd, self->queue, &self->job, 1, NULL));
 	sigaction(SIGUSR1, &sa, NULL);
-	if (!fork()) {
+	child = fork();
+	if (!child) {
 		int i;
 
 		for (i = 0; i < 20; i++) {
@@ -355,6 +364,8 @@ TEST_F(submit, a_signal_ends_the_wait)
 	sigaddset(&set, SIGUSR1);
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 	EXPECT_EQ(-EINTR, call(self->fd, DRM_IOCTL_DSEEK_WAIT, &w));
+	kill(child, SIGKILL);	/* it holds the executor's file too */
+	waitpid(child, NULL, 0);
 	exec_release(&self->exec);
 }
 
