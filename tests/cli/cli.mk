@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: MIT
 script-tests += tests/cli/commands.sh
+script-tests += tests/cli/doctor.sh

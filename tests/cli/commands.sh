@@ -39,7 +39,7 @@ for c in $all; do
 	go $words --help
 	missing=
 	for o in $(sed -n 's/^  \(-.,\|   \) --\([a-z0-9-]*\).*/\2/p' "$out"); do
-		[ "$o" = help ] || grep -qE -- "(--|\\\\-\\\\-)${o//-/\\\\?-}" "$page" || missing+=" --$o"
+		[ "$o" = help ] || grep -qE -- "(--|\\\\-\\\\-|Fl -|, -)${o//-/\\\\?-}" "$page" || missing+=" --$o"
 	done
 	echo "$page lacks:$missing" >"$err"
 	ok "dseek $words is in its manual page" grep -qF "dseek ${words}" "$page"

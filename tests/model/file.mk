@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: MIT
 check-libs := $(shell pkg-config --libs check)
 
-tests += tests/model/gguf tests/model/gguf_bad
-tests/model/gguf-src := tests/model/gguf.c
-tests/model/gguf-libs := $(check-libs)
-tests/model/gguf_bad-src := tests/model/gguf_bad.c
-tests/model/gguf_bad-libs := $(check-libs)
+file-tests := gguf gguf_bad tokens chat sampler
+tests += $(addprefix tests/model/,$(file-tests))
+$(foreach t,$(file-tests),$(eval tests/model/$(t)-src := tests/model/$(t).c)$(eval tests/model/$(t)-libs := $(check-libs) -lm))

@@ -4,10 +4,10 @@
 #include <dseek.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-enum { E = 64, H = 4, G = 2, D = 16, N = 32, F = 128, X = 4, K = 2, V = 96, T = 5, R = 2 };
+#include <string.h>
 
 static uint64_t used[5];
+static int weights;
 
 static int tensor(struct dseek_builder *b, uint32_t binding, uint32_t dtype, uint32_t layout, uint32_t ne0, uint32_t ne1,
 		  uint32_t ne2, int param_dim, int param)
@@ -23,6 +23,18 @@ static int tensor(struct dseek_builder *b, uint32_t binding, uint32_t dtype, uin
 	used[binding] += dseek_tensor_bytes(dtype, layout, ne0, ne1) * ne2;
 	used[binding] = (used[binding] + 63) & ~63ULL;
 	return dseek_builder_tensor(b, &t);
+}
+
+static int weight(struct dseek_builder *b, const struct sample_shape *s, uint32_t ne0, uint32_t ne1, uint32_t ne2)
+{
+	uint32_t dtype = s->dtype[weights], layout = s->layout[weights];
+
+	weights++;
+	if (!dseek_row_bytes(dtype, ne0))
+		dtype = DSEEK_F32;
+	if (!dseek_tensor_bytes(dtype, layout, ne0, ne1))
+		layout = DSEEK_LAYOUT_ROWS;
+	return tensor(b, B_WEIGHTS, dtype, layout, ne0, ne1, ne2, -1, 0);
 }
 
 static int view(struct dseek_builder *b, uint32_t binding, uint64_t offset, uint32_t ne0, uint32_t ne1, uint32_t ne2,
@@ -50,20 +62,23 @@ static void op(struct dseek_builder *b, uint32_t code, uint32_t flags, struct ds
 	op(b, DSEEK_OP_##code, flags, (struct dseek_program_op)args, sizeof((int[]){ __VA_ARGS__ }) / sizeof(int), \
 	   (int[]){ __VA_ARGS__ })
 #define ARGS(...) { __VA_ARGS__ }
-#define WEIGHT(type, layout, ...) tensor(b, B_WEIGHTS, DSEEK_##type, DSEEK_LAYOUT_##layout, __VA_ARGS__, -1, 0)
+#define VECTOR(ne0) tensor(b, B_WEIGHTS, DSEEK_F32, DSEEK_LAYOUT_ROWS, ne0, 1, 1, -1, 0)
+#define WEIGHT(ne0, ne1, ne2) weight(b, s, ne0, ne1, ne2)
 #define ACT(ne0, ne1) tensor(b, B_ACT, DSEEK_F32, DSEEK_LAYOUT_ROWS, ne0, ne1, 1, 1, P_TOKENS)
 #define HEADS(ne0, ne1) tensor(b, B_ACT, DSEEK_F32, DSEEK_LAYOUT_ROWS, ne0, ne1, T, 2, P_TOKENS)
 
-void *sample_program(size_t *ret_size)
+void *sample_program_of(const struct sample_shape *s, size_t *ret_size)
 {
+	const uint32_t G = s->kv_heads, H = G * s->group, D = s->head, E = H * D, N = s->slots, F = s->ffn, X = s->experts,
+		       K = s->selected, V = s->vocab, T = s->tokens, R = s->rows;
 	struct dseek_builder *b = dseek_builder_create(DSEEK_PROGRAM_PRECISE);
 	int ids, pos, slots, rows, table, norm, wq, wk, wv, wo, gate, up, router, bias, xg, xu, xd, sinks, factors;
 	int x, y, q, k, v, att, attf, h, logits, eids, ew, scratch, half, kh, vh, kc, vc, picked, best;
 	uint64_t off;
 	void *blob;
 
-	for (int i = 0; i < 5; i++)
-		used[i] = 0;
+	memset(used, 0, sizeof(used));
+	weights = 0;
 	dseek_builder_param(b, 1, T);
 	dseek_builder_param(b, 1, R);
 	dseek_builder_param(b, 0, 64);
@@ -75,21 +90,21 @@ void *sample_program(size_t *ret_size)
 	pos = tensor(b, B_INPUT, DSEEK_I32, DSEEK_LAYOUT_ROWS, T, 1, 1, 0, P_TOKENS);
 	slots = tensor(b, B_INPUT, DSEEK_I32, DSEEK_LAYOUT_ROWS, T, 1, 1, 0, P_TOKENS);
 	rows = tensor(b, B_INPUT, DSEEK_I32, DSEEK_LAYOUT_ROWS, R, 1, 1, 0, P_ROWS);
-	table = WEIGHT(Q8_0, ROWS, E, V, 1);
-	norm = WEIGHT(F32, ROWS, E, 1, 1);
-	wq = WEIGHT(Q4_0, PACKED, E, E, 1);
-	wk = WEIGHT(Q8_0, PACKED, E, D * G, 1);
-	wv = WEIGHT(F16, ROWS, E, D * G, 1);
-	wo = WEIGHT(BF16, PACKED, E, E, 1);
-	gate = WEIGHT(Q4_1, ROWS, E, F, 1);
-	up = WEIGHT(Q4_1, PACKED, E, F, 1);
-	router = WEIGHT(F32, ROWS, E, X, 1);
-	bias = WEIGHT(F32, ROWS, X, 1, 1);
-	xg = WEIGHT(Q8_0, PACKED, E, F, X);
-	xu = WEIGHT(Q4_0, ROWS, E, F, X);
-	xd = WEIGHT(F32, PACKED, F, E, X);
-	sinks = WEIGHT(F32, ROWS, H, 1, 1);
-	factors = WEIGHT(F32, ROWS, D / 2, 1, 1);
+	table = WEIGHT(E, V, 1);
+	norm = VECTOR(E);
+	wq = WEIGHT(E, E, 1);
+	wk = WEIGHT(E, D * G, 1);
+	wv = WEIGHT(E, D * G, 1);
+	wo = WEIGHT(E, E, 1);
+	gate = WEIGHT(E, F, 1);
+	up = WEIGHT(E, F, 1);
+	router = WEIGHT(E, X, 1);
+	bias = VECTOR(X);
+	xg = WEIGHT(E, F, X);
+	xu = WEIGHT(E, F, X);
+	xd = WEIGHT(F, E, X);
+	sinks = VECTOR(H);
+	factors = VECTOR(D / 2);
 	x = ACT(E, T);
 	y = ACT(E, T);
 	off = used[B_ACT];
@@ -136,4 +151,18 @@ void *sample_program(size_t *ret_size)
 	}
 	dseek_builder_destroy(b);
 	return blob;
+}
+
+void *sample_program(size_t *ret_size)
+{
+	static const struct sample_shape shape = {
+		.group = 2, .kv_heads = 2, .head = 16, .slots = 32, .ffn = 128, .experts = 4, .selected = 2, .vocab = 96,
+		.tokens = 5, .rows = 2,
+		/* table, q, k, v, o, gate, up, router, experts' gate, up, down */
+		.dtype = { DSEEK_Q8_0, DSEEK_Q4_0, DSEEK_Q8_0, DSEEK_F16, DSEEK_BF16, DSEEK_Q4_1, DSEEK_Q4_1, DSEEK_F32,
+			   DSEEK_Q8_0, DSEEK_Q4_0, DSEEK_F32 },
+		.layout = { 0, 1, 1, 0, 1, 0, 1, 0, 1, 0, 1 },
+	};
+
+	return sample_program_of(&shape, ret_size);
 }

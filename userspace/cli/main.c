@@ -15,6 +15,8 @@ struct command {
 };
 
 static const struct command commands[] = {
+	{ "", "doctor", cmd_doctor, "what this machine has, and what to do about what is missing" },
+	{ "", "logits", cmd_logits, "logits of every token of a sequence, as float32" },
 	{ "", "version", cmd_version, "version of this program" },
 };
 

@@ -8,9 +8,13 @@
  *   "drm:"  or "drm:/dev/dri/renderD129"   the kernel module
  *   "embed:" or "embed:INSTANCE,KEY=VALUE,..."   the same arbitration inside this process, with its own
  *           executor threads. All devices opened with one INSTANCE (default "default") share it; the
- *           keys count at the first open of an instance: engine=cpu|null|fault (default cpu),
- *           threads=N (default: the CPUs allowed), name=ENGINE (default: the engine's type and 0, "cpu0"),
- *           and those the backend defines.
+ *           keys count at the first open of an instance: engine=cpu|null|fault|/PATH.so|none (default cpu; none: only
+ *           executors attached from outside serve it), threads=N (default: the CPUs allowed), name=ENGINE
+ *           (default: the engine's type and 0, "cpu0"), depth=N (jobs the executor holds, default 1),
+ *           limit_ms= grace_ms= recovery_ms= (a job's default limit; from its abort until the executor is declared lost;
+ *           from there until queued jobs fault), for each tenant pinned_limit= queue_limit= job_limit= weight_limit=
+ *           class_mask=, for arbitration slice_us= deadline_permille= interactive_permille=, trace=FILE
+ *           (for dseek-replay), and those the backend defines (dseek-exec --help).
  *   "auto"  drm if a dseek render node with an attached engine can be opened, else embed
  *
  * Functions return 0 or a negative errno unless they say otherwise; ret_* arguments are untouched on

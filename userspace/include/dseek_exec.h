@@ -18,7 +18,11 @@ extern "C" {
 struct dseek_exec;
 struct dseek_backend;	/* userspace/executor/backend.h */
 
-/* @path: a "/dev/dseek-exec" node. *attach is filled in by the kernel. */
+/*
+ * @path: a "/dev/dseek-exec" node, or "embed:INSTANCE" to serve an engine of that embedded instance from this
+ * process (one that isn't there yet is made, with engine=none). *attach is filled in. The calls below return 0 or a negative
+ * errno; dseek_exec_next() returns -EINTR after a signal, with next->completed telling how far it came.
+ */
 int dseek_exec_attach(const char *path, struct drm_dseek_attach *attach, struct dseek_exec **ret_exec);
 void dseek_exec_detach(struct dseek_exec *exec);
 

@@ -4,7 +4,7 @@
 #include <string.h>
 #include "object.h"
 
-static const struct dseek_transport *const transports[] = { &dseek_transport_embed };
+static const struct dseek_transport *const transports[] = { &dseek_transport_drm, &dseek_transport_embed };
 
 void dseek_device_get(struct dseek_device *dev)
 {
@@ -32,6 +32,24 @@ static int open_on(const struct dseek_transport *ops, const char *arg,
 	return 0;
 }
 
+/* The module where it is loaded and serves an engine now, else this process. */
+static int open_auto(const struct dseek_open_params *params, struct dseek_device **ret_dev)
+{
+	/* In module mode the kernel says who the tenant is; a name is for embedded mode only. */
+	static const struct dseek_open_params by_kernel;
+	struct dseek_engine_info info;
+	struct dseek_device *dev;
+
+	if (open_on(&dseek_transport_drm, "", &by_kernel, &dev) == 0) {
+		if (dseek_engine_find(dev, NULL, &info) == 0) {
+			*ret_dev = dev;
+			return 0;
+		}
+		dseek_device_put(dev);
+	}
+	return open_on(&dseek_transport_embed, "", params, ret_dev);
+}
+
 int dseek_open(const char *spec, const struct dseek_open_params *params, struct dseek_device **ret_dev)
 {
 	static const struct dseek_open_params none;
@@ -42,7 +60,7 @@ int dseek_open(const char *spec, const struct dseek_open_params *params, struct 
 	if (!params)
 		params = &none;
 	if (strcmp(spec, "auto") == 0)
-		return open_on(&dseek_transport_embed, "", params, ret_dev);
+		return open_auto(params, ret_dev);
 	for (i = 0; i < sizeof(transports) / sizeof(transports[0]); i++) {
 		n = strlen(transports[i]->name);
 		if (strncmp(spec, transports[i]->name, n) == 0 && spec[n] == ':')

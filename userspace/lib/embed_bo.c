@@ -50,8 +50,10 @@ static int open_file(uint64_t *size, uint32_t flags)
 	if (fd < 0)
 		return -errno;
 	if (ftruncate(fd, *size)) {
+		int error = errno;
+
 		close(fd);
-		return -errno;
+		return -error;
 	}
 	return fd;
 }

@@ -10,7 +10,7 @@ int dseek_exec_attach(const char *path, struct drm_dseek_attach *attach, struct 
 				  !path ? "path" : !attach ? "attach" : "ret_exec");
 	if (strncmp(path, "embed:", 6) == 0)
 		return dseek_embed_exec_attach(path + 6, attach, ret_exec);
-	return dseek_fail(-EINVAL, "attach: '%.80s' is no executor device", path);
+	return dseek_drm_exec_attach(path, attach, ret_exec);
 }
 
 void dseek_exec_detach(struct dseek_exec *exec)

@@ -1,0 +1,58 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# dseek doctor against made-up machines: every finding, at every level it can have.
+dseek=${DSEEK_BUILD:-build}/bin/dseek
+dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT
+n=0 failed=0
+finds() { # TOPIC LEVEL TEXT: doctor's JSON has that finding
+	n=$((n + 1))
+	if "$dseek" doctor --root "$dir" --json | python3 -c '
+import json, sys
+topic, level, text = sys.argv[1:]
+f = [f for f in json.load(sys.stdin)["findings"] if f["topic"] == topic]
+ok = len(f) == 1 and f[0]["level"] == level and text in f[0]["detail"] and bool(f[0]["remedy"]) == (level != "ok")
+sys.exit(0 if ok else print("#", f) or 1)' "$@"; then echo "ok $n $*"; else echo "not ok $n $*"; failed=1; fi
+}
+
+finds cpu warn "no vector instructions"
+finds memory warn "can't be read"
+finds "huge pages" note "none in this kernel"
+finds NUMA note "no nodes"
+finds RDMA note "no device"
+finds module note "not loaded"
+finds "AMD GPU" note "No such file"
+finds "embedded mode" ok "works"
+
+mkdir -p "$dir"/{proc,dev,sys/module/dseek,sys/class/infiniband/mlx5_0,sys/devices/system/node/node{0,1},sys/kernel/mm/transparent_hugepage}
+printf 'model name\t: Made Up 9000\nflags\t\t: fpu avx2 fma f16c avx512f avx512bw avx512dq avx512vl amx_tile avx512_vnni\n' >"$dir/proc/cpuinfo"
+echo 'MemTotal:  524288 kB' >"$dir/proc/meminfo"
+echo 'always [madvise] never' >"$dir/sys/kernel/mm/transparent_hugepage/enabled"
+echo 'always within_size advise [never]' >"$dir/sys/kernel/mm/transparent_hugepage/shmem_enabled"
+echo 1.0 >"$dir/sys/module/dseek/version"
+finds cpu ok "Made Up 9000: AVX2, AVX-512 with VNNI"
+finds memory warn "512 MiB"
+finds "huge pages" note "[never]"
+finds NUMA ok "2 nodes"
+finds RDMA ok "mlx5_0"
+finds module ok "version 1.0"
+finds "executor node" warn "No such file"
+
+echo 'always within_size [advise] never' >"$dir/sys/kernel/mm/transparent_hugepage/shmem_enabled"
+echo 'MemTotal:  8388608 kB' >"$dir/proc/meminfo"
+sed -i 's/ avx512_vnni//' "$dir/proc/cpuinfo"
+touch "$dir/dev/kfd" "$dir/dev/dseek-exec"
+finds "huge pages" ok "[advise]"
+finds memory ok "8192 MiB"
+finds cpu ok "Made Up 9000: AVX2"
+[ "$(id -u)" != 0 ] || chmod 600 "$dir/dev/kfd" "$dir/dev/dseek-exec"
+if [ "$(id -u)" = 0 ]; then
+	finds "AMD GPU" ok "only for the executor"
+	finds "executor node" ok /dev/dseek-exec
+else
+	finds "AMD GPU" warn "by this user"
+	finds "executor node" warn "by this user"
+fi
+n=$((n + 1)); plain=$("$dseek" doctor --root "$dir" --quiet)
+if ! grep -q '^ok' <<<"$plain"; then echo "ok $n --quiet leaves out what is well"; else echo "not ok $n --quiet"; failed=1; fi
+echo "1..$n"
+exit $failed

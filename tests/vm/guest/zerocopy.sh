@@ -1,0 +1,6 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# seconds: 60
+# default: yes
+# files: $O/tests/vm/zerocopy
+exec zerocopy

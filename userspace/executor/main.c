@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: MIT
+/* dseek-exec: serves one engine of the module with one backend, as nobody in particular. */
+#include <errno.h>
+#include <getopt.h>
+#include <grp.h>
+#include <numa.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+#include <dseek.h>
+#include <dseek_exec.h>
+#include "backend.h"
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_COUNT };
+
+struct settings {
+	const char *device, *name, *backend, *backend_options, *user, *group;
+	unsigned int depth;
+	int numa_node;
+	int allow_root;
+};
+
+static const char *const log_names[LOG_COUNT] = { "error", "warn", "info", "debug" };
+static enum log_level log_level = LOG_INFO;
+static int stop;
+
+static void __attribute__((format(printf, 2, 3))) say(enum log_level level, const char *format, ...)
+{
+	char line[512];
+	va_list args;
+
+	if (level > log_level)
+		return;
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	fprintf(stderr, "dseek-exec: %s: %s\n", log_names[level], line);
+}
+
+static int set_log_level(void)
+{
+	const char *name = getenv("DSEEK_LOG_LEVEL");
+	int i;
+
+	if (!name)
+		return 0;
+	for (i = 0; i < LOG_COUNT; i++)
+		if (strcmp(name, log_names[i]) == 0) {
+			log_level = i;
+			return 0;
+		}
+	say(LOG_ERROR, "DSEEK_LOG_LEVEL=%s: not error, warn, info or debug", name);
+	return -EINVAL;
+}
+
+static void on_signal(int signal)
+{
+	(void)signal;
+	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+}
+
+static void usage(FILE *to)
+{
+	const struct dseek_backend *backend;
+	size_t i;
+
+	fprintf(to,
+		"usage: dseek-exec [OPTION]...\n"
+		"Serves an engine of the dseek module: runs the jobs of its tenants.\n\n"
+		"  --device=PATH            executor device (default /dev/dseek-exec)\n"
+		"  --name=NAME              of the engine (default: the backend's name and 0)\n"
+		"  --backend=NAME|PATH.so   what runs the jobs (default cpu)\n"
+		"  --backend-options=K=V,.. for the backend\n"
+		"  --depth=N                jobs held at once, 1 to %d (default 2)\n"
+		"  --numa-node=N            node the engine is on; threads and buffers go there\n"
+		"  --user=NAME --group=NAME become these once the device is open (group: default the user's own)\n"
+		"  --allow-root             run jobs as root: for tests\n"
+		"  --help, --version\n\n"
+		"Backends:\n", DRM_DSEEK_MAX_DEPTH);
+	for (i = 0; (backend = dseek_backend_at(i)); i++)
+		fprintf(to, "  %-8s %s\n", backend->name, backend->summary);
+	fprintf(to, "\nReady once \"READY=1\" stands on the standard output. DSEEK_LOG_LEVEL=error|warn|info|debug.\n"
+		"Exit status: 0 asked to stop or module gone, 1 failure, 2 usage.\n");
+}
+
+static int parse_number(const char *option, const char *text, long min, long max, long *ret_number)
+{
+	char *end;
+	long n;
+
+	errno = 0;
+	n = strtol(text, &end, 10);
+	if (errno || end == text || *end || n < min || n > max) {
+		say(LOG_ERROR, "--%s=%s: not a number from %ld to %ld", option, text, min, max);
+		return -EINVAL;
+	}
+	*ret_number = n;
+	return 0;
+}
+
+static int parse(int argc, char **argv, struct settings *set)
+{
+	static const struct option options[] = {
+		{ "device", required_argument, NULL, 'd' }, { "name", required_argument, NULL, 'n' },
+		{ "backend", required_argument, NULL, 'b' }, { "backend-options", required_argument, NULL, 'o' },
+		{ "depth", required_argument, NULL, 'D' }, { "numa-node", required_argument, NULL, 'N' },
+		{ "user", required_argument, NULL, 'u' }, { "group", required_argument, NULL, 'g' },
+		{ "allow-root", no_argument, NULL, 'R' }, { "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' }, { NULL },
+	};
+	long number;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		switch (c) {
+		case 'd': set->device = optarg; break;
+		case 'n': set->name = optarg; break;
+		case 'b': set->backend = optarg; break;
+		case 'o': set->backend_options = optarg; break;
+		case 'u': set->user = optarg; break;
+		case 'g': set->group = optarg; break;
+		case 'R': set->allow_root = 1; break;
+		case 'D':
+			if (parse_number("depth", optarg, 1, DRM_DSEEK_MAX_DEPTH, &number))
+				return 2;
+			set->depth = number;
+			break;
+		case 'N':
+			if (parse_number("numa-node", optarg, 0, numa_available() < 0 ? 0 : numa_max_node(), &number))
+				return 2;
+			set->numa_node = number;
+			break;
+		case 'h':
+			usage(stdout);
+			exit(0);
+		case 'V':
+			printf("dseek-exec: ABI %d.%d, backend ABI %d\n", DRM_DSEEK_ABI_MAJOR, DRM_DSEEK_ABI_MINOR,
+			       DSEEK_BACKEND_ABI);
+			exit(0);
+		default:
+			usage(stderr);
+			return 2;
+		}
+	}
+	if (optind < argc) {
+		say(LOG_ERROR, "unexpected argument '%s'", argv[optind]);
+		return 2;
+	}
+	return 0;
+}
+
+/* Looked up before the device is opened: a typing error must not leave an engine attached for a moment. */
+static int find_ids(const struct settings *set, uid_t *ret_uid, gid_t *ret_gid)
+{
+	const struct passwd *user = set->user ? getpwnam(set->user) : NULL;
+	const struct group *group;
+
+	*ret_uid = user ? user->pw_uid : getuid();
+	*ret_gid = user ? user->pw_gid : getgid();
+	if (set->user && !user) {
+		say(LOG_ERROR, "--user=%s: no such user", set->user);
+		return -ENOENT;
+	}
+	if (set->group) {
+		group = getgrnam(set->group);
+		if (!group) {
+			say(LOG_ERROR, "--group=%s: no such group", set->group);
+			return -ENOENT;
+		}
+		*ret_gid = group->gr_gid;
+	}
+	if (*ret_uid == 0 && !set->allow_root) {
+		say(LOG_ERROR, "would run tenants' jobs as root: give --user=NAME (or --allow-root)");
+		return -EPERM;
+	}
+	return 0;
+}
+
+static int drop_privileges(uid_t uid, gid_t gid)
+{
+	if (geteuid() == 0 && uid != 0) {
+		if (setgroups(0, NULL) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid)) {
+			say(LOG_ERROR, "can't become uid %u, gid %u: %s", uid, gid, strerror(errno));
+			return -errno;
+		}
+		if (setuid(0) == 0) {
+			say(LOG_ERROR, "could become root again");
+			return -EPERM;
+		}
+	}
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	return 0;
+}
+
+static int serve(struct dseek_exec *exec, const struct dseek_backend *backend, const struct settings *set,
+		 const struct drm_dseek_attach *attach)
+{
+	char why[200] = "";
+	void *state = NULL;
+	int r;
+
+	r = backend->open(set->backend_options, &state, why, sizeof(why));
+	if (r) {
+		say(LOG_ERROR, "backend %s: %s", backend->name, why);
+		return 1;
+	}
+	say(LOG_INFO, "engine %s (id %u, generation %llu, depth %u): backend %s, uid %u", (const char *)attach->name,
+	    attach->engine, (unsigned long long)attach->generation, attach->depth, backend->name, getuid());
+	printf("READY=1 engine=%s id=%u generation=%llu\n", (const char *)attach->name, attach->engine,
+	       (unsigned long long)attach->generation);
+	fflush(stdout);
+	r = dseek_exec_run(exec, backend, state, &stop);
+	if (backend->close)
+		backend->close(state);
+	if (r == -ENODEV) {
+		say(LOG_INFO, "the module is going away");
+		return 0;
+	}
+	if (r == -ESTALE) {
+		say(LOG_ERROR, "declared lost: a job was over its limit and its abort had no effect in time");
+		return 1;
+	}
+	if (r) {
+		say(LOG_ERROR, "%s", dseek_strerror_detail());
+		return 1;
+	}
+	say(LOG_INFO, "asked to stop");
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct settings set = { .device = "/dev/dseek-exec", .backend = "cpu", .depth = 2, .numa_node = -1 };
+	struct sigaction action = { .sa_handler = on_signal };	/* no SA_RESTART: NEXT returns */
+	const struct dseek_backend *backend;
+	struct drm_dseek_attach attach = { 0 };
+	struct dseek_exec *exec;
+	char why[200] = "";
+	uid_t uid;
+	gid_t gid;
+	int r;
+
+	if (set_log_level())
+		return 2;
+	r = parse(argc, argv, &set);
+	if (r)
+		return r;
+	backend = dseek_backend_find(set.backend, why, sizeof(why));
+	if (!backend) {
+		say(LOG_ERROR, "%s", why);
+		return 2;
+	}
+	if (find_ids(&set, &uid, &gid))
+		return 2;
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	if (set.numa_node >= 0)
+		numa_run_on_node(set.numa_node);
+
+	if (set.name)
+		r = snprintf((char *)attach.name, sizeof(attach.name), "%s", set.name);
+	else
+		r = snprintf((char *)attach.name, sizeof(attach.name), "%s0", backend->name);
+	if (r >= (int)sizeof(attach.name)) {
+		say(LOG_ERROR, "the engine's name is longer than %d characters", DRM_DSEEK_NAME_LEN - 1);
+		return 2;
+	}
+	attach.type = backend->type;
+	attach.depth = set.depth;
+	attach.numa_node = set.numa_node;
+	r = dseek_exec_attach(set.device, &attach, &exec);
+	if (r) {
+		say(LOG_ERROR, "%s", dseek_strerror_detail());
+		return 1;
+	}
+	r = drop_privileges(uid, gid) ? 1 : serve(exec, backend, &set, &attach);
+	dseek_exec_detach(exec);
+	return r;
+}

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+#include "arch.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "gguf.h"
+
+static const struct dsk_arch archs[] = {
+	/* Llama, Mistral, Mixtral, SmolLM2: their converters interleave the rotated pairs. */
+	{ "llama", DSEEK_ROPE_INTERLEAVED, 0, ".feed_forward_length" },
+	{ "qwen2", DSEEK_ROPE_NEOX, 0, NULL },
+	{ "qwen3", DSEEK_ROPE_NEOX, DSK_ARCH_QK_NORM, NULL },
+	{ "qwen3moe", DSEEK_ROPE_NEOX, DSK_ARCH_QK_NORM, ".expert_feed_forward_length" },
+};
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+const struct dsk_rule dsk_rules[DSK_WEIGHT_COUNT] = {
+	[DSK_TOKEN_EMBD] = { "token_embd.weight", "EV", DSK_MUST },
+	[DSK_OUTPUT_NORM] = { "output_norm.weight", "E", DSK_MUST },
+	[DSK_OUTPUT] = { "output.weight", "EV", DSK_MAY },		/* absent: the embedding is used */
+	[DSK_ROPE_FREQS] = { "rope_freqs.weight", "P", DSK_MAY },
+	[DSK_ATTN_NORM] = { "attn_norm.weight", "E", DSK_MUST },
+	[DSK_Q] = { "attn_q.weight", "EQ", DSK_MUST },
+	[DSK_K] = { "attn_k.weight", "EK", DSK_MUST },
+	[DSK_V] = { "attn_v.weight", "EU", DSK_MUST },
+	[DSK_O] = { "attn_output.weight", "OE", DSK_MUST },
+	[DSK_Q_BIAS] = { "attn_q.bias", "Q", DSK_MAY },
+	[DSK_K_BIAS] = { "attn_k.bias", "K", DSK_MAY },
+	[DSK_V_BIAS] = { "attn_v.bias", "U", DSK_MAY },
+	[DSK_Q_NORM] = { "attn_q_norm.weight", "D", DSK_QK_NORM },
+	[DSK_K_NORM] = { "attn_k_norm.weight", "D", DSK_QK_NORM },
+	[DSK_FFN_NORM] = { "ffn_norm.weight", "E", DSK_MUST },
+	[DSK_GATE] = { "ffn_gate.weight", "EF", DSK_DENSE },
+	[DSK_UP] = { "ffn_up.weight", "EF", DSK_DENSE },
+	[DSK_DOWN] = { "ffn_down.weight", "FE", DSK_DENSE },
+	[DSK_ROUTER] = { "ffn_gate_inp.weight", "EX", DSK_EXPERTS },
+	[DSK_ROUTER_BIAS] = { "exp_probs_b.bias", "X", DSK_MAY },
+	[DSK_GATE_EXPS] = { "ffn_gate_exps.weight", "EMX", DSK_EXPERTS },
+	[DSK_UP_EXPS] = { "ffn_up_exps.weight", "EMX", DSK_EXPERTS },
+	[DSK_DOWN_EXPS] = { "ffn_down_exps.weight", "MEX", DSK_EXPERTS },
+};
+
+int dsk_arch_find(const char *name, const struct dsk_arch **ret_arch, char *err, size_t err_size)
+{
+	int used;
+
+	for (size_t i = 0; i < COUNT(archs); i++)
+		if (!strcmp(archs[i].name, name)) {
+			*ret_arch = &archs[i];
+			return 0;
+		}
+	used = snprintf(err, err_size, "the architecture \"%s\" is not known here; known are", name);
+	for (size_t i = 0; i < COUNT(archs) && used >= 0 && (size_t)used < err_size; i++)
+		used += snprintf(err + used, err_size - used, "%s %s", i ? "," : "", archs[i].name);
+	return -ENOTSUP;
+}
+
+/* A key that may be missing. */
+static int optional_u32(const struct gguf *g, const char *key, uint32_t *value, char *err, size_t err_size)
+{
+	int rc = gguf_get_u32(g, key, value, err, err_size);
+
+	return rc == -ENOENT ? 0 : rc;
+}
+
+static int optional_f32(const struct gguf *g, const char *key, float *value, char *err, size_t err_size)
+{
+	int rc = gguf_get_f32(g, key, value, err, err_size);
+
+	return rc == -ENOENT ? 0 : rc;
+}
+
+static int fail(const struct gguf *g, char *err, size_t err_size, const char *what)
+{
+	snprintf(err, err_size, "%s: %s", gguf_path(g), what);
+	return -EINVAL;
+}
+
+static int read_experts(const struct gguf *g, const struct dsk_arch *arch, struct dsk_shape *s, char *err, size_t err_size)
+{
+	uint32_t gating = 1;
+	bool norm = true;
+	int rc;
+
+	s->expert_scale = 1.0f;
+	s->expert_norm = true;
+	if ((rc = optional_u32(g, ".expert_count", &s->n_expert, err, err_size)) || !s->n_expert)
+		return rc;
+	if (!arch->expert_ff_key)
+		return fail(g, err, err_size, "expert_count is set, but this architecture has no experts");
+	if ((rc = gguf_get_u32(g, ".expert_used_count", &s->n_expert_used, err, err_size)) ||
+	    (rc = gguf_get_u32(g, arch->expert_ff_key, &s->n_ff_expert, err, err_size)) ||
+	    (rc = optional_u32(g, ".expert_gating_func", &gating, err, err_size)) ||
+	    (rc = optional_f32(g, ".expert_weights_scale", &s->expert_scale, err, err_size)))
+		return rc;
+	rc = gguf_get_bool(g, ".expert_weights_norm", &norm, err, err_size);
+	if (rc && rc != -ENOENT)
+		return rc;
+	if (gguf_find_key(g, ".expert_shared_count") || gguf_find_key(g, ".expert_shared_feed_forward_length"))
+		return fail(g, err, err_size, "shared experts are not supported");
+	s->expert_norm = norm;
+	switch (gating) {
+	case 0:
+	case 1:
+		s->expert_gate = DSEEK_GATE_SOFTMAX;
+		break;
+	case 2:
+		s->expert_gate = DSEEK_GATE_SIGMOID;
+		break;
+	case 3:		/* softmax of the selected: the same as all, normalised */
+		s->expert_gate = DSEEK_GATE_SOFTMAX;
+		s->expert_norm = true;
+		break;
+	case DSK_GATING_UNIT:
+		s->expert_gate = DSEEK_GATE_UNIT;
+		s->expert_norm = false;
+		break;
+	default:
+		snprintf(err, err_size, "%s: expert_gating_func %u is not known", gguf_path(g), gating);
+		return -EINVAL;
+	}
+	if (!s->n_expert_used || s->n_expert_used > s->n_expert)
+		return fail(g, err, err_size, "expert_used_count is not in 1..expert_count");
+	return 0;
+}
+
+static int read_rope(const struct gguf *g, const struct dsk_arch *arch, struct dsk_shape *s, char *err, size_t err_size)
+{
+	struct gguf_str type;
+	float factor = 1.0f;
+	int rc;
+
+	s->rope_mode = arch->rope;
+	s->rope_base = 10000.0f;
+	s->rope_dims = s->head_k;
+	if ((rc = optional_f32(g, ".rope.freq_base", &s->rope_base, err, err_size)) ||
+	    (rc = optional_u32(g, ".rope.dimension_count", &s->rope_dims, err, err_size)))
+		return rc;
+	rc = gguf_get_str(g, ".rope.scaling.type", &type, err, err_size);
+	if (rc && rc != -ENOENT)
+		return rc;
+	if (!rc && gguf_str_eq(type, "linear")) {
+		rc = gguf_get_f32(g, ".rope.scaling.factor", &factor, err, err_size);
+		if (rc)
+			return rc;
+	} else if (!rc && !gguf_str_eq(type, "none") && !gguf_str_eq(type, "")) {
+		snprintf(err, err_size, "%s: rope scaling \"%.*s\" is not supported; linear is", gguf_path(g),
+			 (int)(type.size > 32 ? 32 : type.size), type.data);
+		return -ENOTSUP;
+	}
+	if (!(factor > 0.0f && isfinite(factor)) || !(s->rope_base > 0.0f && isfinite(s->rope_base)))
+		return fail(g, err, err_size, "rope.freq_base and rope.scaling.factor must be above 0");
+	s->rope_scale = 1.0f / factor;
+	if (!s->rope_dims || s->rope_dims % 2 || s->rope_dims > s->head_k)
+		return fail(g, err, err_size, "rope.dimension_count is not even or larger than a head");
+	return 0;
+}
+
+int dsk_shape_read(const struct gguf *g, const struct dsk_arch *arch, struct dsk_shape *ret_shape, char *err, size_t err_size)
+{
+	const struct gguf_tensor *embd = gguf_find_tensor(g, dsk_rules[DSK_TOKEN_EMBD].name);
+	struct dsk_shape s = {};
+	struct gguf_str name;
+	int rc;
+
+	snprintf(s.arch, sizeof(s.arch), "%s", arch->name);
+	if (!gguf_get_str(g, "general.name", &name, NULL, 0))
+		snprintf(s.name, sizeof(s.name), "%.*s", (int)(name.size < 63 ? name.size : 63), name.data);
+	if ((rc = gguf_get_u32(g, ".block_count", &s.n_layer, err, err_size)) ||
+	    (rc = gguf_get_u32(g, ".embedding_length", &s.n_embd, err, err_size)) ||
+	    (rc = gguf_get_u32(g, ".attention.head_count", &s.n_head, err, err_size)) ||
+	    (rc = gguf_get_f32(g, ".attention.layer_norm_rms_epsilon", &s.norm_eps, err, err_size)))
+		return rc;
+	s.n_ctx = 4096;
+	s.n_head_kv = s.n_head;
+	if (!s.n_head || !s.n_embd || !s.n_layer)
+		return fail(g, err, err_size, "block_count, embedding_length or head_count is 0");
+	s.head_k = s.n_embd / s.n_head;
+	if ((rc = optional_u32(g, ".context_length", &s.n_ctx, err, err_size)) ||
+	    (rc = optional_u32(g, ".attention.head_count_kv", &s.n_head_kv, err, err_size)) ||
+	    (rc = optional_u32(g, ".attention.key_length", &s.head_k, err, err_size)))
+		return rc;
+	s.head_v = s.head_k;
+	if ((rc = optional_u32(g, ".attention.value_length", &s.head_v, err, err_size)) ||
+	    (rc = optional_u32(g, ".attention.sliding_window", &s.window, err, err_size)) ||
+	    (rc = optional_u32(g, ".feed_forward_length", &s.n_ff, err, err_size)) ||
+	    (rc = read_experts(g, arch, &s, err, err_size)) || (rc = read_rope(g, arch, &s, err, err_size)))
+		return rc;
+	/* Limits far above any model, so that products of two stay within 32 bits. */
+	if (s.n_layer > 1024 || s.n_embd > 65536 || s.n_head > 1024 || s.head_k > 4096 || s.head_v > 4096 || !s.head_k ||
+	    !s.head_v || s.n_expert > 65536 || s.n_ff > 1u << 24 || s.n_ff_expert > 1u << 24)
+		return fail(g, err, err_size, "block_count, a width or a head count is out of all proportion");
+	if (!s.n_head_kv || s.n_head % s.n_head_kv)
+		return fail(g, err, err_size, "head_count is not a multiple of head_count_kv");
+	if (!(s.norm_eps >= 0.0f && s.norm_eps < 1.0f) || !isfinite(s.expert_scale))
+		return fail(g, err, err_size, "layer_norm_rms_epsilon or expert_weights_scale makes no sense");
+	if (!s.n_ctx || s.n_ctx > INT32_MAX || s.window > INT32_MAX)
+		return fail(g, err, err_size, "context_length or sliding_window makes no sense");
+	if (!embd || embd->n_dims != 2 || embd->ne[1] > INT32_MAX) {
+		snprintf(err, err_size, "%s: tensor token_embd.weight is missing or isn't a matrix", gguf_path(g));
+		return -EINVAL;
+	}
+	s.n_vocab = embd->ne[1];
+	*ret_shape = s;
+	return 0;
+}
+
+uint32_t dsk_extent(const struct dsk_shape *s, char letter)
+{
+	switch (letter) {
+	case 'E': return s->n_embd;
+	case 'V': return s->n_vocab;
+	case 'Q': return s->n_head * s->head_k;
+	case 'K': return s->n_head_kv * s->head_k;
+	case 'U': return s->n_head_kv * s->head_v;
+	case 'O': return s->n_head * s->head_v;
+	case 'D': return s->head_k;
+	case 'F': return s->n_ff;
+	case 'M': return s->n_ff_expert;
+	case 'X': return s->n_expert;
+	case 'P': return s->rope_dims / 2;
+	default: return 0;
+	}
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* Architectures as tables: which tensors a file must have, in which shapes, and what differs in the graph. */
+#ifndef DSEEK_ARCH_H
+#define DSEEK_ARCH_H
+
+#include "model.h"
+
+#include <dseek_program.h>
+
+/* File value of .expert_gating_func that means DSEEK_GATE_UNIT; others have 1 softmax, 2 sigmoid, 3 softmax of the selected. */
+#define DSK_GATING_UNIT		64
+
+enum dsk_weight {
+	/* of the model */
+	DSK_TOKEN_EMBD, DSK_OUTPUT_NORM, DSK_OUTPUT, DSK_ROPE_FREQS,
+	/* of each layer */
+	DSK_ATTN_NORM, DSK_Q, DSK_K, DSK_V, DSK_O, DSK_Q_BIAS, DSK_K_BIAS, DSK_V_BIAS, DSK_Q_NORM, DSK_K_NORM,
+	DSK_FFN_NORM, DSK_GATE, DSK_UP, DSK_DOWN,
+	DSK_ROUTER, DSK_ROUTER_BIAS, DSK_GATE_EXPS, DSK_UP_EXPS, DSK_DOWN_EXPS,
+	DSK_WEIGHT_COUNT,
+};
+#define DSK_FIRST_OF_LAYER	DSK_ATTN_NORM
+
+enum dsk_need { DSK_MUST, DSK_MAY, DSK_DENSE, DSK_EXPERTS, DSK_QK_NORM };
+
+struct dsk_rule {
+	const char *name;	/* without "blk.N." */
+	/*
+	 * A letter a dimension: E n_embd, V n_vocab, Q n_head*head_k, K n_head_kv*head_k, U n_head_kv*head_v,
+	 * O n_head*head_v, D head_k, F n_ff, M n_ff_expert, X n_expert, P rope_dims/2.
+	 */
+	const char *shape;
+	enum dsk_need need;
+};
+
+#define DSK_ARCH_QK_NORM	(1u << 0)	/* RMS norm on each head of q and k */
+
+struct dsk_arch {
+	const char *name;
+	enum dseek_rope rope;
+	uint32_t features;	/* DSK_ARCH_* */
+	const char *expert_ff_key;	/* where the experts' width is */
+};
+
+extern const struct dsk_rule dsk_rules[DSK_WEIGHT_COUNT];
+
+/* -ENOTSUP, naming those known. */
+int dsk_arch_find(const char *name, const struct dsk_arch **ret_arch, char *err, size_t err_size);
+
+/* Keys of @g into @ret_shape (all but n_params and weight_bytes), checked for sense. */
+int dsk_shape_read(const struct gguf *g, const struct dsk_arch *arch, struct dsk_shape *ret_shape, char *err, size_t err_size);
+
+uint32_t dsk_extent(const struct dsk_shape *shape, char letter);
+
+#endif /* DSEEK_ARCH_H */

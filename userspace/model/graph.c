@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+/* The forward pass as a program: one for decode (a single token), one for prefill (1..N tokens, by parameter). */
+#include "emit.h"
+#include "model_priv.h"
+
+#include <dseek.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+
+/* What the layers share: numbers of tensors and of parameters. */
+struct build {
+	struct emit e;
+	const struct dsk_model *m;
+	const struct dsk_shape *s;
+	const struct dsk_graph_params *p;
+	int c_tokens, c_rows, c_window;		/* parameters; EMIT_CONST in the decode program */
+	int tokens, positions, rows;
+	int x, h;				/* the residual stream, and what is normalised from it */
+	int q, k, v, att;			/* as rows of the projections */
+	int q_heads, k_heads, v_heads, att_heads;	/* the same memory, by heads */
+	int ff, logits, ids, weights, scratch, y;
+	int factors;
+};
+
+/* [ne0, T] and its view [head, ne0/head, T], where asked. */
+static int per_token(struct build *b, uint32_t dtype, uint32_t ne0, uint32_t head, int *ret_heads)
+{
+	uint32_t tokens = b->p->tokens;
+	uint64_t at = emit_room(&b->e, DSK_B_WORK, (uint64_t)ne0 * tokens * sizeof(float));
+
+	if (ret_heads)
+		*ret_heads = emit_tensor_at(&b->e, DSK_B_WORK, at, dtype, DSEEK_LAYOUT_ROWS, head, ne0 / head, tokens, 2,
+					    b->c_tokens);
+	return emit_tensor_at(&b->e, DSK_B_WORK, at, dtype, DSEEK_LAYOUT_ROWS, ne0, tokens, 1, 1, b->c_tokens);
+}
+
+static int weight(struct build *b, uint32_t layer, enum dsk_weight w)
+{
+	const struct dsk_place *p = dsk_weight(b->m, layer, w);
+
+	if (!p->src)
+		return EMIT_NONE;
+	return emit_tensor_at(&b->e, DSK_B_WEIGHTS, p->offset, p->dtype, p->layout, p->ne[0], p->ne[1], p->ne[2], 0, EMIT_CONST);
+}
+
+static void make_work(struct build *b)
+{
+	const struct dsk_shape *s = b->s;
+
+	b->x = per_token(b, DSEEK_F32, s->n_embd, 0, NULL);
+	b->h = per_token(b, DSEEK_F32, s->n_embd, 0, NULL);
+	b->q = per_token(b, DSEEK_F32, dsk_extent(s, 'Q'), s->head_k, &b->q_heads);
+	b->k = per_token(b, DSEEK_F32, dsk_extent(s, 'K'), s->head_k, &b->k_heads);
+	b->v = per_token(b, DSEEK_F32, dsk_extent(s, 'U'), s->head_v, &b->v_heads);
+	b->att = per_token(b, DSEEK_F32, dsk_extent(s, 'O'), s->head_v, &b->att_heads);
+	if (s->n_ff)
+		b->ff = per_token(b, DSEEK_F32, s->n_ff, 0, NULL);
+	if (!s->n_expert)
+		return;
+	b->logits = per_token(b, DSEEK_F32, s->n_expert, 0, NULL);
+	b->ids = per_token(b, DSEEK_I32, b->p->n_expert_used, 0, NULL);
+	b->weights = per_token(b, DSEEK_F32, b->p->n_expert_used, 0, NULL);
+	b->y = per_token(b, DSEEK_F32, s->n_embd, 0, NULL);
+	per_token(b, DSEEK_F32, b->p->n_expert_used * s->n_ff_expert, s->n_ff_expert, &b->scratch);
+}
+
+/* A head's slots lie side by side: attention reads them as one stream. */
+static int cache(struct build *b, uint32_t head)
+{
+	uint32_t dtype = b->p->precise ? DSEEK_F32 : DSEEK_F16, bytes = b->p->precise ? 4 : 2;
+	struct dseek_program_tensor t = {
+		.dtype = dtype, .binding = DSK_B_CACHE, .ne = { head, b->s->n_head_kv, b->p->n_ctx, 1 },
+	};
+
+	memset(t.ne_param, DSEEK_NO_PARAM, sizeof(t.ne_param));
+	t.stride[1] = (uint64_t)head * bytes;
+	t.stride[0] = t.stride[1] * b->p->n_ctx;
+	t.stride[2] = t.stride[0] * b->s->n_head_kv;
+	t.offset = emit_room(&b->e, DSK_B_CACHE, t.stride[2]);
+	return dseek_builder_tensor(b->e.b, &t);
+}
+
+static void attention(struct build *b, uint32_t l)
+{
+	const struct dsk_shape *s = b->s;
+	int k_cache = cache(b, s->head_k), v_cache = cache(b, s->head_v);
+	struct dseek_program_op rope = {
+		.i = { s->rope_dims, s->rope_mode }, .f = { s->rope_base, s->rope_scale },
+	};
+
+	EMIT(&b->e, RMSNORM, EMIT_ARGS(.f = { s->norm_eps }), b->x, weight(b, l, DSK_ATTN_NORM), b->h);
+	EMIT(&b->e, LINEAR, EMIT_ARGS(), b->h, weight(b, l, DSK_Q), weight(b, l, DSK_K), weight(b, l, DSK_V),
+	     b->q, b->k, b->v, weight(b, l, DSK_Q_BIAS), weight(b, l, DSK_K_BIAS), weight(b, l, DSK_V_BIAS));
+	if (b->m->arch->features & DSK_ARCH_QK_NORM) {
+		EMIT(&b->e, RMSNORM, EMIT_ARGS(.f = { s->norm_eps }), b->q_heads, weight(b, l, DSK_Q_NORM), b->q_heads);
+		EMIT(&b->e, RMSNORM, EMIT_ARGS(.f = { s->norm_eps }), b->k_heads, weight(b, l, DSK_K_NORM), b->k_heads);
+	}
+	EMIT(&b->e, ROPE, rope, b->q_heads, b->positions, b->factors);
+	EMIT(&b->e, ROPE, rope, b->k_heads, b->positions, b->factors);
+	EMIT(&b->e, KV_STORE, EMIT_ARGS(), b->k_heads, b->v_heads, k_cache, v_cache, b->positions);
+	EMIT(&b->e, ATTENTION, EMIT_ARGS(.i = { b->c_window }, .i_param = 1, .f = { 1.0f / sqrtf(s->head_k) }),
+	     b->q_heads, k_cache, v_cache, b->positions, b->att_heads);
+	EMIT(&b->e, LINEAR, EMIT_ARGS(.flags = DSEEK_OPF_ACCUMULATE), b->att, weight(b, l, DSK_O), EMIT_NONE, EMIT_NONE, b->x);
+}
+
+static void feed_forward(struct build *b, uint32_t l)
+{
+	const struct dsk_shape *s = b->s;
+
+	EMIT(&b->e, RMSNORM, EMIT_ARGS(.f = { s->norm_eps }), b->x, weight(b, l, DSK_FFN_NORM), b->h);
+	if (!dsk_weight(b->m, l, DSK_ROUTER)->src) {
+		EMIT(&b->e, GLU, EMIT_ARGS(.i = { DSEEK_ACT_SILU }), b->h, weight(b, l, DSK_GATE), weight(b, l, DSK_UP), b->ff);
+		EMIT(&b->e, LINEAR, EMIT_ARGS(.flags = DSEEK_OPF_ACCUMULATE), b->ff, weight(b, l, DSK_DOWN), EMIT_NONE,
+		     EMIT_NONE, b->x);
+		return;
+	}
+	EMIT(&b->e, LINEAR, EMIT_ARGS(), b->h, weight(b, l, DSK_ROUTER), EMIT_NONE, EMIT_NONE, b->logits);
+	EMIT(&b->e, MOE_ROUTE, EMIT_ARGS(.flags = s->expert_norm ? DSEEK_OPF_NORMALISE : 0,
+					 .i = { b->p->n_expert_used, s->expert_gate }, .f = { s->expert_scale, 6.103515625e-5f }),
+	     b->logits, b->ids, b->weights, weight(b, l, DSK_ROUTER_BIAS));
+	EMIT(&b->e, MOE_FFN, EMIT_ARGS(.i = { DSEEK_ACT_SILU }), b->h, b->ids, b->weights, weight(b, l, DSK_GATE_EXPS),
+	     weight(b, l, DSK_UP_EXPS), weight(b, l, DSK_DOWN_EXPS), b->y, b->scratch);
+	EMIT(&b->e, ADD, EMIT_ARGS(), b->x, b->y, b->x);
+}
+
+/* Logits of the tokens named by @rows only: the vocabulary is the largest matrix. */
+static void output(struct build *b, struct dsk_graph *g)
+{
+	const struct dsk_shape *s = b->s;
+	uint32_t rows = b->p->rows;
+	uint64_t at = emit_room(&b->e, DSK_B_WORK, (uint64_t)s->n_embd * rows * sizeof(float));
+	int last = b->x, head = weight(b, 0, DSK_OUTPUT), logits, best;
+
+	if (head == EMIT_NONE)
+		head = weight(b, 0, DSK_TOKEN_EMBD);
+	if (b->p->tokens > 1) {
+		last = emit_tensor_at(&b->e, DSK_B_WORK, at, DSEEK_F32, DSEEK_LAYOUT_ROWS, s->n_embd, rows, 1, 1, b->c_rows);
+		EMIT(&b->e, ROWS, EMIT_ARGS(), b->x, b->rows, last);
+	}
+	g->logits = emit_room(&b->e, DSK_B_OUTPUT, (uint64_t)s->n_vocab * rows * sizeof(float));
+	g->best = emit_room(&b->e, DSK_B_OUTPUT, rows * sizeof(int32_t));
+	logits = emit_tensor_at(&b->e, DSK_B_OUTPUT, g->logits, DSEEK_F32, DSEEK_LAYOUT_ROWS, s->n_vocab, rows, 1, 1, b->c_rows);
+	best = emit_tensor_at(&b->e, DSK_B_OUTPUT, g->best, DSEEK_I32, DSEEK_LAYOUT_ROWS, rows, 1, 1, 0, b->c_rows);
+	EMIT(&b->e, RMSNORM, EMIT_ARGS(.f = { s->norm_eps }), last, weight(b, 0, DSK_OUTPUT_NORM), last);
+	EMIT(&b->e, LINEAR, EMIT_ARGS(), last, head, EMIT_NONE, EMIT_NONE, logits);
+	EMIT(&b->e, ARGMAX, EMIT_ARGS(), logits, best);
+}
+
+static int input(struct build *b, uint32_t n, int param, uint64_t *ret_offset)
+{
+	*ret_offset = emit_room(&b->e, DSK_B_INPUT, n * sizeof(int32_t));
+	return emit_tensor_at(&b->e, DSK_B_INPUT, *ret_offset, DSEEK_I32, DSEEK_LAYOUT_ROWS, n, 1, 1, 0, param);
+}
+
+int dsk_graph_build(const struct dsk_model *m, const struct dsk_graph_params *params, struct dsk_graph *ret_graph,
+		    char *err, size_t err_size)
+{
+	struct build b = { .m = m, .s = &m->shape, .p = params, .c_tokens = EMIT_CONST, .c_rows = EMIT_CONST };
+	struct dsk_graph g = {};
+	int rc;
+
+	b.e.b = dseek_builder_create(params->precise ? DSEEK_PROGRAM_PRECISE : 0);
+	if (!b.e.b) {
+		snprintf(err, err_size, "no memory for a program");
+		return -ENOMEM;
+	}
+	if (params->tokens > 1) {
+		b.c_tokens = dseek_builder_param(b.e.b, 1, params->tokens);
+		b.c_rows = dseek_builder_param(b.e.b, 1, params->rows);
+	}
+	b.c_window = dseek_builder_param(b.e.b, 0, INT32_MAX);
+	for (int i = 0; i < DSK_BINDING_COUNT; i++)
+		dseek_builder_binding(b.e.b, i == DSK_B_WEIGHTS || i == DSK_B_INPUT ? DSEEK_ACCESS_READ : 0, 0);
+	b.tokens = input(&b, params->tokens, b.c_tokens, &g.tokens);
+	b.positions = input(&b, params->tokens, b.c_tokens, &g.positions);
+	if (params->tokens > 1)
+		b.rows = input(&b, params->rows, b.c_rows, &g.rows);
+	make_work(&b);
+	b.factors = weight(&b, 0, DSK_ROPE_FREQS);
+	EMIT(&b.e, EMBED, EMIT_ARGS(), b.tokens, weight(&b, 0, DSK_TOKEN_EMBD), b.x);
+	for (uint32_t l = 0; l < m->shape.n_layer; l++) {
+		attention(&b, l);
+		feed_forward(&b, l);
+	}
+	output(&b, &g);
+	b.e.used[DSK_B_WEIGHTS] = m->buffer_bytes;
+	memcpy(g.bytes, b.e.used, sizeof(g.bytes));
+	rc = dseek_builder_finish(b.e.b, &g.blob, &g.size);
+	if (rc)
+		snprintf(err, err_size, "the model's program is not valid: %s", dseek_builder_error(b.e.b));
+	else
+		*ret_graph = g;
+	dseek_builder_destroy(b.e.b);
+	return rc;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A language model on a dseek device.
+ *
+ *	dsk_model_open("m.gguf")		architecture, shapes, tokenizer: the file is checked, nothing loaded
+ *	dsk_model_load(model, dev)		weights into one buffer, in the layout the engines want
+ *	dsk_session_create(model, params)	one tenant's context: its queue, KV cache, two programs
+ *	dsk_session_eval(session, tokens)	the model's answer to some tokens: prefill in chunks, or decode
+ *	dsk_generate(session, ...)		prompt in, tokens out, one callback a token (generate.h)
+ *
+ * A model may have any number of sessions, on any devices of one transport: the weights are shared by export and import. A session
+ * is used by one thread at a time. Functions return 0 or -errno; with @err they write one sentence there.
+ */
+#ifndef DSEEK_MODEL_H
+#define DSEEK_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct dseek_device;
+struct dseek_bo;
+struct dseek_queue_stats;
+struct dseek_job_result;
+struct gguf;
+struct tokenizer;
+
+struct dsk_model;
+struct dsk_session;
+
+/* What the file says of the model; lengths are elements. */
+struct dsk_shape {
+	char arch[32], name[64];
+	uint32_t n_layer, n_vocab, n_ctx;	/* n_ctx: it was trained for */
+	uint32_t n_embd, n_head, n_head_kv, head_k, head_v;
+	uint32_t n_ff, n_ff_expert;		/* 0: no layer is dense; no layer has experts */
+	uint32_t n_expert, n_expert_used;	/* 0: dense */
+	uint32_t expert_gate;			/* enum dseek_gate */
+	bool expert_norm;			/* selected weights are divided by their sum */
+	float expert_scale;
+	uint32_t rope_dims, rope_mode;		/* enum dseek_rope */
+	float rope_base, rope_scale;
+	float norm_eps;
+	uint32_t window;			/* sliding window, 0: none */
+	uint64_t n_params, weight_bytes;	/* of the tensors used; bytes as in the file */
+};
+
+int dsk_model_open(const char *path, struct dsk_model **ret_model, char *err, size_t err_size);
+void dsk_model_close(struct dsk_model *model);	/* after its sessions; NULL is fine */
+
+const struct dsk_shape *dsk_model_shape(const struct dsk_model *model);
+const struct gguf *dsk_model_gguf(const struct dsk_model *model);
+
+struct dsk_load_params {
+	unsigned int threads;	/* that read and pack; 0: the CPUs allowed */
+	int numa_node;		/* of the buffer, -1: any */
+	void (*progress)(void *arg, uint64_t done, uint64_t total);	/* bytes of the file; from the calling thread; may be NULL */
+	void *progress_arg;
+};
+
+/*
+ * Once, before the first session. @dev must outlive the model. @params may be NULL. -EALREADY: loaded before; the
+ * errors of dseek_bo_create().
+ */
+int dsk_model_load(struct dsk_model *model, struct dseek_device *dev, const struct dsk_load_params *params,
+		   char *err, size_t err_size);
+
+struct dsk_session_params {
+	struct dseek_device *dev;	/* NULL: that of the weights; must outlive the session */
+	const char *engine;		/* NULL: the first that is attached */
+	uint32_t sched_class;		/* enum dseek_class */
+	uint32_t weight;		/* interactive and batch; 0: 1 */
+	uint64_t budget_ns, period_ns;	/* deadline */
+	uint64_t token_deadline_ns;	/* each decode job is due so long after it is submitted, 0: no deadline */
+	uint32_t n_ctx;			/* tokens of the context; 0: the model's, at most 4096 */
+	uint32_t chunk;			/* tokens of one prefill job, 1..4096; 0: 256 */
+	uint32_t logit_rows;		/* tokens of one job whose logits may be asked for; 0: 1 */
+	uint32_t n_expert_used;		/* 0: what the file says */
+	bool precise;			/* activations and KV cache stay float32 */
+	bool window_set;		/* @window holds; else the file's */
+	uint32_t window;		/* sliding window, 0: none; also changeable from run to run */
+};
+
+int dsk_session_create(struct dsk_model *model, const struct dsk_session_params *params,
+		       struct dsk_session **ret_session, char *err, size_t err_size);
+void dsk_session_destroy(struct dsk_session *session);	/* NULL is fine */
+
+/* One sentence on the last failure of a function below. */
+const char *dsk_session_error(const struct dsk_session *session);
+
+/*
+ * Append @tokens to the context and run them: one token is a decode job, more are prefill jobs of at most a chunk, so that others
+ * get their turn between them. Afterwards dsk_session_logits() are those of the last token. On failure the context is as
+ * before. -ERANGE: a token outside the vocabulary; -ENOSPC: the context is full; else the error of the job.
+ */
+int dsk_session_eval(struct dsk_session *session, const int32_t *tokens, uint32_t n);
+
+/* The same, with the logits of each token in turn; what @row returns other than 0 ends the run and is returned. */
+int dsk_session_eval_all(struct dsk_session *session, const int32_t *tokens, uint32_t n,
+			 int (*row)(void *arg, uint32_t token, const float *logits), void *arg);
+
+const float *dsk_session_logits(const struct dsk_session *session);	/* n_vocab; valid until the next run */
+int32_t dsk_session_best(const struct dsk_session *session);		/* the largest of them, found by the engine */
+
+uint32_t dsk_session_n_past(const struct dsk_session *session);		/* tokens in the context */
+uint32_t dsk_session_n_ctx(const struct dsk_session *session);
+int dsk_session_rewind(struct dsk_session *session, uint32_t n_past);	/* forget all but the first; -EINVAL: it has fewer */
+void dsk_session_set_window(struct dsk_session *session, uint32_t window);	/* a parameter of the jobs: no new program */
+
+struct dsk_model *dsk_session_model(const struct dsk_session *session);
+const struct dseek_job_result *dsk_session_last_job(const struct dsk_session *session);	/* times, preemptions */
+int dsk_session_stats(struct dsk_session *session, struct dseek_queue_stats *ret_stats);
+
+#endif /* DSEEK_MODEL_H */

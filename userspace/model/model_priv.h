@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef DSEEK_MODEL_PRIV_H
+#define DSEEK_MODEL_PRIV_H
+
+#include "arch.h"
+
+#include <pthread.h>
+
+struct gguf_tensor;
+
+/* A weight: where it is in the file and where in the weights' buffer. */
+struct dsk_place {
+	const struct gguf_tensor *src;	/* NULL: the model has none */
+	uint64_t offset;		/* in the buffer, 64-aligned */
+	uint64_t bytes;			/* there */
+	uint32_t dtype, layout;
+	uint32_t ne[3];
+};
+
+struct dsk_model {
+	struct gguf *gguf;
+	const struct dsk_arch *arch;
+	struct dsk_shape shape;
+	struct dsk_place global[DSK_FIRST_OF_LAYER];
+	struct dsk_place *layers;	/* n_layer rows of DSK_WEIGHT_COUNT - DSK_FIRST_OF_LAYER */
+	uint64_t buffer_bytes;
+
+	pthread_mutex_t lock;		/* of the three below */
+	struct dseek_device *dev;	/* of @bo */
+	struct dseek_bo *bo;		/* NULL: not loaded */
+	int fd;				/* @bo exported, -1: not yet */
+};
+
+static inline const struct dsk_place *dsk_weight(const struct dsk_model *m, uint32_t layer, enum dsk_weight w)
+{
+	if (w < DSK_FIRST_OF_LAYER)
+		return &m->global[w];
+	return &m->layers[(size_t)layer * (DSK_WEIGHT_COUNT - DSK_FIRST_OF_LAYER) + w - DSK_FIRST_OF_LAYER];
+}
+
+/* Find and check the file's tensors, and give each its place. */
+int dsk_weights_place(struct dsk_model *m, char *err, size_t err_size);
+
+/* Bring them from the mapping to @base. */
+int dsk_weights_copy(struct dsk_model *m, void *base, const struct dsk_load_params *params, char *err, size_t err_size);
+
+/* The weights as a buffer of @dev: *ret_owned is false if it is the model's own, else to be destroyed. */
+int dsk_model_weights(struct dsk_model *m, struct dseek_device *dev, struct dseek_bo **ret_bo, bool *ret_owned,
+		      char *err, size_t err_size);
+
+/* ---- programs (graph.c) */
+
+enum dsk_binding { DSK_B_WEIGHTS, DSK_B_CACHE, DSK_B_WORK, DSK_B_INPUT, DSK_B_OUTPUT, DSK_BINDING_COUNT };
+
+struct dsk_graph_params {
+	uint32_t n_ctx;
+	uint32_t tokens;	/* 1: the decode program; more: 1..tokens is a parameter */
+	uint32_t rows;		/* tokens whose logits are made, 1..rows; 1 for decode */
+	uint32_t n_expert_used;
+	bool precise;
+};
+
+/* The constants of a job, in this order; decode has the last only. */
+enum dsk_const { DSK_C_TOKENS, DSK_C_ROWS, DSK_C_WINDOW, DSK_CONST_COUNT };
+
+struct dsk_graph {
+	void *blob;
+	size_t size;
+	uint64_t bytes[DSK_BINDING_COUNT];	/* of each binding */
+	uint64_t tokens, positions, rows;	/* offsets in INPUT, int32 each; positions are the cache slots too */
+	uint64_t logits, best;			/* offsets in OUTPUT: F32 [n_vocab, rows], I32 [rows] */
+};
+
+int dsk_graph_build(const struct dsk_model *m, const struct dsk_graph_params *params, struct dsk_graph *ret_graph,
+		    char *err, size_t err_size);
+
+#endif /* DSEEK_MODEL_PRIV_H */

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: MIT
+#include "model_priv.h"
+
+#include <dseek.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct dsk_session {
+	struct dsk_model *model;
+	struct dseek_device *dev;
+	struct dsk_session_params params;
+	struct dseek_queue *queue;
+	struct dseek_bo *bo[DSK_BINDING_COUNT];
+	bool owns_weights;
+	struct dsk_graph graph[2];	/* decode, prefill */
+	struct dseek_program *program[2];
+	uint32_t n_past, last_row;
+	int last_graph;
+	struct dseek_job_result last_job;
+	char error[256];
+};
+
+enum { DECODE, PREFILL };
+
+static int fail(struct dsk_session *s, int rc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+static int fail(struct dsk_session *s, int rc, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(s->error, sizeof(s->error), fmt, ap);
+	va_end(ap);
+	return rc;
+}
+
+static int make_programs(struct dsk_session *s)
+{
+	const struct dsk_session_params *p = &s->params;
+	int rc;
+
+	for (int i = DECODE; i <= PREFILL; i++) {
+		struct dsk_graph_params g = {
+			.n_ctx = p->n_ctx, .n_expert_used = p->n_expert_used, .precise = p->precise,
+			.tokens = i == DECODE ? 1 : p->chunk, .rows = i == DECODE ? 1 : p->logit_rows,
+		};
+
+		rc = dsk_graph_build(s->model, &g, &s->graph[i], s->error, sizeof(s->error));
+		if (rc)
+			return rc;
+		rc = dseek_program_create(s->dev, s->graph[i].blob, s->graph[i].size, &s->program[i]);
+		if (rc)
+			return fail(s, rc, "the device refuses the model's program: %s", dseek_strerror_detail());
+	}
+	return 0;
+}
+
+static int make_buffers(struct dsk_session *s)
+{
+	static const char *const names[] = { "weights", "KV cache", "work space", "input", "output" };
+	int rc;
+
+	rc = dsk_model_weights(s->model, s->dev, &s->bo[DSK_B_WEIGHTS], &s->owns_weights, s->error, sizeof(s->error));
+	if (rc)
+		return rc;
+	for (int i = DSK_B_WEIGHTS + 1; i < DSK_BINDING_COUNT; i++) {
+		uint64_t bytes = s->graph[DECODE].bytes[i] > s->graph[PREFILL].bytes[i] ? s->graph[DECODE].bytes[i]
+											: s->graph[PREFILL].bytes[i];
+
+		rc = dseek_bo_create(s->dev, bytes, bytes >= 1 << 22 ? DSEEK_BO_HUGE : 0, -1, &s->bo[i]);
+		if (rc)
+			return fail(s, rc, "no buffer of %llu bytes for the %s: %s", (unsigned long long)bytes, names[i],
+				    dseek_strerror_detail());
+	}
+	return 0;
+}
+
+static int make_queue(struct dsk_session *s)
+{
+	struct dseek_queue_params q = {
+		.sched_class = s->params.sched_class, .budget_ns = s->params.budget_ns, .period_ns = s->params.period_ns,
+		.weight = s->params.weight ? s->params.weight : s->params.sched_class != DSEEK_CLASS_DEADLINE,
+	};
+	struct dseek_engine_info engine;
+	int rc;
+
+	rc = dseek_engine_find(s->dev, s->params.engine, &engine);
+	if (rc)
+		return fail(s, rc, "no engine: %s", dseek_strerror_detail());
+	q.engine = engine.id;
+	rc = dseek_queue_create(s->dev, &q, &s->queue);
+	return rc ? fail(s, rc, "no queue on engine %s: %s", engine.name, dseek_strerror_detail()) : 0;
+}
+
+static int check_params(struct dsk_session *s)
+{
+	const struct dsk_shape *shape = &s->model->shape;
+	struct dsk_session_params *p = &s->params;
+
+	if (!p->dev)
+		p->dev = s->model->dev;
+	s->dev = p->dev;
+	if (!p->n_ctx)
+		p->n_ctx = shape->n_ctx < 4096 ? shape->n_ctx : 4096;
+	if (!p->chunk)
+		p->chunk = 256;
+	if (!p->logit_rows)
+		p->logit_rows = 1;
+	if (!p->n_expert_used)
+		p->n_expert_used = shape->n_expert_used;
+	if (!p->window_set)
+		p->window = shape->window;
+	if (!s->dev)
+		return fail(s, -EINVAL, "the model is not loaded");
+	if (p->n_ctx > 1u << 24)
+		return fail(s, -EINVAL, "a context of %u tokens is above the limit of 2^24", p->n_ctx);
+	if (p->chunk > 4096)
+		return fail(s, -EINVAL, "a chunk of %u tokens is above the limit of 4096", p->chunk);
+	if (p->chunk < 2)
+		p->chunk = 2;	/* of one token there is the other program */
+	if (p->logit_rows > p->chunk)
+		return fail(s, -EINVAL, "%u rows of logits from a chunk of %u tokens", p->logit_rows, p->chunk);
+	if (p->n_expert_used > shape->n_expert)
+		return fail(s, -EINVAL, "%u experts selected, the model has %u", p->n_expert_used, shape->n_expert);
+	if (p->window > INT32_MAX)
+		return fail(s, -EINVAL, "a window of %u tokens is above the limit of 2^31-1", p->window);
+	return 0;
+}
+
+int dsk_session_create(struct dsk_model *model, const struct dsk_session_params *params,
+		       struct dsk_session **ret_session, char *err, size_t err_size)
+{
+	struct dsk_session *s = calloc(1, sizeof(*s));
+	int rc;
+
+	if (!s) {
+		snprintf(err, err_size, "no memory");
+		return -ENOMEM;
+	}
+	s->model = model;
+	s->params = *params;
+	rc = check_params(s);
+	if (!rc)
+		rc = make_programs(s);
+	if (!rc)
+		rc = make_buffers(s);
+	if (!rc)
+		rc = make_queue(s);
+	if (rc) {
+		snprintf(err, err_size, "%s", s->error);
+		dsk_session_destroy(s);
+		return rc;
+	}
+	*ret_session = s;
+	return 0;
+}
+
+void dsk_session_destroy(struct dsk_session *s)
+{
+	if (!s)
+		return;
+	if (s->queue)
+		dseek_queue_destroy(s->queue);
+	for (int i = 0; i < 2; i++) {
+		if (s->program[i])
+			dseek_program_destroy(s->program[i]);
+		free(s->graph[i].blob);
+	}
+	for (int i = 0; i < DSK_BINDING_COUNT; i++)
+		if (s->bo[i] && (i != DSK_B_WEIGHTS || s->owns_weights))
+			dseek_bo_destroy(s->bo[i]);
+	free(s);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+/* One job: @n tokens behind the context; the logits of the last @rows of them. */
+static int run(struct dsk_session *s, const int32_t *tokens, uint32_t n, uint32_t rows)
+{
+	int which = n == 1 ? DECODE : PREFILL;
+	const struct dsk_graph *g = &s->graph[which];
+	uint8_t *in = dseek_bo_map(s->bo[DSK_B_INPUT]);
+	int32_t *positions = (int32_t *)(in + g->positions), *wanted = (int32_t *)(in + g->rows);
+	uint32_t consts[DSK_CONST_COUNT] = { n, rows, s->params.window };
+	struct dseek_binding bindings[DSK_BINDING_COUNT];
+	struct dseek_job job = {
+		.program = s->program[which], .bindings = bindings, .binding_count = DSK_BINDING_COUNT,
+		.consts = which == DECODE ? &consts[DSK_C_WINDOW] : consts,
+		.const_size = which == DECODE ? sizeof(consts[0]) : sizeof(consts),
+		.flags = DSEEK_JOB_IDEMPOTENT,	/* the same tokens go to the same slots again */
+	};
+	uint64_t seqno;
+	int rc, error = 0;
+
+	memcpy(in + g->tokens, tokens, n * sizeof(*tokens));
+	for (uint32_t i = 0; i < n; i++)
+		positions[i] = s->n_past + i;
+	for (uint32_t i = 0; which == PREFILL && i < rows; i++)
+		wanted[i] = n - rows + i;
+	for (int i = 0; i < DSK_BINDING_COUNT; i++)
+		bindings[i] = (struct dseek_binding){
+			.bo = s->bo[i], .size = dseek_bo_size(s->bo[i]),
+			.access = i == DSK_B_WEIGHTS || i == DSK_B_INPUT ? DSEEK_ACCESS_READ
+									 : DSEEK_ACCESS_READ | DSEEK_ACCESS_WRITE,
+		};
+	if (which == DECODE && s->params.token_deadline_ns)
+		job.deadline_ns = now_ns() + s->params.token_deadline_ns;
+
+	rc = dseek_submit(s->queue, &job, 1, &seqno, &error);
+	if (rc != 1)
+		return fail(s, rc < 0 ? rc : error, "the job was refused: %s", dseek_strerror_detail());
+	memset(&s->last_job, 0, sizeof(s->last_job));
+	rc = dseek_wait(s->queue, seqno, UINT64_MAX, &s->last_job);
+	if (rc)
+		return fail(s, rc, "waiting for the job failed: %s", dseek_strerror_detail());
+	if (s->last_job.error)
+		return fail(s, s->last_job.error, "the job failed: %s", strerror(-s->last_job.error));
+	s->n_past += n;
+	s->last_graph = which;
+	s->last_row = rows - 1;
+	return 0;
+}
+
+static int check_tokens(struct dsk_session *s, const int32_t *tokens, uint32_t n)
+{
+	if (!n)
+		return fail(s, -EINVAL, "no tokens");
+	for (uint32_t i = 0; i < n; i++)
+		if (tokens[i] < 0 || (uint32_t)tokens[i] >= s->model->shape.n_vocab)
+			return fail(s, -ERANGE, "token %u is %d, the vocabulary has %u", i, tokens[i],
+				    s->model->shape.n_vocab);
+	if (n > s->params.n_ctx - s->n_past)
+		return fail(s, -ENOSPC, "the context of %u tokens is full: it holds %u, and %u more were given",
+			    s->params.n_ctx, s->n_past, n);
+	return 0;
+}
+
+static const float *row_logits(const struct dsk_session *s, uint32_t row)
+{
+	const uint8_t *out = dseek_bo_map(s->bo[DSK_B_OUTPUT]);
+
+	return (const float *)(out + s->graph[s->last_graph].logits) + (uint64_t)row * s->model->shape.n_vocab;
+}
+
+int dsk_session_eval(struct dsk_session *s, const int32_t *tokens, uint32_t n)
+{
+	uint32_t before = s->n_past;
+	int rc = check_tokens(s, tokens, n);
+
+	while (!rc && n) {
+		uint32_t now = n < s->params.chunk ? n : s->params.chunk;
+
+		rc = run(s, tokens, now, 1);
+		tokens += now;
+		n -= now;
+	}
+	if (rc)
+		s->n_past = before;
+	return rc;
+}
+
+int dsk_session_eval_all(struct dsk_session *s, const int32_t *tokens, uint32_t n,
+			 int (*row)(void *arg, uint32_t token, const float *logits), void *arg)
+{
+	uint32_t before = s->n_past, done = 0;
+	int rc = check_tokens(s, tokens, n);
+
+	while (!rc && done < n) {
+		uint32_t now = n - done < s->params.logit_rows ? n - done : s->params.logit_rows;
+
+		rc = run(s, tokens + done, now, now);
+		for (uint32_t i = 0; !rc && i < now; i++) {
+			rc = row(arg, done + i, row_logits(s, i));
+			if (rc)
+				fail(s, rc, "stopped by the caller");
+		}
+		done += now;
+	}
+	if (rc)
+		s->n_past = before;
+	return rc;
+}
+
+const char *dsk_session_error(const struct dsk_session *s)
+{
+	return s->error;
+}
+
+const float *dsk_session_logits(const struct dsk_session *s)
+{
+	return row_logits(s, s->last_row);
+}
+
+int32_t dsk_session_best(const struct dsk_session *s)
+{
+	const uint8_t *out = dseek_bo_map(s->bo[DSK_B_OUTPUT]);
+
+	return ((const int32_t *)(out + s->graph[s->last_graph].best))[s->last_row];
+}
+
+uint32_t dsk_session_n_past(const struct dsk_session *s)
+{
+	return s->n_past;
+}
+
+uint32_t dsk_session_n_ctx(const struct dsk_session *s)
+{
+	return s->params.n_ctx;
+}
+
+int dsk_session_rewind(struct dsk_session *s, uint32_t n_past)
+{
+	if (n_past > s->n_past)
+		return fail(s, -EINVAL, "the context holds %u tokens, not %u", s->n_past, n_past);
+	s->n_past = n_past;
+	return 0;
+}
+
+void dsk_session_set_window(struct dsk_session *s, uint32_t window)
+{
+	s->params.window = window < INT32_MAX ? window : INT32_MAX;
+}
+
+struct dsk_model *dsk_session_model(const struct dsk_session *s)
+{
+	return s->model;
+}
+
+const struct dseek_job_result *dsk_session_last_job(const struct dsk_session *s)
+{
+	return &s->last_job;
+}
+
+int dsk_session_stats(struct dsk_session *s, struct dseek_queue_stats *ret_stats)
+{
+	int rc = dseek_queue_stats(s->queue, ret_stats);
+
+	return rc ? fail(s, rc, "no figures of the queue: %s", dseek_strerror_detail()) : 0;
+}

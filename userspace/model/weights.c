@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Weights: from the file's mapping into one buffer, packed on the way; each byte is read once and
+ * written once. Matrices become PACKED; vectors F32.
+ */
+#include "model_priv.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "gguf.h"
+
+#define ALIGN		64
+#define SLICE_ROWS	2048	/* of a matrix, a unit of work; whole groups of the PACKED layout */
+
+static int place(struct dsk_model *m, uint32_t layer, enum dsk_weight w, struct dsk_place *p, char *err, size_t err_size)
+{
+	const struct dsk_rule *rule = &dsk_rules[w];
+	const struct gguf_tensor *t;
+	char name[80];
+	uint64_t one;
+	size_t dims = strlen(rule->shape);
+
+	if (w < DSK_FIRST_OF_LAYER)
+		snprintf(name, sizeof(name), "%s", rule->name);
+	else
+		snprintf(name, sizeof(name), "blk.%u.%s", layer, rule->name);
+	t = gguf_find_tensor(m->gguf, name);
+	if (!t)
+		return 0;
+	if (t->dtype < 0 || t->dtype == DSEEK_I32) {
+		snprintf(err, err_size, "%s: tensor %s is %s, which is not supported", gguf_path(m->gguf), name,
+			 gguf_tensor_type(t->type)->name);
+		return -ENOTSUP;
+	}
+	for (size_t d = 0; d < GGUF_MAX_DIMS; d++) {
+		uint64_t want = d < dims ? dsk_extent(&m->shape, rule->shape[d]) : 1;
+
+		if (t->ne[d] == want)
+			continue;
+		snprintf(err, err_size, "%s: tensor %s: extent %zu is %llu, the keys say %llu", gguf_path(m->gguf), name, d,
+			 (unsigned long long)t->ne[d], (unsigned long long)want);
+		return -EINVAL;
+	}
+	p->src = t;
+	p->dtype = dims == 1 ? DSEEK_F32 : (uint32_t)t->dtype;
+	p->layout = DSEEK_LAYOUT_ROWS;
+	for (size_t d = 0; d < 3; d++)
+		p->ne[d] = t->ne[d];
+	if (dims > 1 && dseek_tensor_bytes(p->dtype, DSEEK_LAYOUT_PACKED, p->ne[0], p->ne[1]))
+		p->layout = DSEEK_LAYOUT_PACKED;
+	one = dseek_tensor_bytes(p->dtype, p->layout, p->ne[0], p->ne[1]);
+	if (__builtin_mul_overflow(one, p->ne[2], &p->bytes) || !p->bytes || p->bytes > 1ULL << 46) {
+		snprintf(err, err_size, "%s: tensor %s is too large", gguf_path(m->gguf), name);
+		return -EINVAL;
+	}
+	p->offset = m->buffer_bytes;
+	m->buffer_bytes += (p->bytes + ALIGN - 1) & ~(uint64_t)(ALIGN - 1);
+	m->shape.weight_bytes += t->size;
+	m->shape.n_params += t->ne[0] * t->ne[1] * t->ne[2];
+	return 0;
+}
+
+static int missing(const struct dsk_model *m, uint32_t layer, enum dsk_weight w, char *err, size_t err_size)
+{
+	if (w < DSK_FIRST_OF_LAYER)
+		snprintf(err, err_size, "%s: tensor %s is missing", gguf_path(m->gguf), dsk_rules[w].name);
+	else
+		snprintf(err, err_size, "%s: tensor blk.%u.%s is missing", gguf_path(m->gguf), layer, dsk_rules[w].name);
+	return -EINVAL;
+}
+
+int dsk_weights_place(struct dsk_model *m, char *err, size_t err_size)
+{
+	int rc;
+
+	for (enum dsk_weight w = 0; w < DSK_FIRST_OF_LAYER; w++) {
+		rc = place(m, 0, w, &m->global[w], err, err_size);
+		if (rc)
+			return rc;
+		if (!m->global[w].src && dsk_rules[w].need == DSK_MUST)
+			return missing(m, 0, w, err, err_size);
+	}
+	for (uint32_t l = 0; l < m->shape.n_layer; l++) {
+		char name[80];
+		bool experts;
+
+		/* Layers may differ: one with a router is one of experts. */
+		snprintf(name, sizeof(name), "blk.%u.%s", l, dsk_rules[DSK_ROUTER].name);
+		experts = m->shape.n_expert && gguf_find_tensor(m->gguf, name);
+		for (enum dsk_weight w = DSK_FIRST_OF_LAYER; w < DSK_WEIGHT_COUNT; w++) {
+			enum dsk_need need = dsk_rules[w].need;
+			struct dsk_place *p = (struct dsk_place *)dsk_weight(m, l, w);
+
+			if ((need == DSK_DENSE && experts) || (need == DSK_EXPERTS && !experts) ||
+			    (need == DSK_QK_NORM && !(m->arch->features & DSK_ARCH_QK_NORM)))
+				continue;
+			rc = place(m, l, w, p, err, err_size);
+			if (rc)
+				return rc;
+			if (!p->src && need != DSK_MAY)
+				return missing(m, l, w, err, err_size);
+		}
+	}
+	return 0;
+}
+
+/* ---- copying */
+
+struct slice {
+	const struct dsk_place *place;
+	uint32_t expert, row, rows;
+};
+
+struct copy {
+	uint8_t *base;
+	struct slice *slices;
+	size_t n_slices, room;
+	atomic_size_t next;
+	atomic_ullong done;	/* bytes of the file */
+	atomic_int error;
+};
+
+static int add_slices(struct copy *c, const struct dsk_place *p)
+{
+	if (!p->src)
+		return 0;
+	for (uint32_t x = 0; x < p->ne[2]; x++)
+		for (uint32_t row = 0; row < p->ne[1]; row += SLICE_ROWS) {
+			uint32_t rows = p->ne[1] - row < SLICE_ROWS ? p->ne[1] - row : SLICE_ROWS;
+
+			if (c->n_slices == c->room) {
+				size_t room = c->room ? c->room * 2 : 256;
+				struct slice *s = realloc(c->slices, room * sizeof(*s));
+
+				if (!s)
+					return -ENOMEM;
+				c->slices = s;
+				c->room = room;
+			}
+			c->slices[c->n_slices++] = (struct slice){ p, x, row, rows };
+		}
+	return 0;
+}
+
+static int copy_slice(struct copy *c, const struct slice *s)
+{
+	const struct dsk_place *p = s->place;
+	const struct gguf_tensor *t = p->src;
+	uint64_t row_bytes = dseek_row_bytes(t->dtype, t->ne[0]);
+	const uint8_t *src = (const uint8_t *)t->data + ((uint64_t)s->expert * p->ne[1] + s->row) * row_bytes;
+	uint8_t *dst = c->base + p->offset + s->expert * dseek_tensor_bytes(p->dtype, p->layout, p->ne[0], p->ne[1]) +
+		       dseek_tensor_bytes(p->dtype, p->layout, p->ne[0], s->row);
+	int rc = 0;
+
+	if (p->layout == DSEEK_LAYOUT_PACKED)
+		rc = dseek_tensor_pack(p->dtype, p->ne[0], s->rows, src, dst);
+	else if ((uint32_t)t->dtype == p->dtype)
+		memcpy(dst, src, s->rows * row_bytes);
+	else
+		rc = dseek_row_to_f32(t->dtype, src, p->ne[0], (float *)dst);
+	atomic_fetch_add(&c->done, s->rows * row_bytes);
+	return rc;
+}
+
+static void *copy_thread(void *arg)
+{
+	struct copy *c = arg;
+	size_t i;
+
+	while (!atomic_load(&c->error) && (i = atomic_fetch_add(&c->next, 1)) < c->n_slices) {
+		int rc = copy_slice(c, &c->slices[i]);
+
+		if (rc)
+			atomic_store(&c->error, rc);
+	}
+	return NULL;
+}
+
+static unsigned int cpus_allowed(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) ? 1 : CPU_COUNT(&set);
+}
+
+int dsk_weights_copy(struct dsk_model *m, void *base, const struct dsk_load_params *params, char *err, size_t err_size)
+{
+	const struct timespec tick = { .tv_nsec = 20000000 };
+	unsigned int threads = params->threads ? params->threads : cpus_allowed(), started = 0;
+	pthread_t ids[64];
+	struct copy c = { .base = base };
+	size_t map_size;
+	void *map = (void *)gguf_map(m->gguf, &map_size);
+	int rc = 0;
+
+	for (uint32_t w = 0; !rc && w < DSK_FIRST_OF_LAYER; w++)
+		rc = add_slices(&c, &m->global[w]);
+	for (uint32_t l = 0; !rc && l < m->shape.n_layer; l++)
+		for (uint32_t w = DSK_FIRST_OF_LAYER; !rc && w < DSK_WEIGHT_COUNT; w++)
+			rc = add_slices(&c, dsk_weight(m, l, w));
+	if (rc) {
+		snprintf(err, err_size, "no memory for the list of tensors");
+		goto out;
+	}
+	madvise(map, map_size, MADV_WILLNEED);	/* a hint: an error changes nothing */
+	if (threads > 64)
+		threads = 64;
+	/* The calling thread reports; where no thread can be had it copies itself. */
+	while (started < threads && !pthread_create(&ids[started], NULL, copy_thread, &c))
+		started++;
+	if (!started)
+		copy_thread(&c);
+	while (params->progress && !atomic_load(&c.error) && atomic_load(&c.done) < m->shape.weight_bytes) {
+		params->progress(params->progress_arg, atomic_load(&c.done), m->shape.weight_bytes);
+		nanosleep(&tick, NULL);
+	}
+	while (started)
+		pthread_join(ids[--started], NULL);
+	rc = atomic_load(&c.error);
+	if (rc)
+		snprintf(err, err_size, "%s: a tensor could not be packed: %s", gguf_path(m->gguf), strerror(-rc));
+	else if (params->progress)
+		params->progress(params->progress_arg, m->shape.weight_bytes, m->shape.weight_bytes);
+out:
+	free(c.slices);
+	return rc;
+}
