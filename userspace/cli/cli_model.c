@@ -37,17 +37,13 @@ static int amend(struct dsk_session_params *p, const struct cli_model_options *o
 	return 0;
 }
 
-int cli_model_open(struct cli_model *m, const struct cli_model_options *options, const struct cli_common *common,
-		   struct dsk_session_params *params)
+int cli_model_load(struct cli_model *m, const struct cli_model_options *options, const struct cli_common *common)
 {
 	struct cli_progress progress;
 	struct dsk_load_params load = { .numa_node = -1, .progress = show, .progress_arg = &progress };
 	char err[512];
 	int rc;
 
-	rc = amend(params, options);
-	if (rc)
-		return rc;
 	rc = dsk_model_open(options->path, &m->model, err, sizeof(err));
 	if (rc) {
 		cli_log(CLI_ERROR, "%s", err);
@@ -61,11 +57,30 @@ int cli_model_open(struct cli_model *m, const struct cli_model_options *options,
 	cli_progress_start(&progress, "load", dsk_model_shape(m->model)->weight_bytes, common->quiet);
 	rc = dsk_model_load(m->model, m->dev, &load, err, sizeof(err));
 	cli_progress_end(&progress, rc ? 0 : dsk_model_shape(m->model)->weight_bytes);
-	if (!rc)
-		rc = dsk_session_create(m->model, params, &m->session, err, sizeof(err));
 	if (rc)
 		cli_log(CLI_ERROR, "%s", err);
 	return rc;
+}
+
+int cli_model_session(struct cli_model *m, const struct cli_model_options *options, struct dsk_session_params *params)
+{
+	char err[512];
+	int rc = amend(params, options);
+
+	if (rc)
+		return rc;
+	rc = dsk_session_create(m->model, params, &m->session, err, sizeof(err));
+	if (rc)
+		cli_log(CLI_ERROR, "%s", err);
+	return rc;
+}
+
+int cli_model_open(struct cli_model *m, const struct cli_model_options *options, const struct cli_common *common,
+		   struct dsk_session_params *params)
+{
+	int rc = cli_model_load(m, options, common);
+
+	return rc ? rc : cli_model_session(m, options, params);
 }
 
 void cli_model_close(struct cli_model *m)

@@ -34,9 +34,11 @@ struct cli_model {
 };
 
 /*
- * Open the device, load the model and make a session by @params, which the options amend. Errors are said on stderr.
- * 0 or -errno; cli_model_close() in either case.
+ * Open the device and load the model; make a session by @params, which the options amend; or both in one.
+ * Errors are said on stderr. 0 or -errno; cli_model_close() in either case.
  */
+int cli_model_load(struct cli_model *m, const struct cli_model_options *options, const struct cli_common *common);
+int cli_model_session(struct cli_model *m, const struct cli_model_options *options, struct dsk_session_params *params);
 int cli_model_open(struct cli_model *m, const struct cli_model_options *options, const struct cli_common *common,
 		   struct dsk_session_params *params);
 void cli_model_close(struct cli_model *m);

@@ -16,6 +16,7 @@ struct command {
 
 static const struct command commands[] = {
 	{ "", "doctor", cmd_doctor, "what this machine has, and what to do about what is missing" },
+	{ "", "generate", cmd_generate, "continue a prompt" },
 	{ "", "logits", cmd_logits, "logits of every token of a sequence, as float32" },
 	{ "", "version", cmd_version, "version of this program" },
 };

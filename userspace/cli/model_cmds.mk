@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-dseek-src += $(addprefix userspace/cli/,cli_model.c cmd_logits.c)
+dseek-src += $(addprefix userspace/cli/,cli_model.c cmd_logits.c cmd_generate.c)
