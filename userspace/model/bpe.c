@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bpe_alphabet.h"
 #include "gguf_priv.h"
 #include "tokenizer_priv.h"
 
@@ -23,31 +24,6 @@ struct work {			/* of one call, reused from word to word */
 	char *written;		/* a word in the file's characters */
 	size_t written_size;
 };
-
-/* 33..126, 161..172 and 174..255 stand for themselves, the other 68 for 256 and up, in order. */
-uint32_t bpe_char_of_byte(uint8_t byte)
-{
-	if (byte <= 32)
-		return 256 + byte;
-	if (byte < 127)
-		return byte;
-	if (byte <= 160)
-		return 256 + 33 + (byte - 127);
-	return byte == 173 ? 256 + 67 : byte;
-}
-
-int bpe_byte_of_char(uint32_t c)
-{
-	if (c >= 256 && c <= 256 + 32)
-		return (int)c - 256;
-	if (c >= 256 + 33 && c <= 256 + 66)
-		return (int)c - 256 - 33 + 127;
-	if (c == 256 + 67)
-		return 173;
-	if ((c >= 33 && c < 127) || (c > 160 && c < 256 && c != 173))
-		return (int)c;
-	return -1;
-}
 
 static uint32_t pair_hash(int32_t left, int32_t right)
 {
@@ -120,19 +96,6 @@ out:
 	return r;
 }
 
-static size_t write_byte(uint8_t byte, char *out)
-{
-	uint32_t c = bpe_char_of_byte(byte);
-
-	if (c < 0x80) {
-		out[0] = (char)c;
-		return 1;
-	}
-	out[0] = (char)(0xc0 | c >> 6);
-	out[1] = (char)(0x80 | (c & 0x3f));
-	return 2;
-}
-
 int bpe_load(struct tokenizer *t, char *err, size_t err_size)
 {
 	char written[2], why[512] = "";
@@ -151,7 +114,7 @@ int bpe_load(struct tokenizer *t, char *err, size_t err_size)
 	if (r)
 		return gguf_fail(t->g, r, err, err_size, "key 'tokenizer.ggml.pre': %s", why);
 	for (int b = 0; b < 256; b++)
-		t->byte_ids[b] = str_map_find(&t->text, written, write_byte(b, written));
+		t->byte_ids[b] = str_map_find(&t->text, written, bpe_write_byte(b, written));
 	return load_merges(t, err, err_size);
 }
 
@@ -220,7 +183,7 @@ static int whole_word(const struct tokenizer *t, struct work *w, const char *wor
 		w->written_size = 2 * (size_t)size;
 	}
 	for (uint32_t i = 0; i < size; i++)
-		n += write_byte(word[i], w->written + n);
+		n += bpe_write_byte(word[i], w->written + n);
 	*ret = n > UINT32_MAX ? -1 : str_map_find(&t->text, w->written, (uint32_t)n);
 	return 0;
 }

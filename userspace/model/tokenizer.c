@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bpe_alphabet.h"
 #include "gguf_priv.h"
 #include "tokenizer_priv.h"
 #include "utf8.h"

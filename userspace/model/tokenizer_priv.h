@@ -61,9 +61,6 @@ struct tokenizer {
 	uint32_t pair_mask;
 };
 
-/* Byte-level BPE: bytes are written as these characters in the file (Radford et al. 2019). */
-uint32_t bpe_char_of_byte(uint8_t byte);
-int bpe_byte_of_char(uint32_t c);			/* -1: stands for no byte */
 int bpe_load(struct tokenizer *t, char *err, size_t err_size);
 int bpe_encode(const struct tokenizer *t, const char *text, uint32_t size, struct ids *out);
 
