@@ -92,48 +92,80 @@ void arb_fluid_rate(struct arb_member *member, u32 rate)
 	}
 }
 
-/* Returns what is left when everybody has been caught up with. */
-static u64 advance(struct arb_fluid *fluid, u64 ns)
+/* How @ns are divided among the classes that have somebody active. */
+static void divide(const struct arb_engine *engine, u64 ns, u64 *part)
 {
-	while (ns && fluid->rate) {
-		struct arb_vtime to = arb_vtime_add(fluid->now, arb_vtime_of(ns, fluid->rate));
-		struct arb_node *node = arb_heap_first(&fluid->leaving);
-		struct arb_vtime at = node ? (struct arb_vtime){ node->key, node->frac } : to;
+	const struct arb_fluid *fluid = engine->fluid;
+	int fair = fluid[ARB_CLASS_INTERACTIVE].rate || fluid[ARB_CLASS_BATCH].rate;
+	u64 deadline = fair ? (ns * fluid[ARB_CLASS_DEADLINE].rate) >> ARB_RATE_SHIFT : ns;
+	u64 interactive = ns - deadline;
 
-		if (!node || arb_vtime_before(to, at)) {
-			fluid->now = to;
-			return 0;
-		}
-		if (arb_vtime_before(fluid->now, at)) {
-			ns -= arb_min(ns, arb_vtime_ns(arb_vtime_sub(at, fluid->now), fluid->rate));
-			fluid->now = at;
-		}
-		arb_fluid_drop(arb_container_of(node, struct arb_member, leaving));
-	}
-	return ns;
+	if (!fluid[ARB_CLASS_INTERACTIVE].rate)
+		interactive = 0;
+	else if (fluid[ARB_CLASS_BATCH].rate)
+		interactive = interactive * engine->params.interactive_permille / 1000;
+	part[ARB_CLASS_DEADLINE] = deadline;
+	part[ARB_CLASS_INTERACTIVE] = interactive;
+	part[ARB_CLASS_BATCH] = ns - deadline - interactive;
 }
 
-/* Hand out @ns of engine time to all that are active. */
+static void advance(struct arb_fluid *fluid, u64 ns)
+{
+	if (fluid->rate)
+		fluid->now = arb_vtime_add(fluid->now, arb_vtime_of(ns, fluid->rate));
+}
+
+/*
+ * Go on to the first moment at which a member has been caught up with, or to the end of @ns. Returns what
+ * was handed out; the rest is divided anew, as there is one fewer.
+ */
+static u64 step(struct arb_engine *engine, u64 ns)
+{
+	u64 part[ARB_CLASS_COUNT], need, part_of, first_need = 0, first_part = 1ULL << 20, given = 0;
+	struct arb_node *node, *first = NULL;
+	struct arb_fluid *fluid;
+	u32 class, first_class = 0;
+
+	divide(engine, ns, part);
+	for (class = 0; class < ARB_CLASS_COUNT; class++) {
+		fluid = &engine->fluid[class];
+		node = arb_heap_first(&fluid->leaving);
+		if (!node)
+			continue;
+		need = arb_vtime_ns(arb_vtime_sub((struct arb_vtime){ node->key, node->frac }, fluid->now), fluid->rate);
+		if (need > part[class])
+			continue;
+		part_of = part[class] ? (need << 20) / part[class] : 0;
+		if (first && part_of >= first_part)
+			continue;
+		first = node;
+		first_class = class;
+		first_need = need;
+		first_part = part_of;
+	}
+	for (class = 0; class < ARB_CLASS_COUNT; class++) {
+		fluid = &engine->fluid[class];
+		if (first && class == first_class) {
+			need = first_need;
+			if (arb_vtime_before(fluid->now, (struct arb_vtime){ first->key, first->frac }))
+				fluid->now = (struct arb_vtime){ first->key, first->frac };
+		} else {
+			need = first ? (part[class] * first_part) >> 20 : part[class];
+			advance(fluid, need);
+		}
+		given += need;
+	}
+	if (first)
+		arb_fluid_drop(arb_container_of(first, struct arb_member, leaving));
+	return arb_min(given, ns);
+}
+
+/* Hand out @ns, at most ARB_USED_MAX_NS, of engine time to all that are active. */
 void arb_fluid_supply(struct arb_engine *engine, u64 ns)
 {
-	struct arb_fluid *deadline = &engine->fluid[ARB_CLASS_DEADLINE];
-	struct arb_fluid *interactive = &engine->fluid[ARB_CLASS_INTERACTIVE];
-	struct arb_fluid *batch = &engine->fluid[ARB_CLASS_BATCH];
-	u64 d, i, b;
+	const struct arb_fluid *fluid = engine->fluid;
 
-	/* Each round but the last ends with a class that has nobody left. */
-	while (ns && (deadline->rate || interactive->rate || batch->rate)) {
-		d = ns;
-		if (interactive->rate || batch->rate)
-			d = (ns * deadline->rate) >> ARB_RATE_SHIFT;
-		else if (!deadline->rate)
-			d = 0;
-		i = ns - d;
-		if (!interactive->rate)
-			i = 0;
-		else if (batch->rate)
-			i = i * engine->params.interactive_permille / 1000;
-		b = ns - d - i;
-		ns = advance(deadline, d) + advance(interactive, i) + advance(batch, b);
-	}
+	while (ns && (fluid[ARB_CLASS_DEADLINE].rate || fluid[ARB_CLASS_INTERACTIVE].rate ||
+		      fluid[ARB_CLASS_BATCH].rate))
+		ns -= step(engine, ns);
 }

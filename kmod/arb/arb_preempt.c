@@ -40,6 +40,12 @@ static u64 after_fair(const struct arb_engine *engine, const struct arb_job *job
 	return after_slice(&member->entity, &other->entity, engine->params.slice_ns);
 }
 
+/* A server that is past its deadline by then gets the next budget at once, so it has that too. */
+static u64 after_budget(const struct arb_job *job)
+{
+	return job->run_budget + (job->start_ns + job->run_budget < job->run_deadline ? 0 : job->queue->budget_ns);
+}
+
 /* How long the job may run, from its start, before something that is ready now is better. */
 static u64 patience(const struct arb_engine *engine, const struct arb_job *job)
 {
@@ -52,7 +58,7 @@ static u64 patience(const struct arb_engine *engine, const struct arb_job *job)
 	if (job->queue->class == ARB_CLASS_DEADLINE) {
 		if (server && server->server.deadline_ns < job->run_deadline)
 			return 0;
-		return fair || (server && server != job->queue) ? job->run_budget : NEVER;
+		return fair || (server && server != job->queue) ? after_budget(job) : NEVER;
 	}
 	if (server)
 		return 0;

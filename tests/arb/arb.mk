@@ -1,4 +1,16 @@
 # SPDX-License-Identifier: MIT
-tests += tests/arb/scenario
+arb-drive-src := $(addprefix tests/arb/,drive.c oracle.c invariants.c)
+
+tests += tests/arb/scenario tests/arb/diff tests/arb/fuzz_arb
 tests/arb/scenario-src := $(addprefix tests/arb/,scenario.c scenario_run.c scenario_table.c)
+tests/arb/diff-src := tests/arb/diff.c $(arb-drive-src)
+tests/arb/fuzz_arb-src := $(addprefix tests/arb/,fuzz_arb.c fuzz_main.c) $(arb-drive-src)
 script-tests += tests/arb/symbols.sh
+
+# Coverage-guided, for FUZZ_SECONDS (default 60); needs clang.
+fuzz-arb:
+	@mkdir -p $(O)/fuzz-arb
+	clang -std=gnu11 -O2 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $(O)/fuzz-arb/fuzz \
+		tests/arb/fuzz_arb.c $(arb-drive-src) $(arb-src)
+	$(O)/fuzz-arb/fuzz -max_total_time=$${FUZZ_SECONDS:-60} -max_len=4096 -artifact_prefix=$(O)/fuzz-arb/ $(O)/fuzz-arb
+.PHONY: fuzz-arb

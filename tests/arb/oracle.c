@@ -1,0 +1,630 @@
+// SPDX-License-Identifier: MIT
+#include "oracle.h"
+
+#define D ARB_CLASS_DEADLINE
+#define I ARB_CLASS_INTERACTIVE
+#define B ARB_CLASS_BATCH
+#define NEVER (~0ULL)
+
+static u128 vt_of(u64 ns, u64 weight)
+{
+	return ((u128)ns << 32) / weight;
+}
+
+static u64 clock_to(struct oracle *o, u64 now)
+{
+	if (now > o->now)
+		o->now = now;
+	return o->now;
+}
+
+static struct oracle_member *member_of(struct oracle *o, const struct oracle_queue *q)
+{
+	return &o->member[q->share][q->class];
+}
+
+/* ---- scans over jobs */
+
+static int jobs_of(const struct oracle *o, int queue, int state)	/* state 0: any */
+{
+	int j, n = 0;
+
+	for (j = 0; j < ORACLE_JOBS; j++)
+		n += o->job[j].state != ARB_JOB_IDLE && o->job[j].queue == queue &&
+		     (!state || o->job[j].state == state);
+	return n;
+}
+
+static int first_ready(const struct oracle *o, int queue)
+{
+	int j, first = -1;
+
+	for (j = 0; j < ORACLE_JOBS; j++)
+		if (o->job[j].state == ARB_JOB_READY && o->job[j].queue == queue &&
+		    (first < 0 || o->job[j].seq < o->job[first].seq))
+			first = j;
+	return first;
+}
+
+static int pickable(const struct oracle *o, int queue)
+{
+	int first = first_ready(o, queue), j;
+
+	for (j = 0; first >= 0 && j < ORACLE_JOBS; j++)
+		if (o->job[j].state == ARB_JOB_RUNNING && o->job[j].queue == queue &&
+		    o->job[j].seq > o->job[first].seq)
+			return 0;
+	return first >= 0;
+}
+
+static int class_works(const struct oracle *o, u32 class)
+{
+	int j;
+
+	for (j = 0; j < ORACLE_JOBS; j++)
+		if (o->job[j].state != ARB_JOB_IDLE && o->queue[o->job[j].queue].class == class)
+			return 1;
+	return 0;
+}
+
+static int member_works(const struct oracle *o, int share, u32 class)
+{
+	int j;
+
+	for (j = 0; j < ORACLE_JOBS; j++)
+		if (o->job[j].state != ARB_JOB_IDLE && o->queue[o->job[j].queue].class == class &&
+		    o->queue[o->job[j].queue].share == share)
+			return 1;
+	return 0;
+}
+
+int oracle_running(const struct oracle *o)
+{
+	int j, first = -1;
+
+	for (j = 0; j < ORACLE_JOBS; j++)
+		if (o->job[j].state == ARB_JOB_RUNNING && (first < 0 || o->job[j].order < o->job[first].order))
+			first = j;
+	return first;
+}
+
+static u64 ahead_ns(const struct oracle *o, int queue)
+{
+	u64 sum = 0;
+	int j;
+
+	for (j = 0; j < ORACLE_JOBS; j++)
+		if (o->job[j].state == ARB_JOB_RUNNING && o->job[j].queue == queue)
+			sum += o->job[j].predicted;
+	return sum;
+}
+
+static s64 priced(const struct oracle *o, u32 class, u64 ns)
+{
+	s64 p = o->params.interactive_permille;
+
+	return class == B ? -(s64)ns * p : (s64)ns * (1000 - p);
+}
+
+static s64 balance_ahead(const struct oracle *o)
+{
+	s64 sum = 0;
+	int j;
+
+	for (j = 0; j < ORACLE_JOBS; j++)
+		if (o->job[j].state == ARB_JOB_RUNNING && o->job[j].split)
+			sum += priced(o, o->queue[o->job[j].queue].class, o->job[j].predicted);
+	return sum;
+}
+
+/* ---- turns */
+
+static void turn(struct oracle *o, struct oracle_turn *t, int in, u128 key)
+{
+	if (in && !(t->in && t->key == key))
+		t->tie = o->ties++;
+	t->in = in;
+	t->key = key;
+}
+
+static u64 renewal(const struct oracle_queue *q)
+{
+	s64 left = q->left;
+	u64 t = q->deadline;
+
+	for (; left + (s64)q->budget <= 0; left += q->budget)
+		t += q->period;
+	return t;
+}
+
+static void place(struct oracle *o, int queue)
+{
+	struct oracle_queue *q = &o->queue[queue];
+	struct oracle_member *m = member_of(o, q);
+	int k, any = 0, spent = q->left <= 0;
+
+	if (q->class == D) {
+		if (spent != q->spent)
+			q->turn.in = 0;
+		q->spent = spent;
+		turn(o, &q->turn, pickable(o, queue), spent ? renewal(q) : q->deadline);
+		return;
+	}
+	turn(o, &q->turn, pickable(o, queue), q->vt);
+	for (k = 0; k < ORACLE_QUEUES; k++)
+		any |= o->queue[k].live && o->queue[k].class == q->class && o->queue[k].share == q->share &&
+		       o->queue[k].turn.in;
+	turn(o, &m->turn, any, m->vt);
+}
+
+static int sooner(const struct oracle_turn *a, const struct oracle_turn *b)
+{
+	return a->key < b->key || (a->key == b->key && a->tie < b->tie);
+}
+
+static int best_server(const struct oracle *o, int spent)
+{
+	int k, best = -1;
+
+	for (k = 0; k < ORACLE_QUEUES; k++)
+		if (o->queue[k].live && o->queue[k].class == D && o->queue[k].turn.in &&
+		    o->queue[k].spent == spent && (best < 0 || sooner(&o->queue[k].turn, &o->queue[best].turn)))
+			best = k;
+	return best;
+}
+
+static int best_fair(const struct oracle *o, u32 class)
+{
+	int s, k, share = -1, best = -1;
+
+	for (s = 0; s < ORACLE_SHARES; s++)
+		if (o->member[s][class].turn.in &&
+		    (share < 0 || sooner(&o->member[s][class].turn, &o->member[share][class].turn)))
+			share = s;
+	for (k = 0; share >= 0 && k < ORACLE_QUEUES; k++)
+		if (o->queue[k].live && o->queue[k].class == class && o->queue[k].share == share &&
+		    o->queue[k].turn.in && (best < 0 || sooner(&o->queue[k].turn, &o->queue[best].turn)))
+			best = k;
+	return best;
+}
+
+/* ---- servers */
+
+static void fresh(struct oracle *o, int queue, u64 now)
+{
+	o->queue[queue].left = (s64)o->queue[queue].budget - (s64)ahead_ns(o, queue);
+	o->queue[queue].deadline = now + o->queue[queue].period;
+}
+
+static void renew(struct oracle *o, int queue, u64 now)
+{
+	struct oracle_queue *q = &o->queue[queue];
+
+	while (q->left <= 0) {
+		q->left += q->budget;
+		q->deadline += q->period;
+	}
+	if (q->deadline <= now)
+		fresh(o, queue, now);
+}
+
+static void renew_all(struct oracle *o, u64 now)
+{
+	int k;
+
+	while ((k = best_server(o, 1)) >= 0 && o->queue[k].turn.key <= now) {
+		renew(o, k, now);
+		place(o, k);
+	}
+}
+
+static void server_wake(struct oracle *o, int queue, u64 now)
+{
+	struct oracle_queue *q = &o->queue[queue];
+
+	if (q->left <= 0) {
+		if (now < renewal(q))
+			return;
+		renew(o, queue, now);
+	}
+	if (now >= q->deadline || (u128)q->left * q->period > (u128)(q->deadline - now) * q->budget)
+		fresh(o, queue, now);
+}
+
+/* ---- fluid: every ns goes to those that have work or have had more than the fluid gave */
+
+static u64 class_rate(const struct oracle *o, u32 class)
+{
+	u64 rate = 0;
+	int s;
+
+	for (s = 0; s < ORACLE_SHARES; s++)
+		rate += o->member[s][class].active ? o->member[s][class].rate : 0;
+	return rate;
+}
+
+static void supply(struct oracle *o, long double ns)
+{
+	while (ns > 1e-6L) {
+		long double d = class_rate(o, D), i = class_rate(o, I), b = class_rate(o, B), give[3], step = ns;
+		long double p = o->params.interactive_permille / 1000.0L;
+		int s, c, next_s = -1, next_c = -1;
+
+		if (!d && !i && !b)
+			return;
+		give[D] = i || b ? d / (1 << 24) : 1;
+		give[I] = i ? (1 - give[D]) * (b ? p : 1) : 0;
+		give[B] = b ? (1 - give[D]) * (i ? 1 - p : 1) : 0;
+		for (c = 0; c < ARB_CLASS_COUNT; c++) {
+			long double sum = class_rate(o, c);
+
+			for (s = 0; s < ORACLE_SHARES; s++) {
+				struct oracle_member *m = &o->member[s][c];
+				long double need;
+
+				if (!m->active || member_works(o, s, c) || !(give[c] > 0))
+					continue;
+				need = (m->used - m->entitled) * sum / (give[c] * m->rate);
+				if (need <= step) {
+					step = need > 0 ? need : 0;
+					next_s = s;
+					next_c = c;
+				}
+			}
+		}
+		for (c = 0; c < ARB_CLASS_COUNT; c++) {
+			long double sum = class_rate(o, c);
+
+			for (s = 0; s < ORACLE_SHARES; s++)
+				if (o->member[s][c].active)
+					o->member[s][c].entitled += step * give[c] * o->member[s][c].rate / sum;
+		}
+		if (next_s >= 0)
+			o->member[next_s][next_c].active = 0;
+		ns -= step;
+	}
+}
+
+long double oracle_entitled(const struct oracle *o, int share)
+{
+	return o->member[share][D].entitled + o->member[share][I].entitled + o->member[share][B].entitled;
+}
+
+/* ---- the calls */
+
+void oracle_init(struct oracle *o, const struct arb_engine_params *params, u64 now)
+{
+	memset(o, 0, sizeof(*o));
+	o->params = *params;
+	o->now = now;
+	o->batch_since = now;
+}
+
+static u32 rate_of(const struct oracle_queue *q)
+{
+	return (q->budget << 24) / q->period;
+}
+
+static void reweigh(struct oracle *o, struct oracle_member *m, int share, u32 class)
+{
+	u32 most = 0, sum = 0;
+	int k;
+
+	for (k = 0; k < ORACLE_QUEUES; k++) {
+		struct oracle_queue *q = &o->queue[k];
+
+		if (!q->live || q->share != share || q->class != class)
+			continue;
+		if (class == D)
+			sum += rate_of(q);
+		most = q->weight > most ? q->weight : most;
+	}
+	if (class == D ? sum : most) {
+		m->weight = most;
+		m->rate = class == D ? sum : most;
+	}
+}
+
+int oracle_queue_add(struct oracle *o, int queue, int share, u32 class, u32 weight, u64 budget, u64 period, u64 now)
+{
+	struct oracle_queue *q = &o->queue[queue];
+	u64 sum = 0;
+	int k;
+
+	if (class == D) {
+		for (k = 0; k < ORACLE_QUEUES; k++)
+			sum += o->queue[k].live && o->queue[k].class == D ? rate_of(&o->queue[k]) : 0;
+		if (sum + (budget << 24) / period > ((u64)o->params.deadline_permille << 24) / 1000)
+			return -EBUSY;
+		now = clock_to(o, now);
+	}
+	*q = (struct oracle_queue){ .live = 1, .share = share, .class = class, .weight = weight, .budget = budget,
+				    .period = period, .left = budget, .deadline = now };
+	reweigh(o, member_of(o, q), share, class);
+	return 0;
+}
+
+void oracle_queue_remove(struct oracle *o, int queue)
+{
+	struct oracle_queue *q = &o->queue[queue];
+
+	q->live = 0;
+	reweigh(o, member_of(o, q), q->share, q->class);
+}
+
+int oracle_admit(struct oracle *o, int queue, struct arb_cost *cost, u64 deadline, u64 now)
+{
+	struct oracle_queue *q = &o->queue[queue], saved = *q;
+	__int128 work, short_of, end;
+	int j;
+
+	if (q->class != D || !deadline)
+		return 0;
+	work = arb_cost_bound(cost, o->params.default_cost_ns);
+	for (j = 0; j < ORACLE_JOBS; j++)
+		if (o->job[j].state != ARB_JOB_IDLE && o->job[j].queue == queue)
+			work += o->job[j].bound;
+	if (!jobs_of(o, queue, 0))
+		server_wake(o, queue, now);
+	short_of = work - q->left - ahead_ns(o, queue);
+	end = q->deadline;
+	if (short_of > 0)
+		end += (short_of + q->budget - 1) / q->budget * q->period;
+	*q = saved;
+	if (end <= deadline && now + work <= deadline)
+		return 0;
+	if (cost)
+		cost->dev_ns -= (cost->dev_ns + 7) / 8;
+	return -ETIME;
+}
+
+static void lift(u128 *vt, int *known, u128 floor, u64 slice, u32 weight)
+{
+	u128 credit = *known ? vt_of(2 * slice, weight) : 0;
+	u128 least = floor > credit ? floor - credit : 0;
+
+	*known = 1;
+	if (*vt < least)
+		*vt = least;
+}
+
+void oracle_ready(struct oracle *o, int job, int queue, struct arb_cost *cost, u64 deadline, u64 now)
+{
+	struct oracle_queue *q = &o->queue[queue];
+	struct oracle_member *m = member_of(o, q);
+	int was_class = class_works(o, q->class), was_member = member_works(o, q->share, q->class);
+	int was_queue = jobs_of(o, queue, 0);
+
+	now = clock_to(o, now);
+	if (!was_class && q->class == B)
+		o->batch_since = now;
+	if (!was_member)
+		m->active = 1;
+	if (!was_queue && q->class == D)
+		server_wake(o, queue, now);
+	if (!was_member && q->class != D)
+		lift(&m->vt, &m->known, o->floor[q->class], o->params.slice_ns, m->weight);
+	if (!was_queue && q->class != D)
+		lift(&q->vt, &q->known, m->floor, o->params.slice_ns, q->weight);
+	o->job[job] = (struct oracle_job){ .queue = queue, .state = ARB_JOB_READY, .cost = cost, .deadline = deadline,
+		.ready = now, .seq = q->next_seq++, .bound = arb_cost_bound(cost, o->params.default_cost_ns) };
+	place(o, queue);
+}
+
+static void leave(struct oracle *o, int queue)
+{
+	struct oracle_queue *q = &o->queue[queue];
+	struct oracle_member *m = member_of(o, q);
+
+	if (!member_works(o, q->share, q->class) && m->entitled >= m->used - 0.5L)
+		m->active = 0;
+}
+
+void oracle_cancel(struct oracle *o, int job)
+{
+	o->job[job].state = ARB_JOB_IDLE;
+	leave(o, o->job[job].queue);
+	place(o, o->job[job].queue);
+}
+
+int oracle_pick(struct oracle *o, u64 now)
+{
+	int queue, j, interactive, batch;
+	struct oracle_queue *q;
+	struct oracle_member *m;
+	struct oracle_job *job;
+	u64 mean;
+
+	now = clock_to(o, now);
+	renew_all(o, now);
+	interactive = best_fair(o, I);
+	batch = best_fair(o, B);
+	queue = best_server(o, 0);
+	if (queue < 0)
+		queue = interactive >= 0 && (batch < 0 || o->balance + balance_ahead(o) <= 0) ? interactive : batch;
+	if (queue < 0)
+		return -1;
+	q = &o->queue[queue];
+	m = member_of(o, q);
+	j = first_ready(o, queue);
+	job = &o->job[j];
+	mean = arb_cost_mean(job->cost, o->params.default_cost_ns);
+	job->predicted = mean > job->used ? mean - job->used : 0;
+	if (job->predicted < mean / 8 + 1)
+		job->predicted = mean / 8 + 1;
+	job->start = now;
+	job->order = o->orders++;
+	q->queued += now - job->ready;
+	if (q->class == D) {
+		job->run_deadline = q->deadline;
+		job->run_budget = q->left;
+		job->split = 0;
+		q->left -= job->predicted;
+	} else {
+		job->turn = q->class == B && interactive >= 0;
+		job->split = q->class == B || class_works(o, B);
+		m->floor = q->vt > m->floor ? q->vt : m->floor;
+		o->floor[q->class] = m->vt > o->floor[q->class] ? m->vt : o->floor[q->class];
+		q->vt += job->charged_queue = vt_of(job->predicted, q->weight);
+		m->vt += job->charged_member = vt_of(job->predicted, m->weight);
+	}
+	job->state = ARB_JOB_RUNNING;
+	place(o, queue);
+	return j;
+}
+
+static u64 after_slice(u128 runs, u32 runs_weight, u128 waits, u32 waits_weight, u64 slice)
+{
+	u128 to = waits + vt_of(slice, waits_weight), ns;
+
+	if (to <= runs)
+		return 0;
+	ns = (to - runs) * runs_weight >> 32;
+	return ns > NEVER >> 1 ? NEVER >> 1 : ns;
+}
+
+static u128 settled(const struct oracle *o, int share, u32 class, int queue)
+{
+	u128 vt = queue >= 0 ? o->queue[queue].vt : o->member[share][class].vt;
+	int j;
+
+	for (j = 0; j < ORACLE_JOBS; j++) {
+		const struct oracle_job *job = &o->job[j];
+		const struct oracle_queue *q = &o->queue[job->queue];
+
+		if (job->state != ARB_JOB_RUNNING || q->share != share || q->class != class)
+			continue;
+		if (queue < 0)
+			vt -= job->charged_member;
+		else if (queue == job->queue)
+			vt -= job->charged_queue;
+	}
+	return vt;
+}
+
+/* The time at which what runs should stop for something that is ready: rule by rule of the table in arb.h. */
+static u64 preempt_at(struct oracle *o)
+{
+	int r = oracle_running(o), server = best_server(o, 0), fair[ARB_CLASS_COUNT], other;
+	u64 at = NEVER, slice = o->params.slice_ns, p = o->params.interactive_permille, t;
+	struct oracle_queue *q, *w;
+	struct oracle_job *job;
+
+	if (r < 0)
+		return NEVER;
+	job = &o->job[r];
+	q = &o->queue[job->queue];
+	fair[I] = best_fair(o, I);
+	fair[B] = best_fair(o, B);
+	if (q->class == D) {
+		if (server >= 0 && o->queue[server].deadline < job->run_deadline)
+			return job->start;
+		if (fair[I] >= 0 || fair[B] >= 0 || (server >= 0 && server != job->queue))
+			return job->start + job->run_budget +
+			       (job->start + job->run_budget < job->run_deadline ? 0 : q->budget);
+		return NEVER;
+	}
+	if (server >= 0)
+		return job->start;
+	other = q->class == I ? fair[B] : fair[I];
+	if (other >= 0 && q->class == B) {
+		at = job->start + (o->balance > 0 ? (o->balance + p - 1) / p : 0);
+		if (job->turn && at < job->start + slice)
+			at = job->start + slice;
+	} else if (other >= 0) {
+		s64 room = (s64)(slice * (1000 - p)) - o->balance;
+
+		at = job->start > o->batch_since ? job->start : o->batch_since;
+		if (room >= 0)
+			at += room / (1000 - p) + 1;
+	}
+	other = fair[q->class];
+	if (other < 0 || other == job->queue)
+		return at;
+	w = &o->queue[other];
+	if (w->share == q->share)
+		t = after_slice(settled(o, q->share, q->class, job->queue), q->weight, w->vt, w->weight, slice);
+	else
+		t = after_slice(settled(o, q->share, q->class, -1), member_of(o, q)->weight,
+				member_of(o, w)->vt, member_of(o, w)->weight, slice);
+	if (t < NEVER - job->start && job->start + t < at)
+		at = job->start + t;
+	return at;
+}
+
+int oracle_wants_preempt(struct oracle *o, u64 now)
+{
+	now = clock_to(o, now);
+	renew_all(o, now);
+	return preempt_at(o) <= now;
+}
+
+u64 oracle_next_event(struct oracle *o, u64 now)
+{
+	u64 at, spent = NEVER;
+
+	now = clock_to(o, now);
+	renew_all(o, now);
+	if (best_server(o, 1) >= 0)
+		spent = o->queue[best_server(o, 1)].turn.key;
+	at = preempt_at(o);
+	at = at < spent ? at : spent;
+	return at > now ? at : now;
+}
+
+static void balance_correct(struct oracle *o, struct oracle_job *job, u64 used, u64 now)
+{
+	u32 class = o->queue[job->queue].class;
+	u64 since = job->start > o->batch_since ? job->start : o->batch_since, counted = used;
+	s64 least = -priced(o, I, o->params.burst_ns);
+
+	if (class == I && class_works(o, B)) {
+		if (counted > (now > since ? now - since : 0))
+			counted = now > since ? now - since : 0;
+	} else if (class == I && !job->split) {
+		return;
+	}
+	o->balance += priced(o, class, counted);
+	if (o->balance < least)
+		o->balance = least;
+	if (o->balance > 1LL << 60)
+		o->balance = 1LL << 60;
+}
+
+void oracle_give_back(struct oracle *o, int j, u64 used, u64 now, int done)
+{
+	struct oracle_job *job = &o->job[j];
+	struct oracle_queue *q = &o->queue[job->queue];
+	struct oracle_member *m = member_of(o, q);
+	int was_running = oracle_running(o), next;
+
+	now = clock_to(o, now);
+	used = used < ARB_USED_MAX_NS ? used : ARB_USED_MAX_NS;
+	job->used += used;
+	q->used += used;
+	m->used += used;
+	supply(o, used);
+	if (q->class == D) {
+		q->left += job->predicted - used;
+		q->left = q->left > (s64)q->budget ? (s64)q->budget : q->left;
+	} else {
+		q->vt += vt_of(used, q->weight) - job->charged_queue;
+		m->vt += vt_of(used, m->weight) - job->charged_member;
+		balance_correct(o, job, used, now);
+	}
+	if (done) {
+		job->state = ARB_JOB_IDLE;
+		q->misses += job->deadline && now > job->deadline;
+	} else {
+		job->state = ARB_JOB_READY;
+		job->ready = now;
+		if (job->bound)
+			job->bound = job->bound > used ? job->bound - used : 1;
+	}
+	next = oracle_running(o);
+	if (was_running == j && next >= 0)
+		o->job[next].start = now;
+	if (done)
+		leave(o, job->queue);
+	place(o, job->queue);
+}
