@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: MIT
 script-tests += tests/cli/commands.sh
+script-tests += tests/cli/run.sh
 script-tests += tests/cli/doctor.sh

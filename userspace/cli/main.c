@@ -15,6 +15,7 @@ struct command {
 };
 
 static const struct command commands[] = {
+	{ "", "run", cmd_run, "tenants at work on one engine, and what each of them got" },
 	{ "", "doctor", cmd_doctor, "what this machine has, and what to do about what is missing" },
 	{ "", "generate", cmd_generate, "continue a prompt" },
 	{ "", "logits", cmd_logits, "logits of every token of a sequence, as float32" },

@@ -1,0 +1,134 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# dseek run without a model: shares by weight, deadlines beside saturation, the views, the JSON, mistakes in a file.
+cd "${DSEEK_SOURCE:-$(dirname "$0")/../..}" || exit 1
+dseek=${DSEEK_BUILD:-build}/bin/dseek
+tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT
+n=0 failed=0
+ok() { # NAME CONDITION...
+	local name=$1; shift; n=$((n + 1))
+	if "$@" >"$tmp/why" 2>&1; then echo "ok $n $name"; else
+		echo "not ok $n $name"; failed=1; head -n 20 "$tmp/why" "$tmp/err" | sed 's/^/# /'; head -c 500 "$tmp/out" | sed 's/^/# /'
+	fi
+}
+go() { rc=0; "$dseek" run "$@" >"$tmp/out" 2>"$tmp/err" </dev/null || rc=$?; }
+is() { [ "$rc" = "$1" ]; }
+json() { python3 -c "
+import json, sys
+d = json.load(open('$tmp/out')); t = {x['tenant']: x for x in d['tenants']}
+ok = ($1)
+[print(x) for x in d['tenants']] if not ok else None
+sys.exit(not ok)"; }
+
+# a sanitizer slows the arbiter, not the clock that spinning looks at
+go --tenants tests/cli/shares.yaml --seconds 3 --json
+ok "shares: exit status" is 0
+ok "shares: 1:2:4 within 1 %" json "all(abs(t[k]['share'] - w / 7) < 0.01 for k, w in dict(one=1, two=2, four=4).items())"
+ok "shares: what each was entitled to says the same" json "all(abs(x['share'] - x['entitled_share']) < 0.01 for x in d['tenants'])"
+ok "shares: the JSON names engine and transport" json "d['engine'] == 'cpu0' and d['transport'] == 'embed'"
+ok "shares: nothing failed or is left over" json "all(x['jobs_faulted'] == 0 and 'error' not in x for x in d['tenants'])"
+ok "--json prints no progress on stdout" bash -c 'head -c 1 "$1" | grep -q "{"' - "$tmp/out"
+
+cat >"$tmp/deadline.yaml" <<'END'
+tenants:
+  - { name: gold, class: deadline, period_ms: 80, spin_us: 2000 }
+  - { name: b1, class: batch, streams: 2, spin_us: 5000 }
+  - { name: b2, class: batch, streams: 2, spin_us: 5000 }
+END
+# What other processes do to this machine reaches the clock: bounds are wide, and figures compared with each other.
+go --tenants "$tmp/deadline.yaml" --seconds 4 --json
+ok "deadline: exit status" is 0
+ok "deadline: steps go on beside two that saturate" json "t['gold']['tokens'] >= 0.6 * 4000 / 80"
+ok "deadline: half of the gaps are the period" json "76 < t['gold']['gap_p50_ms'] < 90"
+ok "deadline: a step waits less than a tenth of the others'" json "t['gold']['queued_ms'] / t['gold']['jobs'] < 0.1 * t['b1']['queued_ms'] / t['b1']['jobs']"
+ok "deadline: refused rather than late" json "t['gold']['steps_late'] <= 0.2 * 4000 / 80"
+ok "deadline: the others are preempted and share the rest" json "t['b1']['preemptions'] > 0 and abs(t['b1']['share'] - t['b2']['share']) < 0.02"
+
+cat >"$tmp/one.yaml" <<'END'
+seconds: 0.3
+tenants:
+  - { name: solo, class: interactive, spin_us: 1000, tokens: 10 }
+END
+go --tenants "$tmp/one.yaml"
+ok "table" grep -qE '^solo +interactive +1 +[0-9]+ +[0-9.]+' "$tmp/out"
+ok "stderr says which transport" grep -q "engine cpu0 is embedded" "$tmp/err"
+go --tenants "$tmp/one.yaml" --quiet
+ok "--quiet: the table" grep -q '^solo' "$tmp/out"
+ok "--quiet: nothing on stderr" test ! -s "$tmp/err"
+go --tenants "$tmp/one.yaml" --json
+ok "a file's seconds hold" json "0.2 < d['seconds'] < 0.5"
+ok "a text ends after its tokens" json "d['tenants'][0]['texts_complete'] >= 1"
+go --tenants "$tmp/one.yaml" --view panes
+ok "panes without a terminal fall back to lines" is 0
+if command -v script >/dev/null; then
+	rc=0; TERM=xterm script -qec "$dseek run --tenants $tmp/one.yaml --view panes" /dev/null >"$tmp/out" 2>"$tmp/err" </dev/null || rc=$?
+	ok "panes on a terminal" grep -q "solo" "$tmp/out"
+else
+	n=$((n + 1)); echo "ok $n panes on a terminal # SKIP script(1) is not installed"
+fi
+("$dseek" run --tenants tests/cli/shares.yaml --seconds 60 >"$tmp/out" 2>"$tmp/err" </dev/null & pid=$!
+ sleep 1.5; kill -TERM $pid; wait $pid; echo $? >"$tmp/rc")
+rc=$(cat "$tmp/rc")
+ok "SIGTERM ends the run" is 0
+ok "and the table is printed" grep -q '^four' "$tmp/out"
+
+# mistakes
+refused() { # NAME TEXT-EXPECTED: of $tmp/bad.yaml
+	go --tenants "$tmp/bad.yaml"; ok "$1" bash -c '[ "$1" = 1 ] && grep -qF -- "$2" "$3"' - "$rc" "bad.yaml:$2" "$tmp/err"
+}
+tenant() { printf 'tenants:\n- name: a\n  spin_us: 5\n'; printf '  %s\n' "$@"; }
+b=$tmp/bad.yaml
+: >"$b"; refused "an empty file" "1: the file must be a mapping"
+echo '[1, 2]' >"$b"; refused "no mapping" "1: the file must be a mapping"
+echo 'a: [b' >"$b"; refused "no YAML" "2: "
+echo 'seconds: 1' >"$b"; refused "no tenants" "1: 'tenants' is missing"
+echo 'tenants: []' >"$b"; refused "no tenant" "1: 'tenants' must be a list with at least one tenant"
+echo 'tenants: x' >"$b"; refused "tenants no list" "1: 'tenants' must be a list"
+printf 'seconds: soon\ntenants: []\n' >"$b"; refused "seconds no number" "1: 'seconds' is 'soon'"
+printf 'seconds: 1\nseconds: 2\ntenants: []\n' >"$b"; refused "seconds twice" "2: 'seconds' is given twice"
+printf 'minutes: 1\ntenants: []\n' >"$b"; refused "unknown key" "1: 'minutes' is not a key here"
+printf 'tenants:\n- 7\n' >"$b"; refused "tenant no mapping" "2: a tenant must be a mapping"
+tenant >"$b"; refused "no class" "2: the tenant has no 'class'"
+printf 'tenants:\n- class: batch\n  spin_us: 1\n' >"$b"; refused "no name" "2: the tenant has no 'name'"
+printf 'tenants:\n- class: batch\n  name: x\n' >"$b"; refused "neither prompt nor spin_us" "2: the tenant has neither"
+tenant "class: batch" "prompt: x" >"$b"; refused "prompt and spin_us" "3: 'spin_us' and 'prompt' exclude"
+tenant "class: fast" >"$b"; refused "unknown class" "4: 'class' is 'fast'"
+tenant "class: [batch]" >"$b"; refused "class a list" "4: 'class' must be one value"
+tenant "class: batch" "weight: 0" >"$b"; refused "weight 0" "5: 'weight' is '0'"
+tenant "class: batch" "weight: 65537" >"$b"; refused "weight too large" "5: 'weight' is '65537'"
+tenant "class: batch" "weight: -1" >"$b"; refused "weight negative" "5: 'weight' is '-1'"
+tenant "class: batch" "weight: 1" "weight: 1" >"$b"; refused "weight twice" "6: 'weight' is given twice"
+tenant "class: batch" "period_ms: 5" >"$b"; refused "period of batch" "5: 'period_ms' is for class deadline only"
+tenant "class: batch" "budget_ms: 5" >"$b"; refused "budget of batch" "5: 'budget_ms' is for class deadline only"
+tenant "class: deadline" >"$b"; refused "deadline without period" "2: class deadline needs 'period_ms'"
+tenant "class: deadline" "period_ms: 5" "weight: 2" >"$b"; refused "weight of deadline" "6: 'weight' has no meaning"
+tenant "class: deadline" "period_ms: 5" "budget_ms: 6" >"$b"; refused "budget over period" "6: 'budget_ms' is more than"
+tenant "class: deadline" "period_ms: 5x" >"$b"; refused "period no number" "5: 'period_ms' is '5x'"
+tenant "class: batch" "streams: 17" >"$b"; refused "too many streams" "5: 'streams' is '17'"
+tenant "class: batch" "tokens: 0" >"$b"; refused "no tokens" "5: 'tokens' is '0'"
+tenant "class: batch" "user: ''" >"$b"; refused "empty user" "5: 'user' is empty"
+tenant "class: batch" "colour: red" >"$b"; refused "unknown key of a tenant" "5: 'colour' is not a key of a tenant"
+tenant "class: batch" 'prompt: "a\0b"' >"$b"; refused "NUL" "5: 'prompt' holds a NUL"
+printf 'tenants:\n- {name: "a b", class: batch, spin_us: 1}\n' >"$b"; refused "name with a space" "2: 'name' is 'a b'"
+printf 'tenants:\n- {name: a, class: batch, spin_us: 1}\n- {name: a, class: batch, spin_us: 1}\n' >"$b"; refused "same name" "3: a tenant named 'a'"
+{ echo tenants:; for i in $(seq 17); do echo "- {name: t$i, class: batch, spin_us: 1}"; done; } >"$b"; refused "17 tenants" "18: more than 16"
+printf 'tenants:\n- {name: "", class: x, weight: y, spin_us: 1}\n' >"$b"; go --tenants "$b"
+ok "every mistake of a file is named" test "$(grep -c 'bad.yaml:2:' "$tmp/err")" = 3
+go --tenants "$tmp/none.yaml"; ok "no such file" bash -c '[ "$1" = 1 ] && grep -q "No such file" "$2"' - "$rc" "$tmp/err"
+usage() { ok "$1" bash -c '[ "$1" = 2 ] && grep -qF -- "$2" "$3"' - "$rc" "$2" "$tmp/err"; }
+go --seconds 0; usage "--seconds 0" "--seconds must be"
+go --seconds soon; usage "--seconds soon" "'soon' is not a number"
+go --view big; usage "--view big" "'big' is not panes, lines or none"
+go --prompt ""; usage "--prompt empty" "--prompt is empty"
+go --seconds; usage "--seconds without" "needs an argument"
+tenant "class: batch" >"$b"
+go --tenants "$b" --device usb:; ok "no such device" bash -c '[ "$1" = 1 ] && grep -q "usb:" "$2"' - "$rc" "$tmp/err"
+go --tenants "$b" --engine gpu7; ok "no such engine" bash -c '[ "$1" = 1 ] && grep -q "gpu7" "$2"' - "$rc" "$tmp/err"
+XDG_CACHE_HOME=$tmp go; ok "no model" bash -c '[ "$1" = 1 ] && grep -q "tools/fetch-model" "$2"' - "$rc" "$tmp/err"
+go -m "$tmp/none.gguf"; ok "no such model" bash -c '[ "$1" = 1 ] && grep -q "none.gguf: No such file" "$2"' - "$rc" "$tmp/err"
+echo GGUF >"$tmp/short.gguf"
+go -m "$tmp/short.gguf"; ok "a model that is none" bash -c '[ "$1" = 1 ] && grep -q "short.gguf" "$2"' - "$rc" "$tmp/err"
+tenant "class: deadline" "period_ms: 10" "budget_ms: 10" >"$b"
+go --tenants "$b"; ok "a budget the engine can't reserve" bash -c '[ "$1" = 1 ] && grep -q "tenant a: " "$2"' - "$rc" "$tmp/err"
+echo "1..$n"
+exit $failed
