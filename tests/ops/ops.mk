@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-tests += tests/ops/dtype tests/ops/ref
+tests += tests/ops/dtype tests/ops/ref tests/ops/compare
 tests/ops/dtype-src := tests/ops/dtype.c
 tests/ops/ref-src := tests/ops/ref.c tests/ops/one_op.c
-CFLAGS-tests/ops/ref.c := -Iuserspace/executor
-CFLAGS-tests/ops/one_op.c := -Iuserspace/executor
+tests/ops/compare-src := tests/ops/compare.c tests/ops/one_op.c
+$(foreach t,ref one_op compare,$(eval CFLAGS-tests/ops/$(t).c := -Iuserspace/executor))

@@ -2,7 +2,7 @@
 /*
  * The cpu backend: runs programs on this machine's cores. Options: isa=auto|scalar|avx2|avx512|amx,
  * threads=N (default: the CPUs this process may use), spin_us=N (how long an idle thread looks for
- * work before it sleeps).
+ * work before it sleeps; default 50), node=N (the NUMA node for the threads).
  */
 #include <drm/dseek_drm.h>
 #include <errno.h>
@@ -11,19 +11,14 @@
 #include <string.h>
 
 #include "backend.h"
-#include "cpu/isa.h"
-#include "cpu/op.h"
+#include "cpu/fast.h"
 #include "dseek_program.h"
 
 struct cpu_options {
 	char *isa;
 	unsigned int threads;	/* 0: as many as there are CPUs */
 	unsigned int spin_us;
-};
-
-struct cpu_state {
-	enum cpu_isa isa;
-	unsigned int threads;
+	unsigned int node;	/* plus 1; 0: any */
 };
 
 static int parse_number(const char *name, const char *value, unsigned int max, unsigned int *ret, char *err, size_t err_size)
@@ -53,6 +48,12 @@ static int parse_option(char *option, struct cpu_options *options, char *err, si
 		return parse_number(option, value, 1024, &options->threads, err, err_size);
 	if (value && !strcmp(option, "spin_us"))
 		return parse_number(option, value, 1000000, &options->spin_us, err, err_size);
+	if (value && !strcmp(option, "node")) {
+		int ret = parse_number(option, value, 1023, &options->node, err, err_size);
+
+		options->node++;
+		return ret;
+	}
 	snprintf(err, err_size, "cpu: unknown option \"%s\"", option);
 	return -EINVAL;
 }
@@ -61,24 +62,32 @@ static int cpu_open(const char *options, void **ret_state, char *err, size_t err
 {
 	char *copy = strdup(options ? options : ""), *rest = copy, *option;
 	struct cpu_options parsed = { .spin_us = 50 };
-	struct cpu_state *state = calloc(1, sizeof(*state));
-	int ret = copy && state ? 0 : -ENOMEM;
+	struct cpu_ctx *ctx = calloc(1, sizeof(*ctx));
+	enum cpu_isa isa;
+	int ret = copy && ctx ? 0 : -ENOMEM;
 
 	while (!ret && (option = strsep(&rest, ",")))
 		if (*option)
 			ret = parse_option(option, &parsed, err, err_size);
 	if (!ret)
-		ret = cpu_isa_choose(parsed.isa, &state->isa, err, err_size);
+		ret = cpu_isa_choose(parsed.isa, &isa, err, err_size);
+	if (!ret) {
+		ctx->kernels = cpu_kernels_of(isa);
+		ret = cpu_pool_create(ctx->kernels ? parsed.threads : 1, parsed.spin_us, (int)parsed.node - 1, &ctx->pool);
+		if (ret)
+			snprintf(err, err_size, "cpu: can't start threads: %s", strerror(-ret));
+	}
 	free(copy);
 	if (ret)
-		free(state);
+		free(ctx);
 	else
-		*ret_state = state;
+		*ret_state = ctx;
 	return ret;
 }
 
 static void cpu_close(void *state)
 {
+	cpu_ctx_free(state);
 	free(state);
 }
 
@@ -93,7 +102,7 @@ static int cpu_run(void *state, struct dseek_run *run)
 		if (ret)
 			return ret;
 		cpu_op_resolve(program, run->cursor, run->params, run->bindings, &op);
-		ret = cpu_op_ref(&op);
+		ret = cpu_op_fast(state, &op);
 		if (ret)
 			return ret;
 	}
@@ -104,7 +113,7 @@ const struct dseek_backend dseek_backend_cpu = {
 	.abi = DSEEK_BACKEND_ABI,
 	.type = DRM_DSEEK_ENGINE_CPU,
 	.name = "cpu",
-	.summary = "this machine's cores: AVX2, AVX-512, AMX as they come [isa=, threads=, spin_us=]",
+	.summary = "this machine's cores: AVX2, AVX-512, AMX as they come [isa=, threads=, spin_us=, node=]",
 	.open = cpu_open,
 	.close = cpu_close,
 	.run = cpu_run,

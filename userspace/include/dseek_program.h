@@ -175,6 +175,7 @@ uint64_t dseek_row_bytes(uint32_t dtype, uint64_t ne0);		/* 0 if ne0 isn't whole
 #define DSEEK_PACK_ROWS	16
 uint64_t dseek_tensor_bytes(uint32_t dtype, uint32_t layout, uint64_t ne0, uint64_t rows);
 int dseek_tensor_pack(uint32_t dtype, uint64_t ne0, uint64_t rows, const void *src, void *dst);
+int dseek_tensor_pack_row(uint32_t dtype, uint64_t ne0, uint64_t row, const void *src, void *dst);	/* one row into place */
 int dseek_tensor_unpack(uint32_t dtype, uint64_t ne0, uint64_t rows, const void *src, void *dst);
 int dseek_tensor_row(uint32_t dtype, uint32_t layout, uint64_t ne0, uint64_t row, const void *src, void *dst); /* its ROWS bytes */
 int dseek_row_to_f32(uint32_t dtype, const void *src, uint64_t ne0, float *dst);	/* a ROWS row */

@@ -116,6 +116,16 @@ int dseek_tensor_pack(uint32_t dtype, uint64_t ne0, uint64_t rows, const void *s
 	return 0;
 }
 
+int dseek_tensor_pack_row(uint32_t dtype, uint64_t ne0, uint64_t row, const void *src, void *dst)
+{
+	const struct packing *p = packing_of(dtype, ne0);
+
+	if (!p)
+		return -EINVAL;
+	row_into_group(p, ne0 / p->block, row % GROUP, src, (uint8_t *)dst + row / GROUP * group_bytes(dtype, ne0));
+	return 0;
+}
+
 int dseek_tensor_unpack(uint32_t dtype, uint64_t ne0, uint64_t rows, const void *src, void *dst)
 {
 	uint64_t row_bytes = dseek_row_bytes(dtype, ne0), r;

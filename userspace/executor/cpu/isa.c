@@ -21,7 +21,17 @@ const char *cpu_isa_name(enum cpu_isa isa)
 
 enum cpu_isa cpu_isa_best(void)
 {
+#if defined(__x86_64__)
+	__builtin_cpu_init();
+	if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("f16c"))
+		return CPU_ISA_SCALAR;
+	if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512dq") ||
+	    !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512vnni"))
+		return CPU_ISA_AVX2;
+	return CPU_ISA_AVX512;
+#else
 	return CPU_ISA_SCALAR;
+#endif
 }
 
 int cpu_isa_choose(const char *name, enum cpu_isa *ret_isa, char *err, size_t err_size)

@@ -1,0 +1,518 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Every fast op against the oracle, for each instruction set of this machine: dtypes, layouts, edge sizes; and
+ * the same bits for every number of threads, layout and neighbour. Where a product takes q8 activations the oracle
+ * gets the rounded ones, so that what is left to differ is the order of float32 sums.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "one_op.h"
+#include "tap.h"
+
+static const struct dseek_backend *cpu = &dseek_backend_cpu;
+static void *oracle, *fast, *fast3;	/* scalar; the set under test with 1 and with 3 threads */
+static const char *isa;
+
+static const uint32_t weight_types[] = { DSEEK_F32, DSEEK_F16, DSEEK_BF16, DSEEK_Q8_0, DSEEK_Q4_0, DSEEK_Q4_1, DSEEK_Q4_K, DSEEK_Q6_K };
+#define N_TYPES	(sizeof(weight_types) / sizeof(*weight_types))
+
+static bool is_float(uint32_t dtype)
+{
+	return dtype == DSEEK_F32 || dtype == DSEEK_F16 || dtype == DSEEK_BF16;
+}
+
+static void fill(float *x, uint64_t n)
+{
+	while (n--)
+		*x++ = test_random();
+}
+
+/* What a q8 tile makes of x. */
+static void round_q8(float *x, uint64_t n)
+{
+	uint64_t b;
+	int i;
+
+	for (b = 0; b < n / 32; b++, x += 32) {
+		float max = 0, d, inverse;
+
+		for (i = 0; i < 32; i++)
+			max = fmaxf(max, fabsf(x[i]));
+		d = max / 127;
+		inverse = max > 0 ? 127 / max : 0;
+		for (i = 0; i < 32; i++)
+			x[i] = rintf(x[i] * inverse) * d;
+	}
+}
+
+/*
+ * Largest difference in units of the wanted values' root mean square; the differences' root mean
+ * square where more than sums is rounded (tolerances of 1 % and more).
+ */
+static double distance(const float *got, const float *want, uint64_t n, bool mean)
+{
+	double square = 0, worst = 0, error = 0;
+	uint64_t i;
+
+	for (i = 0; i < n; i++) {
+		if (isnan(got[i]) != isnan(want[i]))
+			return INFINITY;
+		square += (double)want[i] * want[i];
+		worst = fmax(worst, fabs((double)got[i] - want[i]));
+		error += ((double)got[i] - want[i]) * ((double)got[i] - want[i]);
+	}
+	return n ? (mean ? sqrt(error / n) : worst) / (sqrt(square / n) + 1e-30) : 0;
+}
+
+static void *copy_of(const void *p, uint64_t bytes)
+{
+	void *copy = malloc(bytes + 1);
+
+	return memcpy(copy, p, bytes);
+}
+
+/* Outputs in slot @out of @n floats: the oracle's on @exact (NULL: the op's own x in slot 0), then the fast ones. */
+static bool check(struct one_op *o, int out, uint64_t n, const float *exact, uint64_t x_n, double tolerance, const char *what)
+{
+	float *x = copy_of(o->data[0], x_n * 4), *before = copy_of(o->data[out], n * 4), *want, *got;
+	double off;
+	bool good;
+	int ret;
+
+	if (exact)
+		memcpy(o->data[0], exact, x_n * 4);
+	ret = one_op_run(o, cpu, oracle);
+	want = copy_of(o->data[out], n * 4);
+	memcpy(o->data[0], x, x_n * 4);
+	memcpy(o->data[out], before, n * 4);
+	if (out == 0)
+		memcpy(o->data[0], x, x_n * 4);
+	good = !ret && !one_op_run(o, cpu, fast);
+	got = copy_of(o->data[out], n * 4);
+	off = distance(got, want, n, tolerance >= 0.01);
+	if (!(off <= tolerance)) {
+		printf("# %s: off by %g (allowed %g), %d\n", what, off, tolerance, ret);
+		good = false;
+	}
+	memcpy(o->data[0], x, x_n * 4);
+	memcpy(o->data[out], before, n * 4);
+	if (one_op_run(o, cpu, fast3) || memcmp(got, o->data[out], n * 4)) {
+		printf("# %s: other bits with three threads\n", what);
+		good = false;
+	}
+	free(x);
+	free(before);
+	free(want);
+	free(got);
+	return good;
+}
+
+static void test_linear(uint32_t dtype, int layout, int precise)
+{
+	static const uint32_t tokens[] = { 0, 1, 2, 3, 5, 7, 8, 11, 16, 17, 45, 150 }, rows[] = { 1, 16, 37 };
+	uint32_t block = dseek_dtype_block(dtype), ks[3] = { block == 1 ? 6 : block, 2 * block, block == 1 ? 600 : 3 * block };
+	char what[200];
+	bool good = true;
+	size_t i, j, m;
+
+	if (block == 1 && dtype != DSEEK_BF16 && layout == DSEEK_LAYOUT_ROWS)
+		ks[1] = 7;
+	for (i = 0; i < sizeof(tokens) / sizeof(*tokens); i++) {
+		for (j = 0; j < sizeof(rows) / sizeof(*rows); j++) {
+			uint32_t k = ks[(i + j) % 3], t = tokens[i];
+			struct one_op o;
+			float *x, *exact;
+
+			one_op_init(&o, DSEEK_OP_LINEAR, precise ? DSEEK_PROGRAM_PRECISE : 0);
+			x = one_op_tensor(&o, 0, DSEEK_F32, k, t, 1);
+			fill(x, (uint64_t)k * t);
+			exact = copy_of(x, 4ul * k * t);
+			if (!precise && !is_float(dtype))
+				round_q8(exact, (uint64_t)k * t);
+			one_op_weight(&o, 1, dtype, layout, k, rows[j], 1, NULL);
+			one_op_weight(&o, 3, dtype, layout, k, 5, 1, NULL);
+			for (m = 4; m < 7; m += 2)
+				fill(one_op_tensor(&o, m, DSEEK_F32, m == 4 ? rows[j] : 5, t, 1), (m == 4 ? rows[j] : 5) * t);
+			if (i % 2)
+				fill(one_op_tensor(&o, 7, DSEEK_F32, rows[j], 1, 1), rows[j]);
+			o.op.flags = i % 3 ? 0 : DSEEK_OPF_ACCUMULATE;
+			snprintf(what, sizeof(what), "k %u, %u rows, %u tokens", k, rows[j], t);
+			/* few outputs: their own size says little, so the sum of k products of about 1/3 is the yardstick */
+			good &= check(&o, 4, (uint64_t)rows[j] * t, exact, (uint64_t)k * t, rows[j] * t < 50 ? 1e-3 : 5e-5, what);
+			good &= check(&o, 6, 5ul * t, exact, (uint64_t)k * t, t < 20 ? 1e-3 : 5e-5, what);
+			free(exact);
+			one_op_free(&o);
+		}
+	}
+	tap_ok(good, "%s linear %s, layout %d%s", isa, dseek_dtype_name(dtype), layout, precise ? ", precise" : "");
+}
+
+static void test_glu(uint32_t dtype, int layout, int precise)
+{
+	uint32_t k = dseek_dtype_block(dtype) == 1 ? 70 : 2 * dseek_dtype_block(dtype), act, t;
+	bool good = true;
+
+	for (act = 0; act < DSEEK_ACT_COUNT; act++) {
+		for (t = 1; t < 40; t += 19) {
+			struct one_op o;
+			float *x, *exact;
+
+			one_op_init(&o, DSEEK_OP_GLU, precise ? DSEEK_PROGRAM_PRECISE : 0);
+			x = one_op_tensor(&o, 0, DSEEK_F32, k, t, 1);
+			fill(x, k * t);
+			exact = copy_of(x, 4 * k * t);
+			if (!precise && !is_float(dtype))
+				round_q8(exact, k * t);
+			one_op_weight(&o, 1, dtype, layout, k, 39, 1, NULL);
+			one_op_weight(&o, 2, dtype, layout, k, 39, 1, NULL);
+			one_op_tensor(&o, 3, DSEEK_F32, 39, t, 1);
+			o.op.i[0] = act;
+			good &= check(&o, 3, 39 * t, exact, k * t, 1e-4, "glu");
+			free(exact);
+			one_op_free(&o);
+		}
+	}
+	tap_ok(good, "%s glu %s, layout %d%s", isa, dseek_dtype_name(dtype), layout, precise ? ", precise" : "");
+}
+
+/* @pattern 0: at random, expert 2 idle; 1: all to one; 2: each token both ends */
+static void moe_ids(int32_t *ids, uint32_t n, uint32_t per_token, uint32_t experts, int pattern)
+{
+	uint32_t i, e;
+
+	for (i = 0; i < n * per_token; i++) {
+		e = i % per_token ? (uint32_t)(ids[i - 1] + 1) % experts : (uint32_t)((test_random() + 1) * 0.5f * (experts - 1));
+		ids[i] = pattern == 1 ? 3 : pattern == 2 ? (i % per_token ? experts - 1 : 0) : e == 2 ? 4 : e;
+	}
+}
+
+static void test_moe(uint32_t dtype, int layout, int precise)
+{
+	uint32_t k = dseek_dtype_block(dtype) == 1 ? 64 : dseek_dtype_block(dtype), f = dseek_dtype_block(dtype) == 256 ? 256 : 96;
+	static const uint32_t tokens[] = { 0, 1, 2, 33, 150 };
+	bool good = true;
+	int32_t *ids;
+	size_t i;
+	int pattern;
+
+	for (i = 0; i < sizeof(tokens) / sizeof(*tokens); i++) {
+		for (pattern = 0; pattern < 3; pattern++) {
+			uint32_t t = tokens[i], per_token = i == 3 ? 1 : 2;
+			struct one_op o;
+			float *x, *exact;
+
+			one_op_init(&o, DSEEK_OP_MOE_FFN, precise ? DSEEK_PROGRAM_PRECISE : 0);
+			x = one_op_tensor(&o, 0, DSEEK_F32, k, t, 1);
+			fill(x, k * t);
+			exact = copy_of(x, 4 * k * t);
+			if (!precise && !is_float(dtype))
+				round_q8(exact, k * t);
+			ids = one_op_tensor(&o, 1, DSEEK_I32, per_token, t, 1);
+			moe_ids(ids, t, per_token, 6, pattern);
+			fill(one_op_tensor(&o, 2, DSEEK_F32, per_token, t, 1), per_token * t);
+			one_op_weight(&o, 3, dtype, layout, k, f, 6, NULL);
+			one_op_weight(&o, 4, dtype, layout, k, f, 6, NULL);
+			one_op_weight(&o, 5, dtype, layout, f, 50, 6, NULL);
+			one_op_tensor(&o, 6, DSEEK_F32, 50, t, 1);
+			one_op_tensor(&o, 7, DSEEK_F32, f, per_token, t);
+			/* not precise: the inner activations are rounded too */
+			good &= check(&o, 6, 50 * t, exact, k * t, precise || is_float(dtype) ? 1e-4 : 4e-2, "moe_ffn");
+			if (t) {
+				ids[per_token * t - 1] = 6;
+				good &= one_op_run(&o, cpu, fast) == -ERANGE;
+				ids[per_token * t - 1] = -1;
+				good &= one_op_run(&o, cpu, fast) == -ERANGE;
+			}
+			free(exact);
+			one_op_free(&o);
+		}
+	}
+	tap_ok(good, "%s moe_ffn %s, layout %d%s", isa, dseek_dtype_name(dtype), layout, precise ? ", precise" : "");
+}
+
+struct attention_case {
+	uint32_t dk, dv, heads, kv_heads, tokens, slots, window, dtype;
+	int32_t last;		/* position of the last token */
+	float softcap;
+	bool sinks;
+};
+
+static void test_attention(void)
+{
+	static const struct attention_case cases[] = {
+		{ 64, 64, 9, 3, 1, 700, 0, DSEEK_F16, 650, 0, false },
+		{ 64, 64, 9, 3, 1, 700, 0, DSEEK_F16, 0, 0, false },
+		{ 64, 64, 9, 3, 45, 100, 0, DSEEK_F16, 99, 0, false },
+		{ 64, 64, 9, 3, 120, 512, 0, DSEEK_F32, 300, 0, false },
+		{ 80, 40, 4, 4, 37, 200, 0, DSEEK_BF16, 130, 0, false },
+		{ 20, 12, 32, 1, 7, 300, 0, DSEEK_F16, 290, 0, false },
+		{ 64, 64, 8, 2, 90, 400, 32, DSEEK_F16, 380, 0, false },
+		{ 64, 64, 8, 2, 2, 400, 1, DSEEK_F16, 380, 0, false },
+		{ 32, 32, 8, 2, 50, 64, 128, DSEEK_F32, 60, 0, true },
+		{ 32, 32, 8, 2, 3, 600, 128, DSEEK_F16, 599, 0, true },
+		{ 64, 64, 6, 2, 20, 64, 0, DSEEK_F16, 63, 2, false },
+		{ 64, 64, 6, 2, 1, 1, 0, DSEEK_F16, 0, 0, true },
+		{ 64, 64, 6, 2, 0, 8, 0, DSEEK_F16, 0, 0, false },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const struct attention_case *c = cases + i;
+		struct one_op o;
+		int32_t *positions;
+		float *row = malloc(1024 * sizeof(*row));
+		uint32_t t, n, s;
+		bool good;
+
+		one_op_init(&o, DSEEK_OP_ATTENTION, 0);
+		fill(one_op_tensor(&o, 0, DSEEK_F32, c->dk, c->heads, c->tokens), c->dk * c->heads * c->tokens);
+		for (n = 1; n < 3; n++) {
+			uint32_t d = n == 1 ? c->dk : c->dv;
+			uint8_t *cache = one_op_tensor(&o, n, c->dtype, d, c->kv_heads, c->slots);
+
+			for (s = 0; s < c->kv_heads * c->slots; s++) {
+				fill(row, d);
+				/* what no token sees is no number */
+				if (s / c->kv_heads > (uint32_t)c->last)
+					row[0] = NAN;
+				dseek_row_from_f32(c->dtype, row, d, cache + s * dseek_row_bytes(c->dtype, d));
+			}
+		}
+		positions = one_op_tensor(&o, 3, DSEEK_I32, c->tokens, 1, 1);
+		for (t = 0; t < c->tokens; t++)
+			positions[t] = c->last - (int32_t)(c->tokens - 1 - t) < 0 ? 0 : c->last - (int32_t)(c->tokens - 1 - t);
+		one_op_tensor(&o, 4, DSEEK_F32, c->dv, c->heads, c->tokens);
+		if (c->sinks)
+			fill(one_op_tensor(&o, 5, DSEEK_F32, c->heads, 1, 1), c->heads);
+		o.op.i[0] = c->window;
+		o.op.f[0] = 1;
+		o.op.f[1] = c->softcap;
+		good = check(&o, 4, (uint64_t)c->dv * c->heads * c->tokens, NULL, (uint64_t)c->dk * c->heads * c->tokens, 1e-4, "attention");
+		if (c->tokens) {
+			positions[c->tokens / 2] = c->slots;
+			good &= one_op_run(&o, cpu, fast) == -ERANGE;
+			positions[c->tokens / 2] = -1;
+			good &= one_op_run(&o, cpu, fast) == -ERANGE;
+		}
+		tap_ok(good, "%s attention: d %u/%u, %u/%u heads, %u tokens up to %d, window %u, %s%s%s", isa, c->dk, c->dv, c->heads,
+		       c->kv_heads, c->tokens, c->last, c->window, dseek_dtype_name(c->dtype), c->sinks ? ", sinks" : "",
+		       c->softcap ? ", soft-cap" : "");
+		free(row);
+		one_op_free(&o);
+	}
+}
+
+static void test_rows(void)
+{
+	static const uint32_t sizes[][2] = { { 1, 1 }, { 7, 3 }, { 64, 27 }, { 576, 1 }, { 577, 60 }, { 16, 0 } };
+	bool norm = true, binary = true, best = true;
+	size_t i;
+
+	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		uint32_t e = sizes[i][0], t = sizes[i][1], j;
+		struct one_op o;
+		float *x;
+
+		one_op_init(&o, DSEEK_OP_RMSNORM, 0);
+		fill(one_op_tensor(&o, 0, DSEEK_F32, e, t, 1), e * t);
+		fill(one_op_tensor(&o, 1, DSEEK_F32, e, 1, 1), e);
+		one_op_tensor(&o, 2, DSEEK_F32, e, t, 1);
+		o.op.f[0] = 1e-5f;
+		norm &= check(&o, 2, e * t, NULL, e * t, 1e-5, "rmsnorm");
+		o.op.t[1] = DSEEK_NO_TENSOR;
+		norm &= check(&o, 2, e * t, NULL, e * t, 1e-5, "rmsnorm without weight");
+		o.op.t[2] = 0;
+		norm &= check(&o, 0, e * t, NULL, e * t, 1e-5, "rmsnorm in place");
+		one_op_free(&o);
+
+		one_op_init(&o, DSEEK_OP_ADD, 0);
+		fill(one_op_tensor(&o, 0, DSEEK_F32, e, t, 1), e * t);
+		fill(one_op_tensor(&o, 1, DSEEK_F32, e, t, 1), e * t);
+		one_op_tensor(&o, 2, DSEEK_F32, e, t, 1);
+		binary &= check(&o, 2, e * t, NULL, e * t, 0, "add");
+		o.op.code = DSEEK_OP_MUL;
+		binary &= check(&o, 2, e * t, NULL, e * t, 0, "mul");
+		one_op_free(&o);
+
+		one_op_init(&o, DSEEK_OP_ARGMAX, 0);
+		x = one_op_tensor(&o, 0, DSEEK_F32, e, t, 1);
+		for (j = 0; j < e * t; j++)
+			x[j] = j % 11 ? floorf(test_random() * 8) : NAN;
+		one_op_tensor(&o, 1, DSEEK_I32, t, 1, 1);
+		best &= check(&o, 1, t, NULL, e * t, 0, "argmax");
+		for (j = 0; j < e * t; j++)
+			x[j] = NAN;
+		best &= check(&o, 1, t, NULL, e * t, 0, "argmax of no numbers");
+		for (j = 0; j < e * t; j++)
+			x[j] = -INFINITY;
+		best &= check(&o, 1, t, NULL, e * t, 0, "argmax of -inf");
+		one_op_free(&o);
+	}
+	tap_ok(norm, "%s rmsnorm", isa);
+	tap_ok(binary, "%s add, mul", isa);
+	tap_ok(best, "%s argmax", isa);
+}
+
+static void test_rope(void)
+{
+	static const uint32_t sizes[][4] = { { 64, 9, 1, 64 }, { 64, 3, 40, 64 }, { 80, 2, 5, 20 }, { 6, 1, 2, 6 }, { 64, 2, 0, 64 } };
+	bool good = true;
+	size_t i;
+	int rope, factors;
+
+	for (i = 0; i < sizeof(sizes) / sizeof(*sizes) * 4; i++) {
+		const uint32_t *s = sizes[i / 4];
+		uint32_t n = s[0] * s[1] * s[2], t;
+		struct one_op o;
+		int32_t *positions;
+		float *f = NULL;
+
+		rope = i % 2;
+		factors = i / 2 % 2;
+		one_op_init(&o, DSEEK_OP_ROPE, 0);
+		fill(one_op_tensor(&o, 0, DSEEK_F32, s[0], s[1], s[2]), n);
+		positions = one_op_tensor(&o, 1, DSEEK_I32, s[2], 1, 1);
+		for (t = 0; t < s[2]; t++)
+			positions[t] = t * 37 + 5;
+		if (factors) {
+			f = one_op_tensor(&o, 2, DSEEK_F32, s[3] / 2, 1, 1);
+			for (t = 0; t < s[3] / 2; t++)
+				f[t] = 1 + t * 0.1f;
+		}
+		o.op.i[0] = s[3];
+		o.op.i[1] = rope;
+		o.op.f[0] = 10000;
+		o.op.f[1] = 0.5f;
+		good &= check(&o, 0, n, NULL, n, 1e-5, "rope");
+		/* the table of the last call must not outlive what it was made of */
+		for (t = 0; t < s[2]; t++)
+			positions[t]++;
+		good &= check(&o, 0, n, NULL, n, 1e-5, "rope, other positions");
+		o.op.f[0] = 500000;
+		good &= check(&o, 0, n, NULL, n, 1e-5, "rope, other base");
+		if (factors) {
+			f[0] = 3;
+			good &= check(&o, 0, n, NULL, n, 1e-5, "rope, other factors");
+		}
+		one_op_free(&o);
+	}
+	tap_ok(good, "%s rope", isa);
+}
+
+static void test_kv_store(void)
+{
+	static const uint32_t types[] = { DSEEK_F32, DSEEK_F16, DSEEK_BF16 };
+	size_t i;
+
+	for (i = 0; i < 3; i++) {
+		uint64_t bytes = dseek_row_bytes(types[i], 20) * 3 * 9;
+		struct one_op o;
+		int32_t *slots;
+		void *want;
+		bool good;
+
+		one_op_init(&o, DSEEK_OP_KV_STORE, 0);
+		fill(one_op_tensor(&o, 0, DSEEK_F32, 20, 3, 4), 240);
+		fill(one_op_tensor(&o, 1, DSEEK_F32, 20, 3, 4), 240);
+		one_op_tensor(&o, 2, types[i], 20, 3, 9);
+		one_op_tensor(&o, 3, types[i], 20, 3, 9);
+		slots = one_op_tensor(&o, 4, DSEEK_I32, 4, 1, 1);
+		memcpy(slots, (int32_t[]){ 8, 0, 3, 2 }, 16);
+		good = !one_op_run(&o, cpu, oracle);
+		want = copy_of(o.data[3], bytes);
+		memset(o.data[3], 0, bytes);
+		good &= !one_op_run(&o, cpu, fast) && !memcmp(want, o.data[3], bytes);
+		slots[1] = 9;
+		good &= one_op_run(&o, cpu, fast) == -ERANGE;
+		slots[1] = -1;
+		good &= one_op_run(&o, cpu, fast) == -ERANGE;
+		tap_ok(good, "%s kv_store %s", isa, dseek_dtype_name(types[i]));
+		free(want);
+		one_op_free(&o);
+	}
+}
+
+/* A token's outputs are the same bits alone, among others, and from either layout. */
+static void test_alone(uint32_t dtype, int precise)
+{
+	uint32_t k = dseek_dtype_block(dtype) == 1 ? 300 : 2 * dseek_dtype_block(dtype), t, n = 45, i;
+	struct one_op o;
+	float *all, *x, *out;
+	uint8_t *packed, *rows;
+	bool good;
+
+	one_op_init(&o, DSEEK_OP_LINEAR, precise ? DSEEK_PROGRAM_PRECISE : 0);
+	fill(one_op_tensor(&o, 0, DSEEK_F32, k, n, 1), k * n);
+	packed = one_op_weight(&o, 1, dtype, DSEEK_LAYOUT_PACKED, k, 40, 1, NULL);
+	one_op_tensor(&o, 4, DSEEK_F32, 40, n, 1);
+	good = !one_op_run(&o, cpu, fast);
+	all = copy_of(o.data[4], 40 * n * 4);
+	x = copy_of(o.data[0], k * n * 4);
+	rows = malloc(dseek_row_bytes(dtype, k) * 40);
+	dseek_tensor_unpack(dtype, k, 40, packed, rows);
+	memcpy(one_op_tensor(&o, 1, dtype, k, 40, 1), rows, dseek_row_bytes(dtype, k) * 40);
+	good &= !one_op_run(&o, cpu, fast) && !memcmp(all, o.data[4], 40 * n * 4);
+	for (t = 1; t < 18; t++) {
+		memcpy(one_op_tensor(&o, 0, DSEEK_F32, k, t, 1), x + k * (n - t), k * t * 4);
+		out = one_op_tensor(&o, 4, DSEEK_F32, 40, t, 1);
+		good &= !one_op_run(&o, cpu, fast3);
+		for (i = 0; i < t; i++)
+			good &= !memcmp(out + 40 * i, all + 40 * (n - t + i), 40 * 4);
+	}
+	tap_ok(good, "%s %s%s: the same bits alone, in a batch, in both layouts", isa, dseek_dtype_name(dtype), precise ? ", precise" : "");
+	free(all);
+	free(x);
+	free(rows);
+	one_op_free(&o);
+}
+
+static void test_isa(const char *name)
+{
+	char options[100], err[200];
+	size_t i;
+	int layout, precise;
+
+	isa = name;
+	snprintf(options, sizeof(options), "isa=%s,threads=1", name);
+	if (cpu->open(options, &fast, err, sizeof(err))) {
+		tap_skip(name, err);
+		return;
+	}
+	snprintf(options, sizeof(options), "isa=%s,threads=3", name);
+	if (!tap_ok(!cpu->open(options, &fast3, err, sizeof(err)), "%s opens with three threads", name))
+		return;
+	for (i = 0; i < N_TYPES; i++) {
+		for (precise = 0; precise < 2; precise++) {
+			for (layout = 0; layout < DSEEK_LAYOUT_COUNT; layout++) {
+				test_linear(weight_types[i], layout, precise);
+				test_glu(weight_types[i], layout, precise);
+				test_moe(weight_types[i], layout, precise);
+			}
+			test_alone(weight_types[i], precise);
+		}
+	}
+	test_attention();
+	test_rows();
+	test_rope();
+	test_kv_store();
+	cpu->close(fast);
+	cpu->close(fast3);
+}
+
+int main(void)
+{
+	char err[200];
+
+	setlinebuf(stdout);
+	test_seed(3);
+	if (!tap_ok(!cpu->open("isa=scalar", &oracle, err, sizeof(err)), "oracle"))
+		return tap_end();
+	test_isa("avx2");
+	test_isa("avx512");
+	cpu->close(oracle);
+	return tap_end();
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The vector code, one table for each instruction set. Ops above it (linear.c, moe.c, attention.c)
+ * know no instruction set; kernels know no threads.
+ *
+ * Matrix products work on a group of 16 rows of a PACKED weight (dtype_pack.c) and a tile of m tokens,
+ * and give out[m][16]. A tile is made once and used by all rows:
+ *
+ *   q8 tile, for each block of 32 along the row: int8 q[m][32], float d[m], int32 -128 * sum(q)[m],
+ *            float d * sum(q)[m], int32 -32 * sum(q)[2][m] of each half. x = d * q, d = max|x| / 127, q to nearest even.
+ *   f32 tile: float x[k][m]
+ *
+ * Sums run in an order that depends on k and the dtype only, so results are the same bits for every
+ * number of threads and of tokens in the tile.
+ */
+#ifndef DSEEK_CPU_KERNELS_H
+#define DSEEK_CPU_KERNELS_H
+
+#include <stdint.h>
+
+#include "isa.h"
+
+#define CPU_TILE_MAX	16
+#define CPU_Q8_BYTES	52	/* a block of 32 of one token */
+#define CPU_F32_CHUNK	256	/* of a row, as float32 in scratch */
+
+/* Part of an attention op: up to 16 queries that share a KV head, side by side. */
+struct cpu_attend {
+	const uint8_t *k, *v;		/* of the head, slot 0 */
+	uint64_t k_stride, v_stride;	/* bytes between slots */
+	uint16_t k_dtype, v_dtype;	/* F32, F16 or BF16 */
+	uint32_t dk, dv;
+	int32_t begin, end;		/* slots [begin, end) */
+	const int32_t *first, *last;	/* what each of the 16 queries sees, inclusive */
+	const float *q;			/* [dk][16] */
+	float scale, softcap;
+	float *scratch;			/* cpu_attend_scratch() floats */
+	float *max, *sum;		/* out: [16] */
+	float *acc;			/* out: [dv][16], to be divided by sum */
+};
+
+#define CPU_ATTEND_SLOTS	32
+#define CPU_ATTEND_QUERIES	16
+
+static inline uint64_t cpu_attend_scratch(uint32_t dk, uint32_t dv)
+{
+	return (uint64_t)CPU_ATTEND_SLOTS * (dk + dv + CPU_ATTEND_QUERIES);
+}
+
+static inline uint64_t cpu_attend_floats(uint32_t dv)
+{
+	return 2 * CPU_ATTEND_QUERIES + (uint64_t)CPU_ATTEND_QUERIES * dv;
+}
+
+struct cpu_kernels {
+	uint32_t q8_tile, f32_tile;	/* most tokens in a tile */
+	/* Tiles of @m tokens of which @n exist; the rest is zero. */
+	void (*tile_q8)(const float *const *x, uint32_t n, uint32_t m, uint32_t k, uint8_t *tile);
+	void (*tile_f32)(const float *const *x, uint32_t n, uint32_t m, uint32_t k, float *tile);
+	/* @dtype Q8_0, Q4_0, Q4_1, Q4_K, Q6_K */
+	void (*mul_q8)(uint32_t dtype, const uint8_t *group, uint32_t k, const uint8_t *tile, uint32_t m, float *out);
+	/* any; @scratch: 16 * CPU_F32_CHUNK floats */
+	void (*mul_f32)(uint32_t dtype, const uint8_t *group, uint32_t k, const float *tile, uint32_t m, float *out,
+			float *scratch);
+	/* exp() of this: relative error under 2e-7 in [-87, 88], below 0, above the value at 88 */
+	void (*glu)(uint32_t act, const float *gate, const float *up, float *out, uint32_t n);
+	void (*rmsnorm)(const float *x, const float *weight, float *out, uint32_t n, float eps);
+	void (*rotate)(float *x, const float *cosine, const float *sine, uint32_t pairs, uint32_t rope);
+	void (*to_half)(const float *x, uint16_t *out, uint32_t n);
+	void (*attend)(const struct cpu_attend *a);
+	/*
+	 * @n partial results cpu_attend_floats() apart (max[16], sum[16], acc[dv][16]) and sinks[16] (-INFINITY: none)
+	 * become the outcome, in the first one's acc.
+	 */
+	void (*attend_merge)(float *parts, uint32_t n, const float *sinks, uint32_t dv);
+	uint32_t (*argmax)(const float *x, uint32_t n);
+};
+
+/* Widths that kernels are made for; the least that takes @n tokens. */
+static inline uint32_t cpu_tile_width(uint32_t n)
+{
+	return n <= 4 ? n : n <= 6 ? 6 : n <= 8 ? 8 : n <= 12 ? 12 : 16;
+}
+
+const struct cpu_kernels *cpu_kernels_of(enum cpu_isa isa);	/* NULL: scalar */
+
+extern const struct cpu_kernels cpu_kernels_avx2, cpu_kernels_avx512;
+
+/* int8 products have sources of their own */
+void cpu_mul_q8_avx2(uint32_t dtype, const uint8_t *group, uint32_t k, const uint8_t *tile, uint32_t m, float *out);
+void cpu_mul_q8_avx512(uint32_t dtype, const uint8_t *group, uint32_t k, const uint8_t *tile, uint32_t m, float *out);
+
+#endif /* DSEEK_CPU_KERNELS_H */

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Products of quantised weights with a q8 tile, AVX2: a row a lane, the group's 16 rows in two parts of 8
+ * (kernels.h, dtype_pack.c). VPMADDUBSW adds pairs in 16 bits; why none saturates is said at each use.
+ */
+#include <immintrin.h>
+#include <stdbool.h>
+
+#include "dseek_program.h"
+#include "kernels.h"
+
+#define ALWAYS	static inline __attribute__((always_inline))
+
+ALWAYS __m256 halves_to_f32(const uint8_t *p)
+{
+	return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
+}
+
+ALWAYS __m256i load(const uint8_t *p)
+{
+	return _mm256_loadu_si256((const __m256i *)p);
+}
+
+ALWAYS __m256i four_bytes(const uint8_t *p)
+{
+	return _mm256_set1_epi32(*(const int32_t *)p);
+}
+
+ALWAYS __m256 one_float(const uint8_t *p)
+{
+	return _mm256_set1_ps(*(const float *)p);
+}
+
+ALWAYS __m256i widen(__m256i pairs)
+{
+	return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+}
+
+/* Weights of 4 bits: 8 * 2 * 15 * 127 = 30480 */
+ALWAYS void block_q4(const __m256i *w, __m256 d, __m256 min, const uint8_t *tile, __m256 *sum, int m)
+{
+	int t, c;
+
+#pragma GCC unroll 4
+	for (t = 0; t < m; t++) {
+		__m256i pairs = _mm256_setzero_si256();
+
+#pragma GCC unroll 8
+		for (c = 0; c < 8; c++)
+			pairs = _mm256_add_epi16(pairs, _mm256_maddubs_epi16(w[c], four_bytes(tile + 32 * t + 4 * c)));
+		sum[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(widen(pairs)), _mm256_mul_ps(d, one_float(tile + 32 * m + 4 * t)), sum[t]);
+		sum[t] = _mm256_fmadd_ps(min, one_float(tile + 40 * m + 4 * t), sum[t]);
+	}
+}
+
+/* Signed weights: |w| times a with the sign of w; 2 * 128 * 127 = 32512 */
+ALWAYS void mul_q8_0(const uint8_t *words, uint32_t k, int p, const uint8_t *tile, __m256 *sum, int m)
+{
+	uint32_t blocks = k / 32, b;
+	const uint8_t *halves = words + 512ul * blocks + 16 * p;
+	int c, t;
+
+	words += 32 * p;
+	for (b = 0; b < blocks; b++, words += 512, halves += 32, tile += CPU_Q8_BYTES * m) {
+		__m256 d = halves_to_f32(halves);
+		__m256i dot[4];
+
+		for (t = 0; t < m; t++)
+			dot[t] = _mm256_setzero_si256();
+#pragma GCC unroll 8
+		for (c = 0; c < 8; c++) {
+			__m256i w = load(words + 64 * c), magnitude = _mm256_abs_epi8(w);
+
+#pragma GCC unroll 4
+			for (t = 0; t < m; t++) {
+				__m256i a = _mm256_sign_epi8(four_bytes(tile + 32 * t + 4 * c), w);
+
+				dot[t] = _mm256_add_epi32(dot[t], widen(_mm256_maddubs_epi16(magnitude, a)));
+			}
+		}
+#pragma GCC unroll 4
+		for (t = 0; t < m; t++)
+			sum[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[t]), _mm256_mul_ps(d, one_float(tile + 32 * m + 4 * t)), sum[t]);
+	}
+}
+
+ALWAYS void mul_q4(const uint8_t *words, uint32_t k, int p, const uint8_t *tile, __m256 *sum, int m, bool has_min)
+{
+	const __m256i low = _mm256_set1_epi8(15);
+	uint32_t blocks = k / 32, b;
+	const uint8_t *halves = words + 256ul * blocks + 16 * p;
+	__m256i w[8];
+	int c;
+
+	words += 32 * p;
+	for (b = 0; b < blocks; b++, words += 256, tile += CPU_Q8_BYTES * m) {
+		__m256 d = halves_to_f32(halves), min;
+
+		if (has_min) {
+			min = halves_to_f32(halves + 32);
+			halves += 64;
+		} else {
+			min = _mm256_mul_ps(d, _mm256_set1_ps(-8));
+			halves += 32;
+		}
+#pragma GCC unroll 4
+		for (c = 0; c < 4; c++) {
+			__m256i v = load(words + 64 * c);
+
+			w[c] = _mm256_and_si256(v, low);
+			w[c + 4] = _mm256_and_si256(_mm256_srli_epi16(v, 4), low);
+		}
+		block_q4(w, d, min, tile, sum, m);
+	}
+}
+
+/* Byte @n of each lane */
+ALWAYS __m256i byte_of(__m256i v, int n)
+{
+	return _mm256_and_si256(_mm256_srl_epi32(v, _mm_cvtsi32_si128(8 * n)), _mm256_set1_epi32(255));
+}
+
+/* Scale and minimum @j of 8, as in dtype.c's q4_k_scale() */
+ALWAYS void q4_k_scale(const uint8_t *words, int j, __m256 *scale, __m256 *min)
+{
+	const __m256i six = _mm256_set1_epi32(63), four = _mm256_set1_epi32(15);
+	__m256i low = byte_of(load(words), j % 4), mid = byte_of(load(words + 64), j % 4), high = byte_of(load(words + 128), j % 4);
+	__m256i sc = _mm256_and_si256(low, six), mn = _mm256_and_si256(mid, six);
+
+	if (j >= 4) {
+		sc = _mm256_or_si256(_mm256_and_si256(high, four), _mm256_slli_epi32(_mm256_srli_epi32(low, 6), 4));
+		mn = _mm256_or_si256(_mm256_srli_epi32(high, 4), _mm256_slli_epi32(_mm256_srli_epi32(mid, 6), 4));
+	}
+	*scale = _mm256_cvtepi32_ps(sc);
+	*min = _mm256_cvtepi32_ps(mn);
+}
+
+ALWAYS void mul_q4_k(const uint8_t *words, uint32_t k, int p, const uint8_t *tile, __m256 *sum, int m)
+{
+	const __m256i low = _mm256_set1_epi8(15);
+	uint32_t blocks = k / 256, b;
+	const uint8_t *halves = words + 64ul * 35 * blocks + 16 * p;
+	__m256i w[8];
+	int j, c;
+
+	words += 32 * p;
+	for (b = 0; b < blocks; b++, words += 64 * 35, halves += 64) {
+		__m256 d = halves_to_f32(halves), dmin = halves_to_f32(halves + 32), scale, min;
+
+		for (j = 0; j < 8; j++, tile += CPU_Q8_BYTES * m) {
+			const uint8_t *q = words + 64 * (3 + j / 2 * 8);
+			__m128i shift = _mm_cvtsi32_si128(j % 2 * 4);
+
+#pragma GCC unroll 8
+			for (c = 0; c < 8; c++)
+				w[c] = _mm256_and_si256(_mm256_srl_epi16(load(q + 64 * c), shift), low);
+			q4_k_scale(words, j, &scale, &min);
+			min = _mm256_mul_ps(_mm256_sub_ps(_mm256_setzero_ps(), dmin), min);
+			block_q4(w, _mm256_mul_ps(d, scale), min, tile, sum, m);
+		}
+	}
+}
+
+/* Weights of 6 bits, 32 too large: 2 * 2 * 63 * 127 = 32004 */
+ALWAYS void block_q6(const __m256i *w, const __m256 *d, const uint8_t *tile, __m256 *sum, int m)
+{
+	int t, c, h;
+
+#pragma GCC unroll 4
+	for (t = 0; t < m; t++) {
+		__m256 e = one_float(tile + 32 * m + 4 * t);
+
+#pragma GCC unroll 2
+		for (h = 0; h < 2; h++) {
+			__m256i dot = four_bytes(tile + (44 + 4 * h) * m + 4 * t);
+
+#pragma GCC unroll 2
+			for (c = 4 * h; c < 4 * h + 4; c += 2) {
+				__m256i a = _mm256_maddubs_epi16(w[c], four_bytes(tile + 32 * t + 4 * c));
+				__m256i b = _mm256_maddubs_epi16(w[c + 1], four_bytes(tile + 32 * t + 4 * c + 4));
+
+				dot = _mm256_add_epi32(dot, widen(_mm256_add_epi16(a, b)));
+			}
+			sum[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), _mm256_mul_ps(d[h], e), sum[t]);
+		}
+	}
+}
+
+ALWAYS void mul_q6_k(const uint8_t *words, uint32_t k, int p, const uint8_t *tile, __m256 *sum, int m)
+{
+	const __m256i low = _mm256_set1_epi8(15), mid = _mm256_set1_epi8(0x30);
+	uint32_t blocks = k / 256, b;
+	const uint8_t *halves = words + 64ul * 52 * blocks + 16 * p;
+	__m256i w[8];
+	int j, c, h;
+
+	words += 32 * p;
+	for (b = 0; b < blocks; b++, words += 64 * 52, halves += 32) {
+		__m256 d = halves_to_f32(halves), scaled[2];
+
+		for (j = 0; j < 8; j++, tile += CPU_Q8_BYTES * m) {
+			const uint8_t *ql = words + 64 * (j / 4 * 16 + j % 2 * 8), *qh = words + 64 * (32 + j / 4 * 8);
+			__m128i low_shift = _mm_cvtsi32_si128(j / 2 % 2 * 4), high_shift = _mm_cvtsi32_si128(j % 4 * 2);
+			__m256i scales = load(words + 64 * (48 + j / 2));
+
+#pragma GCC unroll 8
+			for (c = 0; c < 8; c++) {
+				__m256i l = _mm256_srl_epi16(load(ql + 64 * c), low_shift);
+				__m256i u = _mm256_srl_epi32(load(qh + 64 * c), high_shift);
+
+				u = _mm256_and_si256(_mm256_slli_epi32(u, 4), mid);
+				w[c] = _mm256_or_si256(_mm256_and_si256(l, low), u);
+			}
+			for (h = 0; h < 2; h++) {
+				__m128i up = _mm_cvtsi32_si128(24 - (j % 2 * 2 + h) * 8);
+
+				scaled[h] = _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_sll_epi32(scales, up), 24));
+				scaled[h] = _mm256_mul_ps(d, scaled[h]);
+			}
+			block_q6(w, scaled, tile, sum, m);
+		}
+	}
+}
+
+ALWAYS void mul(uint32_t dtype, const uint8_t *group, uint32_t k, const uint8_t *tile, float *out, int m)
+{
+	__m256 sum[4];
+	int p, t;
+
+	for (p = 0; p < 2; p++) {
+#pragma GCC unroll 4
+		for (t = 0; t < m; t++)
+			sum[t] = _mm256_setzero_ps();
+		if (dtype == DSEEK_Q8_0)
+			mul_q8_0(group, k, p, tile, sum, m);
+		else if (dtype == DSEEK_Q4_0)
+			mul_q4(group, k, p, tile, sum, m, false);
+		else if (dtype == DSEEK_Q4_1)
+			mul_q4(group, k, p, tile, sum, m, true);
+		else if (dtype == DSEEK_Q4_K)
+			mul_q4_k(group, k, p, tile, sum, m);
+		else
+			mul_q6_k(group, k, p, tile, sum, m);
+#pragma GCC unroll 4
+		for (t = 0; t < m; t++)
+			_mm256_storeu_ps(out + 16 * t + 8 * p, sum[t]);
+	}
+}
+
+#define MUL(name, dtype) \
+	static __attribute__((noinline)) void name(const uint8_t *group, uint32_t k, const uint8_t *tile, uint32_t m, float *out) \
+	{ \
+		switch (m) { \
+		case 1: mul(dtype, group, k, tile, out, 1); break; \
+		case 2: mul(dtype, group, k, tile, out, 2); break; \
+		case 3: mul(dtype, group, k, tile, out, 3); break; \
+		case 4: mul(dtype, group, k, tile, out, 4); break; \
+		} \
+	}
+
+MUL(mul_tile_q8_0, DSEEK_Q8_0)
+MUL(mul_tile_q4_0, DSEEK_Q4_0)
+MUL(mul_tile_q4_1, DSEEK_Q4_1)
+MUL(mul_tile_q4_k, DSEEK_Q4_K)
+MUL(mul_tile_q6_k, DSEEK_Q6_K)
+
+void cpu_mul_q8_avx2(uint32_t dtype, const uint8_t *group, uint32_t k, const uint8_t *tile, uint32_t m, float *out)
+{
+	switch (dtype) {
+	case DSEEK_Q8_0:
+		mul_tile_q8_0(group, k, tile, m, out);
+		break;
+	case DSEEK_Q4_0:
+		mul_tile_q4_0(group, k, tile, m, out);
+		break;
+	case DSEEK_Q4_1:
+		mul_tile_q4_1(group, k, tile, m, out);
+		break;
+	case DSEEK_Q4_K:
+		mul_tile_q4_k(group, k, tile, m, out);
+		break;
+	case DSEEK_Q6_K:
+		mul_tile_q6_k(group, k, tile, m, out);
+		break;
+	}
+}

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: MIT
+/* Products of quantised weights with a q8 tile, AVX-512 VNNI: a row a lane (kernels.h, dtype_pack.c). */
+#include <immintrin.h>
+#include <stdbool.h>
+
+#include "dseek_program.h"
+#include "kernels.h"
+
+#define ALWAYS	static inline __attribute__((always_inline))
+
+/* What of a weight's block depends on the dtype. */
+enum offset {
+	OFFSET_NONE,		/* value = d * q */
+	OFFSET_128,		/* d * (q - 128): the tile has the sums */
+	OFFSET_FLOAT,		/* d * q + m */
+};
+
+ALWAYS __m512 halves_to_f32(const uint8_t *p)
+{
+	return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+}
+
+ALWAYS __m512i four_bytes(const uint8_t *p)
+{
+	return _mm512_set1_epi32(*(const int32_t *)p);
+}
+
+ALWAYS __m512 one_float(const uint8_t *p)
+{
+	return _mm512_set1_ps(*(const float *)p);
+}
+
+/* One block of 32 for 16 rows and @m tokens; w[c] has elements 4c..4c+3 of each row, unsigned. */
+ALWAYS void block_32(const __m512i *w, __m512 d, __m512 min, enum offset offset, const uint8_t *tile, __m512 *sum, int m)
+{
+	int t, c;
+
+#pragma GCC unroll 16
+	for (t = 0; t < m; t++) {
+		__m512i dot = offset == OFFSET_128 ? four_bytes(tile + 36 * m + 4 * t) : _mm512_setzero_si512();
+
+#pragma GCC unroll 8
+		for (c = 0; c < 8; c++)
+			dot = _mm512_dpbusd_epi32(dot, w[c], four_bytes(tile + 32 * t + 4 * c));
+		sum[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), _mm512_mul_ps(d, one_float(tile + 32 * m + 4 * t)), sum[t]);
+		if (offset == OFFSET_FLOAT)
+			sum[t] = _mm512_fmadd_ps(min, one_float(tile + 40 * m + 4 * t), sum[t]);
+	}
+}
+
+ALWAYS void nibbles(const uint8_t *p, __m512i *w)
+{
+	const __m512i low = _mm512_set1_epi8(15);
+	int c;
+
+#pragma GCC unroll 4
+	for (c = 0; c < 4; c++) {
+		__m512i v = _mm512_loadu_si512(p + 64 * c);
+
+		w[c] = _mm512_and_si512(v, low);
+		w[c + 4] = _mm512_and_si512(_mm512_srli_epi16(v, 4), low);
+	}
+}
+
+ALWAYS void mul_q8_0(const uint8_t *words, uint32_t k, const uint8_t *tile, __m512 *sum, int m)
+{
+	const __m512i flip = _mm512_set1_epi8((char)0x80);
+	uint32_t blocks = k / 32, b;
+	const uint8_t *halves = words + 512ul * blocks;
+	__m512i w[8];
+	int c;
+
+	for (b = 0; b < blocks; b++, words += 512, halves += 32, tile += CPU_Q8_BYTES * m) {
+#pragma GCC unroll 8
+		for (c = 0; c < 8; c++)
+			w[c] = _mm512_xor_si512(_mm512_loadu_si512(words + 64 * c), flip);
+		block_32(w, halves_to_f32(halves), _mm512_setzero_ps(), OFFSET_128, tile, sum, m);
+	}
+}
+
+ALWAYS void mul_q4(const uint8_t *words, uint32_t k, const uint8_t *tile, __m512 *sum, int m, bool has_min)
+{
+	uint32_t blocks = k / 32, b;
+	const uint8_t *halves = words + 256ul * blocks;
+	__m512i w[8];
+
+	for (b = 0; b < blocks; b++, words += 256, tile += CPU_Q8_BYTES * m) {
+		__m512 d = halves_to_f32(halves), min;
+
+		if (has_min) {
+			min = halves_to_f32(halves + 32);
+			halves += 64;
+		} else {
+			min = _mm512_mul_ps(d, _mm512_set1_ps(-8));
+			halves += 32;
+		}
+		nibbles(words, w);
+		block_32(w, d, min, OFFSET_FLOAT, tile, sum, m);
+	}
+}
+
+/* Scale and minimum @j of 8, as in dtype.c's q4_k_scale(): s[0..2] are the 12 bytes, a row a lane. */
+ALWAYS void q4_k_scale(const __m512i *s, int j, __m512 *scale, __m512 *min)
+{
+	const __m512i six = _mm512_set1_epi32(63), four = _mm512_set1_epi32(15), two = _mm512_set1_epi32(0x30);
+	int shift = j % 4 * 8;
+	__m512i sc, mn;
+
+	if (j < 4) {
+		sc = _mm512_and_si512(_mm512_srli_epi32(s[0], shift), six);
+		mn = _mm512_and_si512(_mm512_srli_epi32(s[1], shift), six);
+	} else {
+		__m512i high = _mm512_srli_epi32(s[2], shift);
+
+		sc = _mm512_and_si512(_mm512_srli_epi32(_mm512_srli_epi32(s[0], shift), 2), two);
+		sc = _mm512_or_si512(_mm512_and_si512(high, four), sc);
+		mn = _mm512_and_si512(_mm512_srli_epi32(_mm512_srli_epi32(s[1], shift), 2), two);
+		mn = _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi32(high, 4), four), mn);
+	}
+	*scale = _mm512_cvtepi32_ps(sc);
+	*min = _mm512_cvtepi32_ps(mn);
+}
+
+ALWAYS void mul_q4_k(const uint8_t *words, uint32_t k, const uint8_t *tile, __m512 *sum, int m)
+{
+	uint32_t blocks = k / 256, b;
+	const uint8_t *halves = words + 64ul * 35 * blocks;
+	const __m512i low = _mm512_set1_epi8(15);
+	__m512i s[3], w[8];
+	int j, c;
+
+	for (b = 0; b < blocks; b++, halves += 64) {
+		__m512 d = halves_to_f32(halves), dmin = halves_to_f32(halves + 32), scale, min;
+
+#pragma GCC unroll 3
+		for (c = 0; c < 3; c++)
+			s[c] = _mm512_loadu_si512(words + 64 * c);
+		words += 192;
+#pragma GCC unroll 8
+		for (j = 0; j < 8; j++, tile += CPU_Q8_BYTES * m) {
+#pragma GCC unroll 8
+			for (c = 0; c < 8; c++) {
+				__m512i v = _mm512_loadu_si512(words + 64 * c);
+
+				w[c] = _mm512_and_si512(j % 2 ? _mm512_srli_epi16(v, 4) : v, low);
+			}
+			if (j % 2)
+				words += 512;
+			q4_k_scale(s, j, &scale, &min);
+			min = _mm512_mul_ps(_mm512_sub_ps(_mm512_setzero_ps(), dmin), min);
+			block_32(w, _mm512_mul_ps(d, scale), min, OFFSET_FLOAT, tile, sum, m);
+		}
+	}
+}
+
+/* 32 elements with a scale for each half; the values are 32 too large, and the tile has the sums. */
+ALWAYS void block_2x16(const __m512i *w, const __m512 *d, const uint8_t *tile, __m512 *sum, int m)
+{
+	int t, c;
+
+#pragma GCC unroll 16
+	for (t = 0; t < m; t++) {
+		__m512i a = four_bytes(tile + 44 * m + 4 * t), b = four_bytes(tile + 48 * m + 4 * t);
+		__m512 e = one_float(tile + 32 * m + 4 * t);
+
+#pragma GCC unroll 4
+		for (c = 0; c < 4; c++) {
+			a = _mm512_dpbusd_epi32(a, w[c], four_bytes(tile + 32 * t + 4 * c));
+			b = _mm512_dpbusd_epi32(b, w[c + 4], four_bytes(tile + 32 * t + 16 + 4 * c));
+		}
+		sum[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(a), _mm512_mul_ps(d[0], e), sum[t]);
+		sum[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(b), _mm512_mul_ps(d[1], e), sum[t]);
+	}
+}
+
+ALWAYS void mul_q6_k(const uint8_t *words, uint32_t k, const uint8_t *tile, __m512 *sum, int m)
+{
+	uint32_t blocks = k / 256, b;
+	const uint8_t *halves = words + 64ul * 52 * blocks;
+	const __m512i low = _mm512_set1_epi8(15), mid = _mm512_set1_epi8(0x30);
+	__m512i w[8];
+	int j, c, h;
+
+	for (b = 0; b < blocks; b++, words += 64 * 52, halves += 32) {
+		__m512 d = halves_to_f32(halves), scaled[2];
+
+		for (j = 0; j < 8; j++, tile += CPU_Q8_BYTES * m) {
+			const uint8_t *ql = words + 64 * (j / 4 * 16 + j % 2 * 8), *qh = words + 64 * (32 + j / 4 * 8);
+			__m512i scales = _mm512_loadu_si512(words + 64 * (48 + j / 2));
+			/* counts in registers, as j is no constant here */
+			__m128i low_shift = _mm_cvtsi32_si128(j / 2 % 2 * 4), high_shift = _mm_cvtsi32_si128(j % 4 * 2);
+
+#pragma GCC unroll 8
+			for (c = 0; c < 8; c++) {
+				__m512i l = _mm512_srl_epi16(_mm512_loadu_si512(ql + 64 * c), low_shift);
+				__m512i u = _mm512_srl_epi32(_mm512_loadu_si512(qh + 64 * c), high_shift);
+
+				u = _mm512_and_si512(_mm512_slli_epi32(u, 4), mid);
+				w[c] = _mm512_or_si512(_mm512_and_si512(l, low), u);
+			}
+			for (h = 0; h < 2; h++) {
+				__m128i up = _mm_cvtsi32_si128(24 - (j % 2 * 2 + h) * 8);
+
+				scaled[h] = _mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_sll_epi32(scales, up), 24));
+				scaled[h] = _mm512_mul_ps(d, scaled[h]);
+			}
+			block_2x16(w, scaled, tile, sum, m);
+		}
+	}
+}
+
+ALWAYS void mul(uint32_t dtype, const uint8_t *group, uint32_t k, const uint8_t *tile, float *out, int m)
+{
+	__m512 sum[CPU_TILE_MAX];
+	int t;
+
+#pragma GCC unroll 16
+	for (t = 0; t < m; t++)
+		sum[t] = _mm512_setzero_ps();
+	if (dtype == DSEEK_Q8_0)
+		mul_q8_0(group, k, tile, sum, m);
+	else if (dtype == DSEEK_Q4_0)
+		mul_q4(group, k, tile, sum, m, false);
+	else if (dtype == DSEEK_Q4_1)
+		mul_q4(group, k, tile, sum, m, true);
+	else if (dtype == DSEEK_Q4_K)
+		mul_q4_k(group, k, tile, sum, m);
+	else
+		mul_q6_k(group, k, tile, sum, m);
+#pragma GCC unroll 16
+	for (t = 0; t < m; t++)
+		_mm512_storeu_ps(out + 16 * t, sum[t]);
+}
+
+#define MUL(name, dtype) \
+	static __attribute__((noinline)) void name(const uint8_t *group, uint32_t k, const uint8_t *tile, uint32_t m, float *out) \
+	{ \
+		switch (m) { \
+		case 1: mul(dtype, group, k, tile, out, 1); break; \
+		case 2: mul(dtype, group, k, tile, out, 2); break; \
+		case 3: mul(dtype, group, k, tile, out, 3); break; \
+		case 4: mul(dtype, group, k, tile, out, 4); break; \
+		case 6: mul(dtype, group, k, tile, out, 6); break; \
+		case 8: mul(dtype, group, k, tile, out, 8); break; \
+		case 12: mul(dtype, group, k, tile, out, 12); break; \
+		case 16: mul(dtype, group, k, tile, out, 16); break; \
+		} \
+	}
+
+MUL(mul_tile_q8_0, DSEEK_Q8_0)
+MUL(mul_tile_q4_0, DSEEK_Q4_0)
+MUL(mul_tile_q4_1, DSEEK_Q4_1)
+MUL(mul_tile_q4_k, DSEEK_Q4_K)
+MUL(mul_tile_q6_k, DSEEK_Q6_K)
+
+void cpu_mul_q8_avx512(uint32_t dtype, const uint8_t *group, uint32_t k, const uint8_t *tile, uint32_t m, float *out)
+{
+	switch (dtype) {
+	case DSEEK_Q8_0:
+		mul_tile_q8_0(group, k, tile, m, out);
+		break;
+	case DSEEK_Q4_0:
+		mul_tile_q4_0(group, k, tile, m, out);
+		break;
+	case DSEEK_Q4_1:
+		mul_tile_q4_1(group, k, tile, m, out);
+		break;
+	case DSEEK_Q4_K:
+		mul_tile_q4_k(group, k, tile, m, out);
+		break;
+	case DSEEK_Q6_K:
+		mul_tile_q6_k(group, k, tile, m, out);
+		break;
+	}
+}
