@@ -37,7 +37,7 @@ struct run {
 	struct run_report report;
 	const struct run_view_ops *view_ops;
 	void *view;
-	uint64_t begun_ns, seconds_ns;
+	uint64_t begun_ns, seconds_ns, ended_ns;	/* ended: the last stream, with the step it was at */
 };
 
 static struct run_start *signal_start;
@@ -156,6 +156,8 @@ static int take_event(struct run *run, uint32_t tenant, const struct run_event *
 {
 	struct run_result *result = &run->report.tenants[tenant];
 
+	if (event->type == RUN_EVENT_STATS && event->time_ns > run->ended_ns)
+		run->ended_ns = event->time_ns;
 	if (event->type == RUN_EVENT_READY)
 		run->inbox[tenant].ready = 1;
 	if (event->type == RUN_EVENT_TOKEN && !run->report.first_token_seconds)
@@ -277,7 +279,6 @@ static void end_workers(struct run *run)
 
 static int work(struct run *run)
 {
-	uint64_t end;
 	int r;
 
 	r = choose_view(run);
@@ -286,16 +287,13 @@ static int work(struct run *run)
 	r = start_workers(run);
 	if (!r)
 		r = loop(run);
-	end = cli_now_ns();
 	end_workers(run);
 	run->view_ops->close(run->view);
 	if (r) {
 		cli_log(CLI_ERROR, "the tenants can't be followed: %s", strerror(-r));
 		return r;
 	}
-	if (end > run->start->end_ns)
-		end = run->start->end_ns;
-	run->report.seconds = run->start->start_ns ? (end - run->start->start_ns) / 1e9 : 0;
+	run->report.seconds = run->start->start_ns ? (run->ended_ns - run->start->start_ns) / 1e9 : 0;
 	run->report.start_seconds = run->start->start_ns ? (run->start->start_ns - run->begun_ns) / 1e9 : 0;
 	return 0;
 }
