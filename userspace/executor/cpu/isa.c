@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* Choice of the vector instructions. */
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,8 +25,11 @@ const char *cpu_isa_name(enum cpu_isa isa)
 enum cpu_isa cpu_isa_best(void)
 {
 #if defined(__x86_64__)
+	unsigned int a, b, c = 0, d;
+
 	__builtin_cpu_init();
-	if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("f16c"))
+	__get_cpuid(1, &a, &b, &c, &d);
+	if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !(c & bit_F16C))
 		return CPU_ISA_SCALAR;
 	if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512dq") ||
 	    !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512vnni"))
