@@ -279,11 +279,17 @@ static int ref_attention(const struct cpu_op *op)
 	return ret;
 }
 
+/* What experts are selected by; UNIT: the logits themselves. */
 static void gate_probabilities(uint32_t gate, const float *logits, uint32_t n, double *p)
 {
 	double max = -INFINITY, sum = 0;
 	uint32_t e;
 
+	if (gate == DSEEK_GATE_UNIT) {
+		for (e = 0; e < n; e++)
+			p[e] = logits[e];
+		return;
+	}
 	for (e = 0; e < n; e++)
 		max = fmax(max, logits[e]);
 	for (e = 0; e < n; e++) {
@@ -337,8 +343,8 @@ static int ref_moe_route(const struct cpu_op *op)
 
 			taken[e] = true;
 			id[j] = e;
-			w[j] = p[e];
-			sum += p[e];
+			w[j] = op->i[1] == DSEEK_GATE_UNIT ? 1 : p[e];
+			sum += w[j];
 		}
 		if (op->flags & DSEEK_OPF_NORMALISE)
 			factor /= fmax(sum, op->f[1]);
