@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: MIT
+#include "forward_ref.h"
+
+#include <dseek_program.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../userspace/model/gguf.h"
+
+struct model {
+	const struct gguf *g;
+	uint32_t layers, embd, heads, kv_heads, dk, dv, experts, used, gating, rope_dims;
+	double eps, base, rope_scale, expert_scale;
+	int neox, norm_weights;
+};
+
+static uint32_t key_u32(const struct gguf *g, const char *name, uint32_t otherwise)
+{
+	gguf_get_u32(g, name, &otherwise, NULL, 0);
+	return otherwise;
+}
+
+static double key_f32(const struct gguf *g, const char *name, float otherwise)
+{
+	gguf_get_f32(g, name, &otherwise, NULL, 0);
+	return otherwise;
+}
+
+static void *need(void *p)
+{
+	if (!p)
+		abort();
+	return p;
+}
+
+/* A tensor as doubles, or NULL; free() it. */
+static double *load(const struct gguf *g, int layer, const char *name)
+{
+	const struct gguf_tensor *t;
+	char full[80];
+	double *out;
+	float *row;
+	uint64_t rows;
+
+	if (layer >= 0)
+		snprintf(full, sizeof(full), "blk.%d.%s", layer, name);
+	else
+		snprintf(full, sizeof(full), "%s", name);
+	t = gguf_find_tensor(g, full);
+	if (!t)
+		return NULL;
+	rows = t->ne[1] * t->ne[2];
+	out = need(malloc(rows * t->ne[0] * sizeof(*out)));
+	row = need(malloc(t->ne[0] * sizeof(*row)));
+	for (uint64_t r = 0; r < rows; r++) {
+		if (dseek_row_to_f32(t->dtype, (const char *)t->data + r * dseek_row_bytes(t->dtype, t->ne[0]), t->ne[0], row))
+			abort();
+		for (uint64_t k = 0; k < t->ne[0]; k++)
+			out[r * t->ne[0] + k] = row[k];
+	}
+	free(row);
+	return out;
+}
+
+static void matvec(const double *w, const double *x, uint32_t k, uint32_t n, const double *bias, double *out)
+{
+	for (uint32_t j = 0; j < n; j++) {
+		out[j] = bias ? bias[j] : 0;
+		for (uint32_t i = 0; i < k; i++)
+			out[j] += w[(uint64_t)j * k + i] * x[i];
+	}
+}
+
+static void rmsnorm(const double *x, const double *w, uint32_t n, double eps, double *out)
+{
+	double sum = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		sum += x[i] * x[i];
+	for (uint32_t i = 0; i < n; i++)
+		out[i] = x[i] / sqrt(sum / n + eps) * w[i];
+}
+
+/* Su et al. 2021: pair j turns by pos * base^(-2j/d). Pairs are neighbours, or (NEOX) half the dimensions apart. */
+static void rope(const struct model *m, double *x, uint32_t pos, const double *factors)
+{
+	for (uint32_t j = 0; j < m->rope_dims / 2; j++) {
+		double angle = pos * m->rope_scale * pow(m->base, -2.0 * j / m->rope_dims) / (factors ? factors[j] : 1);
+		double *a = m->neox ? &x[j] : &x[2 * j], *b = m->neox ? &x[j + m->rope_dims / 2] : &x[2 * j + 1];
+		double u = *a * cos(angle) - *b * sin(angle), v = *a * sin(angle) + *b * cos(angle);
+
+		*a = u;
+		*b = v;
+	}
+}
+
+static void glu(const double *x, const double *gate, const double *up, const double *down, uint32_t k, uint32_t f,
+		double weight, double *out)
+{
+	double *g = need(malloc(f * sizeof(*g))), *u = need(malloc(f * sizeof(*u))), *o = need(malloc(k * sizeof(*o)));
+
+	matvec(gate, x, k, f, NULL, g);
+	matvec(up, x, k, f, NULL, u);
+	for (uint32_t i = 0; i < f; i++)
+		g[i] = g[i] / (1 + exp(-g[i])) * u[i];
+	matvec(down, g, f, k, NULL, o);
+	for (uint32_t i = 0; i < k; i++)
+		out[i] += weight * o[i];
+	free(g);
+	free(u);
+	free(o);
+}
+
+static void experts(const struct model *m, int l, const double *x, double *out)
+{
+	double *router = load(m->g, l, "ffn_gate_inp.weight"), *bias = load(m->g, l, "exp_probs_b.bias");
+	double *gate = load(m->g, l, "ffn_gate_exps.weight"), *up = load(m->g, l, "ffn_up_exps.weight");
+	double *down = load(m->g, l, "ffn_down_exps.weight");
+	uint32_t f = key_u32(m->g, ".expert_feed_forward_length", 0), chosen[64];
+	double p[64], sum = 0, total = 0;
+
+	if (!f || !strcmp(gguf_arch(m->g), "llama"))
+		f = key_u32(m->g, ".feed_forward_length", 0);
+	if (m->experts > 64)
+		abort();
+	matvec(router, x, m->embd, m->experts, NULL, p);
+	for (uint32_t e = 0; e < m->experts; e++)
+		sum += exp(p[e]);
+	for (uint32_t e = 0; e < m->experts; e++)
+		p[e] = m->gating == 2 ? 1 / (1 + exp(-p[e])) : m->gating == 64 ? p[e] : exp(p[e]) / sum;
+	for (uint32_t j = 0; j < m->used; j++) {
+		chosen[j] = UINT32_MAX;
+		for (uint32_t e = 0; e < m->experts; e++) {
+			int taken = 0;
+
+			for (uint32_t i = 0; i < j; i++)
+				taken |= chosen[i] == e;
+			if (!taken && (chosen[j] == UINT32_MAX ||
+				       p[e] + (bias ? bias[e] : 0) > p[chosen[j]] + (bias ? bias[chosen[j]] : 0)))
+				chosen[j] = e;
+		}
+		total += p[chosen[j]];
+	}
+	for (uint32_t j = 0; j < m->used; j++) {
+		uint64_t at = (uint64_t)chosen[j] * f * m->embd;
+		double w = m->gating == 64 ? 1 : m->norm_weights ? p[chosen[j]] / total : p[chosen[j]];
+
+		glu(x, gate + at, up + at, down + at, m->embd, f, w * m->expert_scale, out);
+	}
+	free(router);
+	free(bias);
+	free(gate);
+	free(up);
+	free(down);
+}
+
+static void attend(const struct model *m, const double *q, const double *k, const double *v, uint32_t t, uint32_t window,
+		   double *out)
+{
+	double *score = need(malloc((t + 1) * sizeof(*score)));
+	uint32_t kd = m->kv_heads * m->dk, vd = m->kv_heads * m->dv;
+
+	for (uint32_t h = 0; h < m->heads; h++) {
+		uint32_t kv = h / (m->heads / m->kv_heads), first = window && t + 1 > window ? t + 1 - window : 0;
+		double max = -INFINITY, sum = 0;
+
+		for (uint32_t s = first; s <= t; s++) {
+			score[s] = 0;
+			for (uint32_t d = 0; d < m->dk; d++)
+				score[s] += q[h * m->dk + d] * k[(uint64_t)s * kd + kv * m->dk + d];
+			score[s] /= sqrt(m->dk);
+			max = fmax(max, score[s]);
+		}
+		for (uint32_t s = first; s <= t; s++)
+			sum += score[s] = exp(score[s] - max);
+		for (uint32_t d = 0; d < m->dv; d++) {
+			out[h * m->dv + d] = 0;
+			for (uint32_t s = first; s <= t; s++)
+				out[h * m->dv + d] += score[s] / sum * v[(uint64_t)s * vd + kv * m->dv + d];
+		}
+	}
+	free(score);
+}
+
+static void layer(const struct model *m, int l, double *x, uint32_t n, uint32_t window)
+{
+	uint32_t qd = m->heads * m->dk, kd = m->kv_heads * m->dk, vd = m->kv_heads * m->dv, od = m->heads * m->dv;
+	const char *const names[] = {
+		"attn_norm.weight", "attn_q.weight", "attn_k.weight", "attn_v.weight", "attn_output.weight", "attn_q.bias",
+		"attn_k.bias", "attn_v.bias", "attn_q_norm.weight", "attn_k_norm.weight", "ffn_norm.weight", "ffn_gate.weight",
+		"ffn_up.weight", "ffn_down.weight",
+	};
+	enum { AN, WQ, WK, WV, WO, BQ, BK, BV, QN, KN, FN, WG, WU, WD, COUNT };
+	double *w[COUNT], *factors = load(m->g, -1, "rope_freqs.weight");
+	double *h = need(malloc(m->embd * sizeof(*h))), *q = need(malloc(qd * sizeof(*q)));
+	double *k = need(malloc((uint64_t)n * kd * sizeof(*k))), *v = need(malloc((uint64_t)n * vd * sizeof(*v)));
+	double *a = need(malloc(od * sizeof(*a))), *o = need(malloc(m->embd * sizeof(*o)));
+
+	for (int i = 0; i < COUNT; i++)
+		w[i] = load(m->g, l, names[i]);
+	for (uint32_t t = 0; t < n; t++, x += m->embd) {
+		rmsnorm(x, w[AN], m->embd, m->eps, h);
+		matvec(w[WQ], h, m->embd, qd, w[BQ], q);
+		matvec(w[WK], h, m->embd, kd, w[BK], k + (uint64_t)t * kd);
+		matvec(w[WV], h, m->embd, vd, w[BV], v + (uint64_t)t * vd);
+		for (uint32_t i = 0; i < m->heads; i++) {
+			if (w[QN])
+				rmsnorm(q + i * m->dk, w[QN], m->dk, m->eps, q + i * m->dk);
+			rope(m, q + i * m->dk, t, factors);
+		}
+		for (uint32_t i = 0; i < m->kv_heads; i++) {
+			double *kh = k + (uint64_t)t * kd + i * m->dk;
+
+			if (w[KN])
+				rmsnorm(kh, w[KN], m->dk, m->eps, kh);
+			rope(m, kh, t, factors);
+		}
+		attend(m, q, k, v, t, window, a);
+		matvec(w[WO], a, od, m->embd, NULL, o);
+		for (uint32_t i = 0; i < m->embd; i++)
+			x[i] += o[i];
+		rmsnorm(x, w[FN], m->embd, m->eps, h);
+		if (w[WG])
+			glu(h, w[WG], w[WU], w[WD], m->embd, key_u32(m->g, ".feed_forward_length", 0), 1, x);
+		else
+			experts(m, l, h, x);
+	}
+	for (int i = 0; i < COUNT; i++)
+		free(w[i]);
+	free(factors);
+	free(h);
+	free(q);
+	free(k);
+	free(v);
+	free(a);
+	free(o);
+}
+
+double *forward_ref(const struct gguf *g, const int32_t *tokens, uint32_t n, const struct forward_params *params,
+		    uint32_t *ret_n_vocab)
+{
+	struct model m = {
+		.g = g, .layers = key_u32(g, ".block_count", 0), .embd = key_u32(g, ".embedding_length", 0),
+		.heads = key_u32(g, ".attention.head_count", 0), .experts = key_u32(g, ".expert_count", 0),
+		.used = params->experts_used ? params->experts_used : key_u32(g, ".expert_used_count", 0),
+		.gating = key_u32(g, ".expert_gating_func", 1), .norm_weights = 1,
+		.eps = key_f32(g, ".attention.layer_norm_rms_epsilon", 0), .base = key_f32(g, ".rope.freq_base", 10000),
+		.rope_scale = 1 / key_f32(g, ".rope.scaling.factor", 1), .expert_scale = key_f32(g, ".expert_weights_scale", 1),
+		.neox = !!strcmp(gguf_arch(g), "llama"),
+	};
+	double *embd = need(load(g, -1, "token_embd.weight")), *norm = need(load(g, -1, "output_norm.weight"));
+	double *head = load(g, -1, "output.weight"), *x = need(malloc((uint64_t)n * m.embd * sizeof(*x))), *logits;
+	uint32_t n_vocab = gguf_find_tensor(g, "token_embd.weight")->ne[1];
+
+	m.kv_heads = key_u32(g, ".attention.head_count_kv", m.heads);
+	m.dk = key_u32(g, ".attention.key_length", m.embd / m.heads);
+	m.dv = key_u32(g, ".attention.value_length", m.dk);
+	m.rope_dims = key_u32(g, ".rope.dimension_count", m.dk);
+	for (uint32_t t = 0; t < n; t++)
+		memcpy(x + (uint64_t)t * m.embd, embd + (uint64_t)tokens[t] * m.embd, m.embd * sizeof(*x));
+	for (uint32_t l = 0; l < m.layers; l++)
+		layer(&m, l, x, n, params->window);
+	logits = need(malloc((uint64_t)n * n_vocab * sizeof(*logits)));
+	for (uint32_t t = 0; t < n; t++) {
+		rmsnorm(x + (uint64_t)t * m.embd, norm, m.embd, m.eps, x + (uint64_t)t * m.embd);
+		matvec(head ? head : embd, x + (uint64_t)t * m.embd, m.embd, n_vocab, NULL, logits + (uint64_t)t * n_vocab);
+	}
+	free(embd);
+	free(norm);
+	free(head);
+	free(x);
+	*ret_n_vocab = n_vocab;
+	return logits;
+}

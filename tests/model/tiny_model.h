@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* Small models with random weights, written as GGUF files for tests. */
+#ifndef TINY_MODEL_H
+#define TINY_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define TINY_VOCAB	300	/* 0 <unk>, 1 <s>, 2 </s>, 3..258 bytes, then 41 pieces */
+
+struct tiny_model {
+	const char *label, *arch;
+	uint32_t layers, embd, heads, kv_heads, head;	/* head 0: embd / heads, and no key in the file */
+	uint32_t ff, experts, used, expert_ff;		/* experts 0: dense */
+	int dtype;			/* of the matrices */
+	uint32_t seed;
+	uint32_t rope_dims;		/* 0: no key */
+	uint32_t gating;		/* expert_gating_func, 0: no key */
+	float rope_linear;		/* 0: none */
+	bool tied, bias, qk_norm, rope_freqs, router_bias;
+	/* Faults, for tests of refusals. */
+	const char *omit;		/* this tensor is not there */
+	const char *misshape;		/* this one has one row more */
+	const char *omit_key, *rope_scaling;
+};
+
+/* 0 or -errno, with the sentence on stderr. */
+int tiny_model_write(const char *path, const struct tiny_model *t);
+
+#endif /* TINY_MODEL_H */
