@@ -180,10 +180,10 @@ START_TEST(template_errors)
 	};
 
 	ck_assert_int_eq(create_with(""), -ENOENT);
-	ck_assert_ptr_nonnull(strstr(err, ": the file has no chat template (key 'tokenizer.chat_template'); --no-chat takes the prompt as it is"));
+	ck_assert_ptr_nonnull(strstr(err, ": the file has no chat template (key 'tokenizer.chat_template'); --raw takes the prompt as it is"));
 	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
 		ck_assert_int_eq(create_with(unknown[i]), -ENOTSUP);
-		ck_assert_ptr_nonnull(strstr(err, ": the chat template is none of those known (ChatML, Llama 3, Mistral, DeepSeek); --no-chat takes"));
+		ck_assert_ptr_nonnull(strstr(err, ": the chat template is none of those known (ChatML, Llama 3, Mistral, DeepSeek); --raw takes"));
 	}
 	ck_assert_int_eq(create_with(CHATML), 0);
 }

@@ -19,6 +19,9 @@ static const struct command commands[] = {
 	{ "", "doctor", cmd_doctor, "what this machine has, and what to do about what is missing" },
 	{ "", "generate", cmd_generate, "continue a prompt" },
 	{ "", "logits", cmd_logits, "logits of every token of a sequence, as float32" },
+	{ "", "tokenize", cmd_tokenize, "token ids of a text, and back" },
+	{ "model", "inspect", cmd_model_inspect, "what a GGUF file says" },
+	{ "model", "synth", cmd_model_synth, "a small model with random weights" },
 	{ "", "version", cmd_version, "version of this program" },
 };
 

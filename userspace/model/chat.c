@@ -98,7 +98,7 @@ int chat_create(const struct gguf *g, const struct tokenizer *t, struct chat **r
 	int r;
 
 	if (!gguf_find_key(g, "tokenizer.chat_template")) {
-		snprintf(err, err_size, "%s: the file has no chat template (key 'tokenizer.chat_template'); --no-chat takes the prompt as it is", gguf_path(g));
+		snprintf(err, err_size, "%s: the file has no chat template (key 'tokenizer.chat_template'); --raw takes the prompt as it is", gguf_path(g));
 		return -ENOENT;
 	}
 	r = gguf_get_str(g, "tokenizer.chat_template", &source, err, err_size);
@@ -115,7 +115,7 @@ int chat_create(const struct gguf *g, const struct tokenizer *t, struct chat **r
 	c->tokenizer = t;
 	r = recognise(c);
 	if (r) {
-		snprintf(err, err_size, "%s: the chat template is none of those known (ChatML, Llama 3, Mistral, DeepSeek); --no-chat takes the prompt as it is",
+		snprintf(err, err_size, "%s: the chat template is none of those known (ChatML, Llama 3, Mistral, DeepSeek); --raw takes the prompt as it is",
 			 gguf_path(g));
 		chat_destroy(c);
 		return r;
