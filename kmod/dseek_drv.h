@@ -363,6 +363,7 @@ struct dseek_engine {
 	u64 generation;
 	u64 busy_ns;
 	u32 ready;			/* jobs the core holds that are not running */
+	u32 events;			/* changes that may give the executor something to do */
 	bool gone;			/* recovery time is over: refuse */
 	bool lost;			/* the executor is to be declared lost by @work */
 	struct list_head queues;	/* recovery walks it */
@@ -384,6 +385,7 @@ void dseek_engine_kick(struct dseek_engine *engine, u64 now);	/* jobs became rea
 void dseek_engine_arm(struct dseek_engine *engine, u64 now);
 void dseek_engine_wake(struct dseek_engine *engine);	/* without engine->lock, after a change under it */
 void dseek_engine_drain(struct dseek_engine *engine);	/* process context */
+void dseek_jobs_finish(struct dseek_engine *engine, struct list_head *finished);	/* process context */
 void dseek_engines_stop(void);
 void dseek_engines_free(void);
 

@@ -13,6 +13,7 @@
 #include "dseek_drv.h"
 
 #define DSEEK_ENGINES 64
+#define DSEEK_TIMER_MIN_NS (50 * NSEC_PER_USEC)
 
 uint dseek_limit_ms = 30000;
 module_param_named(job_limit_ms, dseek_limit_ms, uint, 0644);
@@ -45,16 +46,12 @@ struct dseek_engine *dseek_engine_find(u32 id)
 }
 
 /* The end of jobs, second half: fences first, then the numbers that tenants see, then what the jobs held. */
-void dseek_engine_drain(struct dseek_engine *engine)
+void dseek_jobs_finish(struct dseek_engine *engine, struct list_head *finished)
 {
 	struct dseek_job *job, *next;
 	struct dseek_queue *queue;
-	LIST_HEAD(finished);
 
-	spin_lock_irq(&engine->lock);
-	list_splice_init(&engine->finished, &finished);
-	spin_unlock_irq(&engine->lock);
-	list_for_each_entry(job, &finished, link) {
+	list_for_each_entry(job, finished, link) {
 		queue = job->queue;
 		if (job->fence) {
 			if (job->error)
@@ -70,11 +67,23 @@ void dseek_engine_drain(struct dseek_engine *engine)
 		}
 		dseek_queue_wake(queue);
 	}
-	list_for_each_entry_safe(job, next, &finished, link) {
+	list_for_each_entry_safe(job, next, finished, link) {
 		list_del_init(&job->link);
 		atomic_dec(&job->queue->tenant->jobs);
 		dseek_job_put(job);
 	}
+}
+
+void dseek_engine_drain(struct dseek_engine *engine)
+{
+	LIST_HEAD(finished);
+
+	if (list_empty_careful(&engine->finished))
+		return;
+	spin_lock_irq(&engine->lock);
+	list_splice_init(&engine->finished, &finished);
+	spin_unlock_irq(&engine->lock);
+	dseek_jobs_finish(engine, &finished);
 }
 
 /* After a change under engine->lock that may give the executor something to do. */
@@ -110,13 +119,17 @@ void dseek_engine_arm(struct dseek_engine *engine, u64 now)
 	lockdep_assert_held(&engine->lock);
 	if (!engine->exec)
 		return;
-	if (engine->ready)
+	if (engine->ready && !engine->exec->control->preempt)
 		at = arb_next_event(&engine->arb, now);
 	at = min(at, watchdog_at(engine->exec));
 	if (at >= engine->timer_at)
 		return;
+	/* The core may say "now" of work that nobody is free to take: don't spin on it. */
+	at = max(at, now + DSEEK_TIMER_MIN_NS);
+	if (at >= engine->timer_at)
+		return;
 	engine->timer_at = at;
-	hrtimer_start(&engine->timer, ns_to_ktime(max(at, now)), HRTIMER_MODE_ABS_SOFT);
+	hrtimer_start(&engine->timer, ns_to_ktime(at), HRTIMER_MODE_ABS_SOFT);
 }
 
 /* Something became ready, or time passed: should what runs give way? */
@@ -168,6 +181,7 @@ static enum hrtimer_restart engine_timer(struct hrtimer *timer)
 		watchdog(engine, now);
 	dseek_engine_kick(engine, now);
 	dseek_engine_arm(engine, now);
+	WRITE_ONCE(engine->events, engine->events + 1);
 	drain = !list_empty(&engine->finished);
 	spin_unlock_irqrestore(&engine->lock, flags);
 	dseek_engine_wake(engine);

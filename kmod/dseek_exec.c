@@ -110,6 +110,7 @@ static void release_tag(struct dseek_exec *exec, struct dseek_job *job, u64 now)
 
 	exec->jobs[job->tag] = NULL;
 	exec->free_tags |= BIT_ULL(job->tag);
+	WRITE_ONCE(exec->engine->events, exec->engine->events + 1);
 	list_del_init(&job->held_link);
 	if (!job->head_ns)
 		return;
@@ -145,6 +146,7 @@ static int return_job(struct dseek_exec *exec, const struct drm_dseek_completion
 		job->state = DSEEK_JOB_READY;
 		job->queue->running--;
 		engine->ready++;
+		WRITE_ONCE(engine->events, engine->events + 1);
 		engine->busy_ns += used;
 		arb_job_yield(&job->arb, used, now);
 		return 0;
@@ -154,38 +156,6 @@ static int return_job(struct dseek_exec *exec, const struct drm_dseek_completion
 		arb_cost_update(job->cost, job->arb.used_ns);
 	dseek_queue_advance(job->queue, now);
 	return 0;
-}
-
-static int return_jobs(struct dseek_exec *exec, struct drm_dseek_next *args)
-{
-	struct drm_dseek_completion done[CHUNK];
-	struct dseek_engine *engine = exec->engine;
-	u32 count, i;
-	int err = 0;
-	u64 now;
-
-	while (!err && args->completed < args->completion_count) {
-		count = min_t(u32, args->completion_count - args->completed, CHUNK);
-		err = dseek_copy_in(done, args->completions + args->completed * sizeof(*done),
-				    count * sizeof(*done), DSEEK_COPIED_DESCRIPTORS);
-		if (err)
-			break;
-		spin_lock_irq(&engine->lock);
-		now = ktime_get_ns();
-		if (exec->lost)
-			err = -ESTALE;
-		for (i = 0; !err && i < count; i++) {
-			err = return_job(exec, &done[i], now);
-			args->completed += !err;
-		}
-		spin_unlock_irq(&engine->lock);
-		if (err == -EINVAL)
-			drm_dbg(&dseek->drm, "NEXT: engine %s: tag %u isn't held, is out of order, or its outcome is no such thing\n",
-				engine->name, done[i - 1].tag);
-	}
-	if (args->completed)
-		dseek_engine_drain(engine);
-	return err;
 }
 
 /* ---- taking */
@@ -273,24 +243,78 @@ static void untake_jobs(struct dseek_exec *exec, const u32 *tags, u32 count)
 		job->state = DSEEK_JOB_READY;
 		job->queue->running--;
 		engine->ready++;
+		WRITE_ONCE(engine->events, engine->events + 1);
 		arb_job_yield(&job->arb, 0, now);
 	}
 	spin_unlock_irq(&engine->lock);
 	dseek_engine_drain(engine);
 }
 
-static int wait_for_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32 *tags)
+/*
+ * Gives jobs back; the last of them and the first look for new ones share one section of the lock. Jobs are
+ * finished (fences, waiters) before anything can sleep.
+ */
+static int return_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32 *tags, u32 *events)
+{
+	struct drm_dseek_completion done[CHUNK];
+	struct dseek_engine *engine = exec->engine;
+	LIST_HEAD(finished);
+	u32 count, i;
+	int err = 0;
+	u64 now;
+
+	do {
+		count = min_t(u32, args->completion_count - args->completed, CHUNK);
+		if (count)
+			err = dseek_copy_in(done, args->completions + args->completed * sizeof(*done),
+					    count * sizeof(*done), DSEEK_COPIED_DESCRIPTORS);
+		if (err)
+			break;
+		spin_lock_irq(&engine->lock);
+		now = ktime_get_ns();
+		if (exec->lost)
+			err = -ESTALE;
+		for (i = 0; !err && i < count; i++) {
+			err = return_job(exec, &done[i], now);
+			args->completed += !err;
+		}
+		if (!err && args->completed == args->completion_count && args->tag_max)
+			args->tag_count = take_jobs(exec, tags, args->tag_max, now);
+		*events = engine->events;
+		list_splice_tail_init(&engine->finished, &finished);
+		spin_unlock_irq(&engine->lock);
+		if (err == -EINVAL)
+			drm_dbg(&dseek->drm, "NEXT: engine %s: tag %u isn't held, is out of order, or its outcome is no such thing\n",
+				engine->name, done[i - 1].tag);
+	} while (!err && args->completed < args->completion_count);
+	dseek_jobs_finish(engine, &finished);
+	return err;
+}
+
+/* @events: what had happened when this executor last looked and found nothing. */
+static int wait_for_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32 *tags, u32 events)
 {
 	struct dseek_engine *engine = exec->engine;
 	ktime_t expires = ns_to_ktime(min_t(u64, args->deadline_ns, KTIME_MAX));
-	bool over = !args->deadline_ns;
+	bool over = false;
 	DEFINE_WAIT(wait);
 	int err = 0;
 
 	for (;;) {
-		if (!over)
-			prepare_to_wait_exclusive(&engine->wait, &wait, TASK_INTERRUPTIBLE);
+		prepare_to_wait_exclusive(&engine->wait, &wait, TASK_INTERRUPTIBLE);
+		/* Completions were processed: a restart would give them back twice. */
+		if (signal_pending(current))
+			err = -EINTR;
+		else if (READ_ONCE(engine->events) != events || !list_empty_careful(&exec->retired))
+			;
+		else if (expires == KTIME_MAX)
+			schedule();
+		else
+			over = !schedule_hrtimeout(&expires, HRTIMER_MODE_ABS);
+		if (err)
+			break;
 		spin_lock_irq(&engine->lock);
+		events = engine->events;
 		if (exec->lost)
 			err = -ESTALE;
 		else
@@ -298,15 +322,6 @@ static int wait_for_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u
 		spin_unlock_irq(&engine->lock);
 		if (err || over || args->tag_count || !list_empty_careful(&exec->retired))
 			break;
-		/* Completions were processed: a restart would give them back twice. */
-		if (signal_pending(current)) {
-			err = -EINTR;
-			break;
-		}
-		if (expires == KTIME_MAX)
-			schedule();
-		else
-			over = !schedule_hrtimeout(&expires, HRTIMER_MODE_ABS);
 	}
 	finish_wait(&engine->wait, &wait);
 	return err;
@@ -317,6 +332,7 @@ static int exec_next(struct dseek_exec *exec, struct drm_dseek_next *args)
 	struct dseek_engine *engine = exec->engine;
 	u32 tags[DRM_DSEEK_MAX_DEPTH];
 	u64 retired[CHUNK];
+	u32 events = 0;
 	int err;
 
 	args->completed = 0;
@@ -330,13 +346,17 @@ static int exec_next(struct dseek_exec *exec, struct drm_dseek_next *args)
 	}
 	if (!engine)
 		return -ENOTCONN;
-	err = return_jobs(exec, args);
+	err = return_jobs(exec, args, tags, &events);
 	if (err)
 		return err;
 	if (args->tag_max) {
-		err = wait_for_jobs(exec, args, tags);
-		if (err)
+		if (!args->tag_count && args->deadline_ns && list_empty_careful(&exec->retired))
+			err = wait_for_jobs(exec, args, tags, events);
+		if (err) {
+			/* A wake-up may have been meant for this thread: hand it on. */
+			dseek_engine_wake(engine);
 			return err;
+		}
 		if (args->tag_count && dseek_copy_out(args->tags, tags, args->tag_count * sizeof(*tags),
 						      DSEEK_COPIED_DESCRIPTORS)) {
 			untake_jobs(exec, tags, args->tag_count);

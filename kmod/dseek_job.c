@@ -13,8 +13,11 @@ static struct kmem_cache *jobs;
 
 int dseek_job_cache_init(void)
 {
-	/* Constants are copied in place: the only part of a job that user memory may reach. */
-	jobs = kmem_cache_create_usercopy("dseek_job", sizeof(struct dseek_job), 0, SLAB_ACCOUNT,
+	/*
+	 * Constants are copied in place: the only part of a job that user memory may reach. Not charged to memory
+	 * cgroups: a tenant's number of jobs is limited, and the charge is a tenth of a round trip.
+	 */
+	jobs = kmem_cache_create_usercopy("dseek_job", sizeof(struct dseek_job), 0, 0,
 					  offsetof(struct dseek_job, consts), DRM_DSEEK_MAX_CONSTS, NULL);
 	return jobs ? 0 : -ENOMEM;
 }
@@ -71,13 +74,16 @@ static void job_over(struct dseek_job *job, u64 now)
 	struct dseek_queue *queue = job->queue;
 	struct dseek_result *result = &queue->results[job->seqno % DRM_DSEEK_STATUS_RING];
 
-	result->seqno = job->seqno;
+	/* Read without a lock: result_of() in dseek_wait.c. */
+	WRITE_ONCE(result->seqno, 0);
+	smp_wmb();
 	result->error = job->error;
 	result->preemptions = job->arb.preemptions;
 	result->submit_ns = job->submit_ns;
 	result->start_ns = job->start_ns;
 	result->end_ns = now;
 	result->engine_ns = job->arb.used_ns;
+	smp_store_release(&result->seqno, job->seqno);
 	if (job->error)
 		queue->faulted++;
 	job->state = DSEEK_JOB_OVER;
@@ -114,6 +120,7 @@ void dseek_queue_advance(struct dseek_queue *queue, u64 now)
 		}
 		job->state = DSEEK_JOB_READY;
 		engine->ready++;
+		WRITE_ONCE(engine->events, engine->events + 1);
 		arb_job_ready(&job->arb, now);
 	}
 	list_for_each_entry_safe(job, next, &queue->jobs, link) {

@@ -27,6 +27,7 @@ void dseek_engine_lose(struct dseek_engine *engine, struct dseek_exec *exec, u64
 			job->state = DSEEK_JOB_READY;
 			job->queue->running--;
 			engine->ready++;
+			WRITE_ONCE(engine->events, engine->events + 1);
 			engine->busy_ns += used;
 			arb_job_yield(&job->arb, used, now);
 		} else {
@@ -35,6 +36,7 @@ void dseek_engine_lose(struct dseek_engine *engine, struct dseek_exec *exec, u64
 		dseek_queue_advance(job->queue, now);
 	}
 	queue_delayed_work(dseek->wq, &engine->recovery, msecs_to_jiffies(READ_ONCE(dseek_recovery_ms)));
+	WRITE_ONCE(engine->events, engine->events + 1);
 	wake_up_interruptible_all(&engine->wait);
 	if (!list_empty(&engine->finished))
 		queue_work(dseek->wq, &engine->work);

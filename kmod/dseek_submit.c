@@ -344,8 +344,7 @@ int dseek_ioctl_submit(struct drm_device *drm, void *data, struct drm_file *drm_
 	err = submit_all(&sub, args);
 	/* Faulted at once (a wait that had failed): its end is ours to carry out. */
 	dseek_engine_wake(sub.queue->engine);
-	if (!list_empty_careful(&sub.queue->engine->finished))
-		dseek_engine_drain(sub.queue->engine);
+	dseek_engine_drain(sub.queue->engine);
 	dseek_queue_put(sub.queue);
 	return err;
 }

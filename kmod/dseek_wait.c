@@ -37,42 +37,36 @@ static int wait_for(struct dseek_queue *queue, u64 seqno, u64 deadline_ns)
 		return -ETIME;
 	init_wait(&waiter.entry);
 	waiter.entry.func = waiter_wake;
-	for (;;) {
+	do {
 		prepare_to_wait(&queue->wait, &waiter.entry, TASK_INTERRUPTIBLE);
 		if (smp_load_acquire(&queue->completed) >= seqno)
 			break;
-		if (signal_pending(current)) {
+		if (signal_pending(current))
 			err = -ERESTARTSYS;
-			break;
-		}
-		if (expires == KTIME_MAX) {
+		else if (expires == KTIME_MAX)
 			schedule();
-		} else if (!schedule_hrtimeout(&expires, HRTIMER_MODE_ABS)) {
-			err = smp_load_acquire(&queue->completed) >= seqno ? 0 : -ETIME;
-			break;
-		}
-	}
+		else if (!schedule_hrtimeout(&expires, HRTIMER_MODE_ABS))
+			err = -ETIME;
+	} while (smp_load_acquire(&queue->completed) < seqno && !err);
 	finish_wait(&queue->wait, &waiter.entry);
-	return err;
+	return smp_load_acquire(&queue->completed) >= seqno ? 0 : err;
 }
 
+/* No lock: a result is overwritten DRM_DSEEK_STATUS_RING jobs later, and then says so by its number. */
 static int result_of(struct dseek_queue *queue, u64 seqno, struct drm_dseek_wait *args)
 {
 	const struct dseek_result *result = &queue->results[seqno % DRM_DSEEK_STATUS_RING];
-	int err = -EOVERFLOW;
 
-	spin_lock_irq(&queue->engine->lock);
-	if (result->seqno == seqno) {
-		args->error = result->error;
-		args->preemptions = result->preemptions;
-		args->submit_ns = result->submit_ns;
-		args->start_ns = result->start_ns;
-		args->end_ns = result->end_ns;
-		args->engine_ns = result->engine_ns;
-		err = 0;
-	}
-	spin_unlock_irq(&queue->engine->lock);
-	return err;
+	if (smp_load_acquire(&result->seqno) != seqno)
+		return -EOVERFLOW;
+	args->error = result->error;
+	args->preemptions = result->preemptions;
+	args->submit_ns = result->submit_ns;
+	args->start_ns = result->start_ns;
+	args->end_ns = result->end_ns;
+	args->engine_ns = result->engine_ns;
+	smp_rmb();
+	return READ_ONCE(result->seqno) == seqno ? 0 : -EOVERFLOW;
 }
 
 int dseek_ioctl_wait(struct drm_device *drm, void *data, struct drm_file *drm_file)
