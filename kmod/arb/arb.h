@@ -39,10 +39,11 @@
  *
  * Ties break by order of arrival (a sequence number), never by address.
  *
- * Preemption: arb_wants_preempt() says whether something that is ready now is better than what runs:
+ * Preemption: arb_wants_preempt() says whether something that waits, ready or picked later, is better than what runs
+ * (an executor that is told so gives back all it holds, so that the better one isn't behind worse ones):
  *
  *	runs			better
- *	deadline		a server with an earlier deadline; anything ready, once its budget is spent
+ *	deadline		a server with an earlier deadline; anything, once its budget is spent
  *	interactive, batch	any deadline server with budget
  *	interactive		batch, once interactive is over its share by @slice_ns
  *	batch			interactive within its share (but a batch job that got its turn because
@@ -160,7 +161,7 @@ struct arb_queue {
 	struct arb_share *share;
 	u64 used_ns;			/* engine time measured */
 	u64 queued_ns;			/* sum over jobs of the time from ready to picked */
-	u64 preemptions;		/* jobs given back unfinished */
+	u64 preemptions;		/* jobs given back unfinished that had run */
 	u64 deadline_misses;		/* jobs done after their deadline */
 	u64 jobs_done;
 	/* private from here */
@@ -253,7 +254,7 @@ struct arb_job *arb_pick(struct arb_engine *engine, u64 now_ns);
  * moment at which what runs has had enough. May be now_ns; ~0: never.
  */
 u64 arb_next_event(struct arb_engine *engine, u64 now_ns);
-int arb_wants_preempt(struct arb_engine *engine, u64 now_ns);	/* 1: something ready is better than what runs */
+int arb_wants_preempt(struct arb_engine *engine, u64 now_ns);	/* 1: something that waits is better than what runs */
 
 /*
  * Give a picked job back. @used_ns: engine time of this run as the executor measured it. Yield puts it back at its place

@@ -276,8 +276,10 @@ void arb_job_yield(struct arb_job *job, u64 used_ns, u64 now_ns)
 	job->bound_ns = rest;
 	job->state = ARB_JOB_READY;
 	job->ready_ns = now_ns;
-	job->preemptions++;
-	queue->preemptions++;
+	if (used) {
+		job->preemptions++;
+		queue->preemptions++;
+	}
 	queue_insert(queue, job);
 	queue_update(queue);
 	arb_fluid_fold(arb_queue_member(queue));

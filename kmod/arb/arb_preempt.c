@@ -18,26 +18,17 @@ static u64 after_split(const struct arb_engine *engine, const struct arb_job *jo
 	       arb_max(job->start_ns, engine->batch_since) - job->start_ns;
 }
 
+static struct arb_vtime settled(const struct arb_entity *entity)
+{
+	return arb_vtime_sub(entity->vt, entity->ahead);
+}
+
 /* The engine time after which @waits is owed more than a slice. */
 static u64 after_slice(const struct arb_entity *runs, const struct arb_entity *waits, u64 slice_ns)
 {
-	struct arb_vtime to = arb_vtime_add(waits->vt, arb_vtime_of(slice_ns, waits->weight));
+	struct arb_vtime to = arb_vtime_add(settled(waits), arb_vtime_of(slice_ns, waits->weight));
 
-	return arb_vtime_ns(arb_vtime_sub(to, arb_vtime_sub(runs->vt, runs->ahead)), runs->weight);
-}
-
-static u64 after_fair(const struct arb_engine *engine, const struct arb_job *job)
-{
-	struct arb_member *member = arb_queue_member(job->queue);
-	struct arb_queue *first = arb_fair_first(engine, job->queue->class);
-	struct arb_member *other;
-
-	if (!first || first == job->queue)
-		return NEVER;
-	other = arb_queue_member(first);
-	if (other == member)
-		return after_slice(&job->queue->entity, &first->entity, engine->params.slice_ns);
-	return after_slice(&member->entity, &other->entity, engine->params.slice_ns);
+	return arb_vtime_ns(arb_vtime_sub(to, settled(runs)), runs->weight);
 }
 
 /* A server that is past its deadline by then gets the next budget at once, so it has that too. */
@@ -46,25 +37,51 @@ static u64 after_budget(const struct arb_job *job)
 	return job->run_budget + (job->start_ns + job->run_budget < job->run_deadline ? 0 : job->queue->budget_ns);
 }
 
-/* How long the job may run, from its start, before something that is ready now is better. */
-static u64 patience(const struct arb_engine *engine, const struct arb_job *job)
+/* How long the job may run, from its start, before @waits is better; @deadline_ns: of its server. */
+static u64 patience(const struct arb_engine *engine, const struct arb_job *job, const struct arb_queue *waits,
+		    u64 deadline_ns)
+{
+	const struct arb_queue *runs = job->queue;
+
+	if (waits == runs)
+		return NEVER;
+	if (waits->class == ARB_CLASS_DEADLINE &&
+	    (runs->class != ARB_CLASS_DEADLINE || deadline_ns < job->run_deadline))
+		return 0;
+	if (runs->class == ARB_CLASS_DEADLINE)
+		return after_budget(job);
+	if (waits->class != runs->class)
+		return after_split(engine, job);
+	if (waits->share == runs->share)
+		return after_slice(&runs->entity, &waits->entity, engine->params.slice_ns);
+	return after_slice(&arb_queue_member(runs)->entity, &arb_queue_member(waits)->entity, engine->params.slice_ns);
+}
+
+/*
+ * Against the best that is ready of each kind, and against all that was picked later than what runs: a better one
+ * may have been fetched ahead, behind it. (Of the ready, those with the least virtual time stand for
+ * their class: who has something out besides is among the others.)
+ */
+static u64 least_patience(const struct arb_engine *engine, const struct arb_job *job)
 {
 	struct arb_node *node = arb_heap_first(&engine->servers);
-	struct arb_queue *server = node ? arb_node_queue(node) : NULL;
-	int fair = arb_split_class(engine) != ARB_CLASS_COUNT;
-	u32 other = ARB_CLASS_INTERACTIVE + ARB_CLASS_BATCH - job->queue->class;
-	u64 after;
+	const struct arb_list *at;
+	const struct arb_job *later;
+	struct arb_queue *waits;
+	u64 after = NEVER;
+	u32 class;
 
-	if (job->queue->class == ARB_CLASS_DEADLINE) {
-		if (server && server->server.deadline_ns < job->run_deadline)
-			return 0;
-		return fair || (server && server != job->queue) ? after_budget(job) : NEVER;
+	if (node)
+		after = patience(engine, job, arb_node_queue(node), arb_node_queue(node)->server.deadline_ns);
+	for (class = ARB_CLASS_INTERACTIVE; class < ARB_CLASS_COUNT; class++) {
+		waits = arb_fair_first(engine, class);
+		if (waits)
+			after = arb_min(after, patience(engine, job, waits, 0));
 	}
-	if (server)
-		return 0;
-	after = after_fair(engine, job);
-	if (arb_heap_first(&engine->class[other].ready))
-		after = arb_min(after, after_split(engine, job));
+	for (at = job->in_engine.next; at != &engine->running; at = at->next) {
+		later = arb_container_of(at, struct arb_job, in_engine);
+		after = arb_min(after, patience(engine, job, later->queue, later->run_deadline));
+	}
 	return after;
 }
 
@@ -77,7 +94,7 @@ static u64 preempt_ns(const struct arb_engine *engine)
 	if (arb_list_empty(&engine->running))
 		return NEVER;
 	job = arb_container_of(engine->running.next, struct arb_job, in_engine);
-	after = patience(engine, job);
+	after = least_patience(engine, job);
 	return after < NEVER - job->start_ns ? job->start_ns + after : NEVER;
 }
 

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 arb-drive-src := $(addprefix tests/arb/,drive.c oracle.c invariants.c)
 
-tests += tests/arb/scenario tests/arb/diff tests/arb/fuzz_arb
+tests += tests/arb/scenario tests/arb/diff tests/arb/fuzz_arb tests/arb/sim
 tests/arb/scenario-src := $(addprefix tests/arb/,scenario.c scenario_run.c scenario_table.c)
 tests/arb/diff-src := tests/arb/diff.c $(arb-drive-src)
 tests/arb/fuzz_arb-src := $(addprefix tests/arb/,fuzz_arb.c fuzz_main.c) $(arb-drive-src)
+tests/arb/sim-src := $(addprefix tests/arb/,sim.c sim_machine.c fair_model.c)
 script-tests += tests/arb/symbols.sh
 
 # Coverage-guided, for FUZZ_SECONDS (default 60); needs clang.

@@ -502,53 +502,58 @@ static u128 settled(const struct oracle *o, int share, u32 class, int queue)
 	return vt;
 }
 
-/* The time at which what runs should stop for something that is ready: rule by rule of the table in arb.h. */
-static u64 preempt_at(struct oracle *o)
+/* The time at which what runs should stop for @waits: rule by rule of the table in arb.h. */
+static u64 stop_for(const struct oracle *o, int r, int waits, u64 deadline)
 {
-	int r = oracle_running(o), server = best_server(o, 0), fair[ARB_CLASS_COUNT], other;
-	u64 at = NEVER, slice = o->params.slice_ns, p = o->params.interactive_permille, t;
-	struct oracle_queue *q, *w;
-	struct oracle_job *job;
+	const struct oracle_job *job = &o->job[r];
+	const struct oracle_queue *q = &o->queue[job->queue], *w = &o->queue[waits];
+	u64 slice = o->params.slice_ns, p = o->params.interactive_permille, at, t;
+	s64 room = (s64)(slice * (1000 - p)) - o->balance;
+
+	if (waits == job->queue)
+		return NEVER;
+	if (q->class == D) {
+		if (w->class == D && deadline < job->run_deadline)
+			return job->start;
+		return job->start + job->run_budget +
+		       (job->start + job->run_budget < job->run_deadline ? 0 : q->budget);
+	}
+	if (w->class == D)
+		return job->start;
+	if (w->class != q->class && q->class == B) {
+		at = job->start + (o->balance > 0 ? (o->balance + p - 1) / p : 0);
+		return job->turn && at < job->start + slice ? job->start + slice : at;
+	}
+	if (w->class != q->class) {
+		at = job->start > o->batch_since ? job->start : o->batch_since;
+		return at + (room >= 0 ? room / (1000 - p) + 1 : 0);
+	}
+	if (w->share == q->share)
+		t = after_slice(settled(o, q->share, q->class, job->queue), q->weight,
+				settled(o, w->share, w->class, waits), w->weight, slice);
+	else
+		t = after_slice(settled(o, q->share, q->class, -1), o->member[q->share][q->class].weight,
+				settled(o, w->share, w->class, -1), o->member[w->share][w->class].weight, slice);
+	return t < NEVER - job->start ? job->start + t : NEVER;
+}
+
+static u64 preempt_at(const struct oracle *o)
+{
+	int r = oracle_running(o), best[3] = { best_server(o, 0), best_fair(o, I), best_fair(o, B) }, k;
+	u64 at = NEVER, t;
 
 	if (r < 0)
 		return NEVER;
-	job = &o->job[r];
-	q = &o->queue[job->queue];
-	fair[I] = best_fair(o, I);
-	fair[B] = best_fair(o, B);
-	if (q->class == D) {
-		if (server >= 0 && o->queue[server].deadline < job->run_deadline)
-			return job->start;
-		if (fair[I] >= 0 || fair[B] >= 0 || (server >= 0 && server != job->queue))
-			return job->start + job->run_budget +
-			       (job->start + job->run_budget < job->run_deadline ? 0 : q->budget);
-		return NEVER;
+	for (k = 0; k < 3; k++) {
+		t = best[k] < 0 ? NEVER : stop_for(o, r, best[k], o->queue[best[k]].deadline);
+		at = t < at ? t : at;
 	}
-	if (server >= 0)
-		return job->start;
-	other = q->class == I ? fair[B] : fair[I];
-	if (other >= 0 && q->class == B) {
-		at = job->start + (o->balance > 0 ? (o->balance + p - 1) / p : 0);
-		if (job->turn && at < job->start + slice)
-			at = job->start + slice;
-	} else if (other >= 0) {
-		s64 room = (s64)(slice * (1000 - p)) - o->balance;
-
-		at = job->start > o->batch_since ? job->start : o->batch_since;
-		if (room >= 0)
-			at += room / (1000 - p) + 1;
+	for (k = 0; k < ORACLE_JOBS; k++) {
+		if (o->job[k].state != ARB_JOB_RUNNING)
+			continue;
+		t = stop_for(o, r, o->job[k].queue, o->job[k].run_deadline);
+		at = t < at ? t : at;
 	}
-	other = fair[q->class];
-	if (other < 0 || other == job->queue)
-		return at;
-	w = &o->queue[other];
-	if (w->share == q->share)
-		t = after_slice(settled(o, q->share, q->class, job->queue), q->weight, w->vt, w->weight, slice);
-	else
-		t = after_slice(settled(o, q->share, q->class, -1), member_of(o, q)->weight,
-				member_of(o, w)->vt, member_of(o, w)->weight, slice);
-	if (t < NEVER - job->start && job->start + t < at)
-		at = job->start + t;
 	return at;
 }
 

@@ -235,6 +235,15 @@ static const struct step yield_order[] = {
 	{ }
 };
 
+/* A deadline job fetched ahead, behind what runs, is still better than that. */
+static const struct step preempt_behind[] = {
+	BATCH(0, 0, 1), DEADLINE(1, 1, 1000, 10000),
+	READY(0, 0, 0, 50000), READY(0, 1, 0, 50000), PICK(0, 0), PICK(0, 1), PREEMPT(100, 0),
+	READY(200, 2, 1, 500), PICK(200, 2), PREEMPT(200, 1), YIELD(300, 0, 300), YIELD(300, 1, 0), YIELD(300, 2, 0),
+	PICK(300, 2), PICK(300, 0), PICK(300, 1), PREEMPT(300, 0),
+	{ }
+};
+
 /* Charges of both runs are kept: after the yield the tenant is behind by what it used, not by what was predicted. */
 static const struct step yield_charge[] = {
 	BATCH(0, 0, 1), BATCH(1, 1, 1),
@@ -282,7 +291,7 @@ static const struct step late_clock[] = {
 const struct scenario arb_scenarios[] = {
 	S(fifo), S(cancel), S(weights), S(weights_ahead), S(mispredicted), S(more_queues), S(idle_lift), S(newcomer),
 	S(interactive_first), S(burst), S(no_grudge), S(edf), S(throttle), S(overrun), S(wakeup), S(standstill),
-	S(admission), S(reservation), S(bad_queues), S(preempt_class), S(preempt_spent), S(preempt_slice),
+	S(admission), S(reservation), S(bad_queues), S(preempt_class), S(preempt_spent), S(preempt_slice), S(preempt_behind),
 	S(yield_order), S(yield_charge), S(misses), S(entitlement), S(entitlement_owed), S(late_clock),
 	{ }
 };
