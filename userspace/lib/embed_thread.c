@@ -2,7 +2,6 @@
 /* The executor of an instance as a thread of this process: the daemon's loop, the daemon's backends. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include "embed.h"
 #include "../executor/backend.h"
 
@@ -14,6 +13,7 @@ struct embed_thread {
 	pthread_t thread;
 	int stop;
 	bool done, replaced;		/* under the instance's lock */
+	struct embed_event event;	/* done */
 };
 
 static void thread_free(struct embed_thread *t)
@@ -31,6 +31,7 @@ static void *thread_main(void *arg)
 	dseek_exec_run(t->exec, t->backend, t->state, &t->stop);
 	embed_lock(t->inst);
 	t->done = true;
+	embed_wake(t->inst, &t->event);
 	if (t->replaced) {
 		struct embed_instance *inst = t->inst;
 
@@ -112,10 +113,9 @@ err_free:
 
 void embed_thread_stop(struct embed_instance *inst)
 {
+	uint64_t until = dseek_now() + inst->params.grace_ns;
 	struct embed_thread *t;
 	struct embed_exec *exec;
-	struct timespec ts;
-	uint64_t until;
 
 	embed_lock(inst);
 	t = inst->thread;
@@ -127,23 +127,17 @@ void embed_thread_stop(struct embed_instance *inst)
 	exec = container_of(t->exec, struct embed_exec, base);
 	__atomic_store_n(&exec->control.detach, 1, __ATOMIC_RELAXED);
 	embed_wake(inst, &exec->event);
-	embed_unlock(inst);
-	until = dseek_now() + inst->params.grace_ns;
-	ts.tv_sec = until / 1000000000u;
-	ts.tv_nsec = until % 1000000000u;
-	if (pthread_clockjoin_np(t->thread, NULL, CLOCK_MONOTONIC, &ts) == 0) {
-		thread_free(t);
-		return;
+	while (!t->done && embed_sleep(inst, &t->event, until))
+		;
+	if (!t->done) {
+		t->replaced = true;
+		inst->hung++;
+		embed_exec_lose(exec, dseek_now());
+		t = NULL;
 	}
-	embed_lock(inst);
-	if (t->done) {
-		embed_unlock(inst);
+	embed_unlock(inst);
+	if (t) {
 		pthread_join(t->thread, NULL);
 		thread_free(t);
-		return;
 	}
-	t->replaced = true;
-	inst->hung++;
-	embed_exec_lose(exec, dseek_now());
-	embed_unlock(inst);
 }

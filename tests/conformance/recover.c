@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+/* The executor goes away; another comes, or none. */
+#include <unistd.h>
+#include "suite.h"
+
+static void lost_with_jobs(void)
+{
+	struct dseek_queue *a, *b, *c;
+	struct dseek_program *prog;
+	struct dseek_job job;
+	uint32_t tags[4], i, tag;
+	uint64_t plain, again, waiting;
+	struct manual m;
+
+	manual_open(&m, 4, NULL);
+	prog = program_spin(m.dev, 1, 10);
+	a = queue_fair(m.dev, m.engine, DSEEK_CLASS_BATCH, 1);
+	b = queue_fair(m.dev, m.engine, DSEEK_CLASS_BATCH, 1);
+	c = queue_fair(m.dev, m.engine, DSEEK_CLASS_BATCH, 1);
+	plain = submit_program(a, prog);
+	job = (struct dseek_job) { .program = prog, .flags = DSEEK_JOB_IDEMPOTENT };
+	again = submit_one(b, &job);
+	CHECK_EQ(manual_fetch(&m, tags, 4, 1000), 2);
+	/* One of them has been yielded before: it starts again all the same. */
+	for (i = 0; i < 2; i++)
+		if (dseek_exec_job(m.exec, tags[i])->flags & DRM_DSEEK_JOB_IDEMPOTENT)
+			manual_yield(&m, tags[i], 5, 1000);
+	tag = manual_fetch_one(&m);
+	CHECK_EQ(dseek_exec_job(m.exec, tag)->cursor, 5);
+	waiting = submit_program(c, prog);
+	dseek_exec_detach(m.exec);
+	CHECK_EQ(wait_for(a, plain).error, -ECANCELED);
+	CHECK_EQ(dseek_wait(b, again, 0, NULL), -ETIME);
+	CHECK_EQ(dseek_wait(c, waiting, 0, NULL), -ETIME);
+	manual_attach(&m);
+	CHECK_EQ(manual_fetch(&m, tags, 4, 1000), 2);
+	for (i = 0; i < 2; i++) {
+		CHECK_EQ(dseek_exec_job(m.exec, tags[i])->cursor, 0);
+		manual_done(&m, tags[i], 0, 1000);
+	}
+	CHECK_OK(wait_for(b, again).error);
+	CHECK_OK(wait_for(c, waiting).error);
+	dseek_queue_destroy(a);
+	dseek_queue_destroy(b);
+	dseek_queue_destroy(c);
+	dseek_program_destroy(prog);
+	manual_close(&m);
+}
+
+static void nobody_comes_back(void)
+{
+	struct dseek_program *prog;
+	struct dseek_queue *queue;
+	struct dseek_job job;
+	struct manual m;
+	uint64_t seqno;
+
+	manual_open(&m, 1, "recovery_ms=100");
+	prog = program_nop(m.dev);
+	queue = queue_fair(m.dev, m.engine, DSEEK_CLASS_BATCH, 1);
+	submit_program(queue, prog);
+	dseek_exec_detach(m.exec);
+	CHECK_EQ(wait_for(queue, 1).error, -ESHUTDOWN);
+	job = (struct dseek_job) { .program = prog };
+	CHECK_EQ(dseek_submit(queue, &job, 1, &seqno, NULL), -ESHUTDOWN);
+	/* Whoever comes late still finds the queue. */
+	manual_attach(&m);
+	submit_program(queue, prog);
+	manual_done(&m, manual_fetch_one(&m), 0, 1000);
+	CHECK_OK(wait_for(queue, 2).error);
+	dseek_queue_destroy(queue);
+	dseek_program_destroy(prog);
+	manual_close(&m);
+}
+
+static void hang_is_lost(void)
+{
+	struct drm_dseek_next next = { 0 };
+	struct dseek_program *prog;
+	struct dseek_queue *queue;
+	struct dseek_job job;
+	struct manual m;
+
+	if (!on_embed())
+		skip("the grace period of the module isn't the caller's to set");
+	manual_open(&m, 1, "grace_ms=50");
+	prog = program_nop(m.dev);
+	queue = queue_fair(m.dev, m.engine, DSEEK_CLASS_BATCH, 1);
+	job = (struct dseek_job) { .program = prog, .limit_ns = 20000000, .flags = DSEEK_JOB_IDEMPOTENT };
+	submit_one(queue, &job);
+	submit_program(queue, prog);
+	manual_fetch_one(&m);
+	/* Asked to stop, it doesn't: it is over, and not tried again. */
+	CHECK_EQ(wait_for(queue, 1).error, -ETIMEDOUT);
+	CHECK_EQ(dseek_exec_next(m.exec, &next), -ESTALE);
+	dseek_exec_detach(m.exec);
+	manual_attach(&m);
+	manual_done(&m, manual_fetch_one(&m), 0, 1000);
+	CHECK_OK(wait_for(queue, 2).error);
+	dseek_queue_destroy(queue);
+	dseek_program_destroy(prog);
+	manual_close(&m);
+}
+
+static void hung_thread_is_replaced(void)
+{
+	struct dseek_engine_info info;
+	struct dseek_device *dev;
+	struct dseek_program *prog, *hang;
+	struct dseek_queue *queue;
+	struct dseek_job job;
+
+	if (!on_embed())
+		skip("a daemon that hangs is its supervisor's to replace");
+	dev = device_open("engine=fault,grace_ms=50,hang_ms=600");
+	prog = program_nop(dev);
+	hang = program_spin(dev, 9998001, 1);
+	queue = queue_fair(dev, any_engine(dev), DSEEK_CLASS_BATCH, 1);
+	job = (struct dseek_job) { .program = hang, .limit_ns = 20000000 };
+	submit_one(queue, &job);
+	submit_program(queue, prog);
+	CHECK_EQ(wait_for(queue, 1).error, -ETIMEDOUT);
+	CHECK_OK(wait_for(queue, 2).error);
+	CHECK_OK(dseek_engine_find(dev, NULL, &info));
+	CHECK_EQ(info.generation, 2);
+	usleep(800000);	/* the first comes back to find itself replaced */
+	CHECK_OK(wait_for(queue, submit_program(queue, prog)).error);
+	dseek_queue_destroy(queue);
+	dseek_program_destroy(prog);
+	dseek_program_destroy(hang);
+	dseek_close(dev);
+}
+
+const struct test recover_tests[] = {
+	{ "executor lost: idempotent jobs run again, others fault", lost_with_jobs },
+	{ "nobody comes back in time", nobody_comes_back },
+	{ "an executor that doesn't obey is lost", hang_is_lost },
+	{ "embedded: a thread that hangs is replaced", hung_thread_is_replaced },
+	{ NULL },
+};
