@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Against outputs of another engine (llama.cpp), where they are to be had:
+ *	$DSEEK_MODELS, or ../shared/models beside the source tree: tiny Mixtral models, their logits and greedy tokens
+ *	the cache folder: SmolLM2, whose greedy tokens are in data/smollm2-greedy.json
+ */
+#include "../../userspace/model/model.h"
+
+#include <cjson/cJSON.h>
+#include <dseek.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int failures, number;
+
+static void result(int ok, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void result(int ok, const char *fmt, ...)
+{
+	va_list ap;
+
+	printf("%sok %d ", ok ? "" : "not ", ++number);
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+	fflush(stdout);
+	failures += !ok;
+}
+
+static char *read_file(const char *path, size_t *ret_size)
+{
+	FILE *f = fopen(path, "rb");
+	char *data = NULL;
+	long size = -1;
+
+	if (f && !fseek(f, 0, SEEK_END) && (size = ftell(f)) >= 0 && !fseek(f, 0, SEEK_SET) && (data = malloc(size + 1))) {
+		if (fread(data, 1, size, f) != (size_t)size)
+			size = 0;
+		data[size] = 0;
+		*ret_size = size;
+	}
+	if (f)
+		fclose(f);
+	return data;
+}
+
+static int32_t *ints(const cJSON *array, uint32_t *ret_n)
+{
+	uint32_t n = cJSON_GetArraySize(array), i = 0;
+	int32_t *out = malloc((n + 1) * sizeof(*out));
+	const cJSON *item;
+
+	cJSON_ArrayForEach(item, array)
+		out[i++] = item->valueint;
+	*ret_n = n;
+	return out;
+}
+
+static struct dseek_device *dev;
+static struct dsk_model *model;
+static struct dsk_session *session;
+static char err[512];
+
+static int open_all(const char *path, struct dsk_session_params params)
+{
+	params.sched_class = DSEEK_CLASS_BATCH;
+	if (dsk_model_open(path, &model, err, sizeof(err)) || dsk_model_load(model, dev, NULL, err, sizeof(err)) ||
+	    dsk_session_create(model, &params, &session, err, sizeof(err))) {
+		result(0, "%s: %s", path, err);
+		return 0;
+	}
+	return 1;
+}
+
+static void close_all(void)
+{
+	dsk_session_destroy(session);
+	dsk_model_close(model);
+	session = NULL;
+	model = NULL;
+}
+
+struct compare {
+	const float *want;
+	uint32_t n_vocab, rows, agree;
+	double worst, kl;
+};
+
+static int row(void *arg, uint32_t token, const float *logits)
+{
+	struct compare *c = arg;
+	const float *want = c->want + (uint64_t)token * c->n_vocab;
+	uint32_t best_w = 0, best_l = 0;
+	double sum_w = 0, sum_l = 0;
+
+	for (uint32_t i = 0; i < c->n_vocab; i++) {
+		double d = fabs(want[i] - logits[i]);
+
+		if (!(d <= c->worst))
+			c->worst = d;
+		best_w = want[i] > want[best_w] ? i : best_w;
+		best_l = logits[i] > logits[best_l] ? i : best_l;
+	}
+	for (uint32_t i = 0; i < c->n_vocab; i++) {
+		sum_w += exp(want[i] - want[best_w]);
+		sum_l += exp(logits[i] - logits[best_l]);
+	}
+	for (uint32_t i = 0; i < c->n_vocab; i++)
+		c->kl += exp(want[i] - want[best_w]) / sum_w *
+			 (want[i] - want[best_w] - log(sum_w) - (logits[i] - logits[best_l] - log(sum_l)));
+	c->agree += best_w == best_l;
+	c->rows++;
+	return 0;
+}
+
+/* How many of @ids come out greedily after @prompt, up to the first step whose margin is below @tie. */
+static uint32_t greedy(const int32_t *prompt, uint32_t n_prompt, const int32_t *ids, const double *margin, uint32_t n,
+		       double tie, uint32_t *ret_want)
+{
+	uint32_t good = 0;
+
+	dsk_session_rewind(session, 0);
+	if (dsk_session_eval(session, prompt, n_prompt))
+		return 0;
+	for (*ret_want = 0; *ret_want < n && margin[*ret_want] >= tie; ++*ret_want)
+		;
+	while (good < *ret_want && dsk_session_best(session) == ids[good]) {
+		if (good + 1 < *ret_want && dsk_session_eval(session, &ids[good], 1))
+			break;
+		good++;
+	}
+	return good;
+}
+
+static double *margins(const cJSON *array)
+{
+	double *out = malloc((cJSON_GetArraySize(array) + 1) * sizeof(*out));
+	const cJSON *item;
+	int i = 0;
+
+	cJSON_ArrayForEach(item, array)
+		out[i++] = item->valuedouble;
+	return out;
+}
+
+static void mixtral(const char *dir, const char *file, const char *ref, bool precise, double most)
+{
+	char path[1024];
+	size_t size, ref_size;
+	char *text, *logits;
+	cJSON *json, *s;
+	struct compare all = {};
+	uint32_t good_sequences = 0, sequences = 0;
+
+	snprintf(path, sizeof(path), "%s/ref/%s.json", dir, ref);
+	text = read_file(path, &size);
+	snprintf(path, sizeof(path), "%s/ref/%s.f32", dir, ref);
+	logits = read_file(path, &ref_size);
+	snprintf(path, sizeof(path), "%s/%s", dir, file);
+	json = text ? cJSON_Parse(text) : NULL;
+	if (!json || !logits || access(path, R_OK)) {
+		printf("ok %d %s # SKIP it or its reference is not in %s\n", ++number, file, dir);
+		goto out;
+	}
+	if (!open_all(path, (struct dsk_session_params){ .precise = precise, .n_ctx = 512, .logit_rows = 64 }))
+		goto out;
+	all.n_vocab = dsk_model_shape(model)->n_vocab;
+	cJSON_ArrayForEach(s, cJSON_GetObjectItem(json, "sequences")) {
+		uint32_t n, n_greedy, want;
+		int32_t *tokens = ints(cJSON_GetObjectItem(s, "tokens"), &n);
+		int32_t *ids = ints(cJSON_GetObjectItem(s, "greedy"), &n_greedy);
+		double *m = margins(cJSON_GetObjectItem(s, "greedy_margin"));
+
+		all.want = (float *)logits + cJSON_GetObjectItem(s, "offset_floats")->valueint;
+		dsk_session_rewind(session, 0);
+		if (dsk_session_eval_all(session, tokens, n, row, &all))
+			result(0, "%s: %s", file, dsk_session_error(session));
+		sequences++;
+		good_sequences += !precise || greedy(tokens, n, ids, m, n_greedy, 1e-4, &want) == want;
+		free(tokens);
+		free(ids);
+		free(m);
+	}
+	if (precise)
+		result(all.rows && all.worst <= most, "%s precise: largest difference %.2g of %u tokens (at most %g)", file,
+		       all.worst, all.rows, most);
+	result(all.rows && all.kl / all.rows <= 1e-2, "%s %s: KL %.2g (at most 0.01)", file, precise ? "precise" : "fast",
+	       all.kl / all.rows);
+	result(all.rows && all.agree >= 0.96 * all.rows, "%s %s: top-1 %.2f %% (at least 96)", file,
+	       precise ? "precise" : "fast", 100.0 * all.agree / all.rows);
+	if (precise)
+		result(good_sequences == sequences, "%s precise: %u of %u greedy sequences equal", file, good_sequences, sequences);
+out:
+	close_all();
+	cJSON_Delete(json);
+	free(text);
+	free(logits);
+}
+
+static void smollm2(void)
+{
+	const char *source = getenv("DSEEK_SOURCE"), *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+	char path[1024], data[1024];
+	cJSON *json, *g;
+	size_t size;
+	char *text;
+
+	if (cache && *cache)
+		snprintf(path, sizeof(path), "%s/dseek/SmolLM2-135M-Instruct.Q4_1.gguf", cache);
+	else
+		snprintf(path, sizeof(path), "%s/.cache/dseek/SmolLM2-135M-Instruct.Q4_1.gguf", home ? home : "");
+	if (access(path, R_OK)) {
+		printf("ok %d SmolLM2 # SKIP it is not at %s (tools/fetch-model)\n", ++number, path);
+		return;
+	}
+	snprintf(data, sizeof(data), "%s/tests/model/data/smollm2-greedy.json", source ? source : ".");
+	text = read_file(data, &size);
+	json = text ? cJSON_Parse(text) : NULL;
+	if (!json) {
+		result(0, "%s can't be read", data);
+	} else if (open_all(path, (struct dsk_session_params){ .precise = true, .n_ctx = 512 })) {
+		cJSON_ArrayForEach(g, cJSON_GetObjectItem(json, "greedy")) {
+			uint32_t n_prompt, n, want = 0, good;
+			int32_t *prompt = ints(cJSON_GetObjectItem(g, "prompt_ids"), &n_prompt);
+			int32_t *ids = ints(cJSON_GetObjectItem(g, "ids"), &n);
+			double *m = margins(cJSON_GetObjectItem(g, "margin"));
+
+			good = greedy(prompt, n_prompt, ids, m, n, 0.02, &want);
+			result(want && good == want, "SmolLM2 precise: %u of %u greedy tokens equal (of %u, up to the first near-tie)",
+			       good, want, n);
+			free(prompt);
+			free(ids);
+			free(m);
+		}
+	}
+	close_all();
+	cJSON_Delete(json);
+	free(text);
+}
+
+int main(void)
+{
+	const char *dir = getenv("DSEEK_MODELS"), *source = getenv("DSEEK_SOURCE");
+	char beside[1024];
+
+	if (dseek_open("embed:reference", NULL, &dev)) {
+		printf("Bail out! %s\n", dseek_strerror_detail());
+		return 1;
+	}
+	snprintf(beside, sizeof(beside), "%s/../shared/models", source ? source : ".");
+	if (!dir || !*dir)
+		dir = beside;
+	mixtral(dir, "tiny-mixtral-f32.gguf", "tiny-mixtral-f32", true, 1e-4);
+	mixtral(dir, "tiny-mixtral-q8_0.gguf", "tiny-mixtral-q8_0-as-f32", true, 1e-4);
+	mixtral(dir, "tiny-mixtral-q4_0.gguf", "tiny-mixtral-q4_0-as-f32", true, 1e-4);
+	mixtral(dir, "tiny-mixtral-f32.gguf", "tiny-mixtral-f32", false, 0);
+	mixtral(dir, "tiny-mixtral-q8_0.gguf", "tiny-mixtral-q8_0-as-f32", false, 0);
+	mixtral(dir, "tiny-mixtral-q4_0.gguf", "tiny-mixtral-q4_0-as-f32", false, 0);
+	smollm2();
+	dseek_close(dev);
+	printf("1..%d\n", number);
+	return failures != 0;
+}
