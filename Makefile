@@ -86,7 +86,7 @@ endef
 $(foreach p,$(programs),$(eval $(call program-rule,bin/$(p),$(p))))
 $(foreach p,$(tests) $(check-programs) $(benches),$(eval $(call program-rule,$(p),$(p))))
 
--include $(shell find $(O) -name '*.d' 2>/dev/null)
+-include $(shell find $(addprefix $(O)/,kmod userspace tests tools kernels) -name '*.d' -type f 2>/dev/null)
 
 # --- tests
 

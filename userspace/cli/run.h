@@ -72,7 +72,7 @@ struct run_event {
 
 struct run_stats {
 	struct dseek_queue_stats queue;	/* since the start */
-	uint64_t refused;		/* deadline: steps not admitted */
+	uint64_t refused;		/* deadline: steps not admitted, which then ran without a deadline */
 	uint64_t late;			/* deadline: steps that ended after the period they belong to */
 	uint64_t budget_ns, period_ns;	/* deadline: as used */
 	uint64_t step_ns;		/* measured before the start */
@@ -101,10 +101,10 @@ struct run_work_ops {
 	void (*stream_close)(void *stream);
 	int (*stream_stats)(void *stream, struct dseek_queue_stats *ret_stats);
 	/*
-	 * One step, due at the end of the queue's period. 0 and its text in @text (NUL-terminated, may be ""); 1: the text is
+	 * One step, due at @due_ns (0: no deadline). 0 and its text in @text (NUL-terminated, may be ""); 1: the text is
 	 * complete, another begins; -ETIME: not admitted, nothing done; else -errno and a sentence.
 	 */
-	int (*step)(void *stream, char *text, size_t text_size, char *err, size_t err_size);
+	int (*step)(void *stream, uint64_t due_ns, char *text, size_t text_size, char *err, size_t err_size);
 };
 
 extern const struct run_work_ops run_work_spin, run_work_text;

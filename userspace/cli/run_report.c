@@ -128,7 +128,7 @@ void run_report_table(const struct run_report *report, FILE *to)
 		print_ms(to, 8, percentile(t, 50));
 		print_ms(to, 8, percentile(t, 99));
 		if (deadline)
-			fprintf(to, " %7llu", (unsigned long long)(t->stats.late + t->stats.refused));
+			fprintf(to, " %7llu", (unsigned long long)t->stats.late);
 		else
 			fprintf(to, " %7s", "-");
 		fprintf(to, " %5.1f %% %6.1f %% %9llu %9.2f\n", percent_of(q->engine_ns, report->busy_ns),

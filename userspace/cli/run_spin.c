@@ -19,7 +19,7 @@ struct spin {
 struct spin_stream {
 	struct spin *spin;
 	struct dseek_queue *queue;
-	uint64_t due_ns, steps;
+	uint64_t steps;
 };
 
 static int spin_program(uint64_t us, void **ret_blob, size_t *ret_size)
@@ -84,7 +84,6 @@ static int spin_stream_open(void *work, const struct dseek_queue_params *queue, 
 	if (!s)
 		return -ENOMEM;
 	s->spin = work;
-	s->due_ns = queue->period_ns ? s->spin->params->spec->period_ns : 0;
 	r = dseek_queue_create(s->spin->params->dev, queue, &s->queue);
 	if (r) {
 		snprintf(err, err_size, "no queue: %s", dseek_strerror_detail());
@@ -110,10 +109,10 @@ static int spin_stats(void *stream, struct dseek_queue_stats *ret_stats)
 	return dseek_queue_stats(s->queue, ret_stats);
 }
 
-static int spin_job(struct spin_stream *s, uint64_t *ret_ns, char *err, size_t err_size)
+static int spin_job(struct spin_stream *s, uint64_t due_ns, uint64_t *ret_ns, char *err, size_t err_size)
 {
 	const struct dseek_job job = { .program = s->spin->program, .flags = DSEEK_JOB_IDEMPOTENT,
-				       .deadline_ns = s->due_ns ? cli_now_ns() + s->due_ns : 0 };
+				       .deadline_ns = due_ns };
 	struct dseek_job_result result;
 	uint64_t seqno;
 	int r;
@@ -150,7 +149,7 @@ static int spin_measure(void *work, uint64_t *ret_step_ns, char *err, size_t err
 
 	r = spin_stream_open(w, &params, 0, &stream, err, err_size);
 	for (i = 0; i < MEASURE_JOBS && !r; i++) {
-		r = spin_job(stream, &ns, err, err_size);
+		r = spin_job(stream, 0, &ns, err, err_size);
 		if (!r && ns < least)
 			least = ns;
 	}
@@ -161,7 +160,7 @@ static int spin_measure(void *work, uint64_t *ret_step_ns, char *err, size_t err
 	return r;
 }
 
-static int spin_step(void *stream, char *text, size_t text_size, char *err, size_t err_size)
+static int spin_step(void *stream, uint64_t due_ns, char *text, size_t text_size, char *err, size_t err_size)
 {
 	struct spin_stream *s = stream;
 	int r;
@@ -171,7 +170,7 @@ static int spin_step(void *stream, char *text, size_t text_size, char *err, size
 		return 1;
 	}
 	text[0] = '\0';
-	r = spin_job(s, NULL, err, err_size);
+	r = spin_job(s, due_ns, NULL, err, err_size);
 	s->steps += !r;
 	return r;
 }

@@ -97,7 +97,7 @@ static int session_create(struct text *t, const struct dseek_queue_params *queue
 	const struct dsk_session_params params = {
 		.dev = t->params->dev, .engine = t->params->engine->name,
 		.sched_class = queue->sched_class, .weight = queue->weight,
-		.budget_ns = queue->budget_ns, .period_ns = queue->period_ns, .token_deadline_ns = queue->period_ns ? t->params->spec->period_ns : 0,
+		.budget_ns = queue->budget_ns, .period_ns = queue->period_ns,
 		.n_ctx = CONTEXT, .chunk = 64,
 	};
 
@@ -179,17 +179,19 @@ static int text_end(struct text_stream *s)
 }
 
 /* Run what isn't in the context yet, the prompt or the last token; draw the next; its text is the step's. */
-static int text_step(void *stream, char *text, size_t text_size, char *err, size_t err_size)
+static int text_step(void *stream, uint64_t due_ns, char *text, size_t text_size, char *err, size_t err_size)
 {
 	struct text_stream *s = stream;
 	struct text *t = s->text;
 	int prompt = !dsk_session_n_past(s->session);
+	uint64_t now = cli_now_ns();
 	struct gguf_str piece;
 	int32_t id;
 	int r;
 
 	if (s->tokens && (s->tokens == t->params->spec->tokens || dsk_session_n_past(s->session) == CONTEXT))
 		return text_end(s);
+	dsk_session_set_deadline(s->session, !due_ns ? 0 : due_ns > now ? due_ns - now : 1);
 	r = dsk_session_eval(s->session, prompt ? t->prompt : &s->next, prompt ? t->n_prompt : 1);
 	if (r) {
 		snprintf(err, err_size, "%s", dsk_session_error(s->session));

@@ -175,10 +175,11 @@ static void *stream_run(void *arg)
 				break;
 			release += period;
 		}
-		r = w->ops->step(s->stream, text, sizeof(text), err, sizeof(err));
+		r = w->ops->step(s->stream, period ? release : 0, text, sizeof(text), err, sizeof(err));
 		if (r == -ETIME && period) {
+			/* nobody promises it in time: then as soon as the reserved budget allows */
 			s->refused++;
-			continue;
+			r = w->ops->step(s->stream, 0, text, sizeof(text), err, sizeof(err));
 		}
 		if (r < 0) {
 			fail(w, r, "%s", err[0] ? err : strerror(-r));

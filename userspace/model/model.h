@@ -71,7 +71,7 @@ struct dsk_session_params {
 	uint32_t sched_class;		/* enum dseek_class */
 	uint32_t weight;		/* interactive and batch; 0: 1 */
 	uint64_t budget_ns, period_ns;	/* deadline */
-	uint64_t token_deadline_ns;	/* each decode job is due so long after it is submitted, 0: no deadline */
+	uint64_t token_deadline_ns;	/* each decode job is due so long after it is submitted, 0: no deadline; changeable */
 	uint32_t n_ctx;			/* tokens of the context; 0: the model's, at most 4096 */
 	uint32_t chunk;			/* tokens of one prefill job, 1..4096; 0: 256 */
 	uint32_t logit_rows;		/* tokens of one job whose logits may be asked for; 0: 1 */
@@ -106,6 +106,8 @@ uint32_t dsk_session_n_past(const struct dsk_session *session);		/* tokens in th
 uint32_t dsk_session_n_ctx(const struct dsk_session *session);
 int dsk_session_rewind(struct dsk_session *session, uint32_t n_past);	/* forget all but the first; -EINVAL: it has fewer */
 void dsk_session_set_window(struct dsk_session *session, uint32_t window);	/* a parameter of the jobs: no new program */
+
+void dsk_session_set_deadline(struct dsk_session *session, uint64_t token_deadline_ns);	/* of decode jobs from now on */
 
 struct dsk_model *dsk_session_model(const struct dsk_session *session);
 const struct dseek_job_result *dsk_session_last_job(const struct dsk_session *session);	/* times, preemptions */

@@ -331,6 +331,11 @@ void dsk_session_set_window(struct dsk_session *s, uint32_t window)
 	s->params.window = window < INT32_MAX ? window : INT32_MAX;
 }
 
+void dsk_session_set_deadline(struct dsk_session *s, uint64_t token_deadline_ns)
+{
+	s->params.token_deadline_ns = token_deadline_ns;
+}
+
 struct dsk_model *dsk_session_model(const struct dsk_session *s)
 {
 	return s->model;
