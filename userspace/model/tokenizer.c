@@ -117,6 +117,9 @@ static int load_ids(struct tokenizer *t, char *err, size_t err_size)
 		r = load_bool(t, "tokenizer.ggml.add_space_prefix", &t->add_space_prefix, err, err_size);
 	if (r)
 		return r;
+	for (uint32_t i = 0; i < t->n_vocab && t->unknown < 0; i++)
+		if (t->types[i] == TOKEN_UNKNOWN)
+			t->unknown = (int32_t)i;
 	if (t->eos >= 0)
 		t->ends[t->eos] = true;
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
