@@ -7,6 +7,7 @@
 #include "../selftests/dseek/dseek_test.h"
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 static uint64_t seed;
@@ -216,13 +217,22 @@ static void noise(int fd)
 	count(call(fd, _IOC(rnd(4), letters[rnd(5)], rnd(3) ? DRM_COMMAND_BASE + rnd(16) : rnd(8), size), rnd(8) ? (void *)arg : (void *)(uintptr_t)any_pointer()));
 }
 
+static void nothing(int sig)
+{
+}
+
 static void fuzz(int kind, uint64_t until)
 {
+	/* a wait whose deadline was spoiled has no end of its own */
+	struct itimerval again = { { 0, 20000 }, { 0, 20000 } };
+	struct sigaction sa = { .sa_handler = nothing };
 	int fd = -1, exec = -1;
 	uint32_t engine = 0;
 	struct drm_dseek_engine_info info;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &again, NULL);
 	while (now_ns() < until) {
 		if (fd < 0 || !rnd(4000)) {
 			close(fd);

@@ -211,8 +211,10 @@ int main(void)
 	if (pipe(to_exec) || pipe(to_me))
 		return 1;
 	pid = fork();
-	if (!pid)
+	if (!pid) {
+		close(to_exec[1]);	/* so that it sees the end */
 		executor(to_me[1], to_exec[0]);
+	}
 	if (read(to_me[0], &error, sizeof(error)) < 0 || error || read(to_me[0], &engine, sizeof(engine)) < 0)
 		return check(0, "the executor attaches"), 1;
 	fd = open_node();

@@ -74,7 +74,7 @@ TEST_F(bo, create_refusals)
 	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_BO_CREATE, c, numa_node = -2);
 	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_BO_CREATE, c, numa_node = 100000);
 	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_BO_CREATE, c, size = UINT64_MAX);
-	REFUSE(EDQUOT, self->fd, DRM_IOCTL_DSEEK_BO_CREATE, c, size = 1ULL << 50);
+	REFUSE(EDQUOT, self->fd, DRM_IOCTL_DSEEK_BO_CREATE, c, size = 1ULL << 40);
 	EXPECT_EQ(-EFAULT, call(self->fd, DRM_IOCTL_DSEEK_BO_CREATE, NULL));
 	EXPECT_EQ(0, tenant_info(self->fd).pinned_bytes);
 }

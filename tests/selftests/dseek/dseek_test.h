@@ -223,7 +223,6 @@ enum script_op {
 	SCRIPT_HOLD,		/* keep until exec_release() */
 	SCRIPT_YIELD,		/* yield arg times, then complete */
 	SCRIPT_BUSY,		/* keep for arg us, account arg us, then complete */
-	SCRIPT_ACCOUNT,		/* complete at once, account arg us of engine time */
 };
 
 struct script {
@@ -333,9 +332,6 @@ static inline int script_step(struct test_exec *e, uint32_t tag, uint64_t start_
 	case SCRIPT_BUSY:
 		if (c->engine_ns < s.arg * 1000ULL)
 			return 0;
-		c->engine_ns = s.arg * 1000ULL;
-		return 1;
-	case SCRIPT_ACCOUNT:
 		c->engine_ns = s.arg * 1000ULL;
 		return 1;
 	default:

@@ -105,7 +105,7 @@ TEST_F(queue, destroy_refusals)
 
 TEST_F(queue, counters)
 {
-	struct script good = { SCRIPT_ACCOUNT, 1500 }, bad = { SCRIPT_DONE, EIO };
+	struct script good = { SCRIPT_BUSY, 1500 }, bad = { SCRIPT_DONE, EIO };
 	struct drm_dseek_job jobs[3] = { { 0 } };
 	struct drm_dseek_queue_query q = { 0 };
 	uint64_t seqno;
