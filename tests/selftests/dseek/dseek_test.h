@@ -222,7 +222,7 @@ enum script_op {
 	SCRIPT_DONE,		/* complete with error -arg */
 	SCRIPT_HOLD,		/* keep until exec_release() */
 	SCRIPT_YIELD,		/* yield arg times, then complete */
-	SCRIPT_BUSY,		/* keep for arg us, account arg us, then complete */
+	SCRIPT_BUSY,		/* keep for arg us, then complete */
 };
 
 struct script {
@@ -330,10 +330,7 @@ static inline int script_step(struct test_exec *e, uint32_t tag, uint64_t start_
 		}
 		return 1;
 	case SCRIPT_BUSY:
-		if (c->engine_ns < s.arg * 1000ULL)
-			return 0;
-		c->engine_ns = s.arg * 1000ULL;
-		return 1;
+		return c->engine_ns >= s.arg * 1000ULL;
 	default:
 		c->error = -(int)s.arg;
 		return 1;
@@ -378,10 +375,9 @@ static inline void *exec_thread(void *arg)
 			if (done[n_done].outcome == DRM_DSEEK_OUTCOME_YIELD)
 				yielded = 1;
 			n_done++;
+			since[n_done] = now_ns();	/* one engine: the next starts when this one ends */
 		}
 		n_held -= n_done;
-		if (n_done)
-			since[n_done] = now_ns();	/* one engine: the next starts when this one ends */
 		memmove(held, held + n_done, n_held * sizeof(held[0]));
 		memmove(since, since + n_done, n_held * sizeof(since[0]));
 	}
