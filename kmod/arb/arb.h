@@ -57,7 +57,7 @@
  * share if both have work, else to the one that has; inside a class by tenant weight. If no fair class has
  * work, deadline tenants get all, in proportion. A tenant that was served sooner than the fluid and is
  * idle counts as having work until the fluid has caught up with it. So the entitlements of all
- * tenants sum to what all have used, and used / entitled is 1 for everybody in an ideal run.
+ * tenants sum to what all have used, and used / entitled is 1 in an ideal run for all that want all they can get.
  */
 #ifndef DSEEK_ARB_H
 #define DSEEK_ARB_H
@@ -222,6 +222,8 @@ struct arb_engine {
 	s64 balance, balance_ahead;	/* interactive against batch, ns * 1000 */
 	u64 batch_since;		/* when batch last came to have work */
 	struct arb_fluid fluid[ARB_CLASS_COUNT];
+	u64 fluid_ahead_ns;		/* handed out of what runs, before it is measured */
+	u64 fluid_debt_ns;		/* handed out beyond what was measured then */
 };
 
 /* -EINVAL: a parameter out of range. NULL: the defaults. */

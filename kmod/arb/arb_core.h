@@ -81,6 +81,7 @@ void arb_fluid_leave(struct arb_member *member);
 void arb_fluid_drop(struct arb_member *member);
 void arb_fluid_rate(struct arb_member *member, u32 rate);
 void arb_fluid_fold(struct arb_member *member);
-void arb_fluid_supply(struct arb_engine *engine, u64 ns);
+void arb_fluid_elapse(struct arb_engine *engine);
+void arb_fluid_supply(struct arb_engine *engine, const struct arb_job *job, u64 used_ns);
 
 #endif /* DSEEK_ARB_CORE_H */

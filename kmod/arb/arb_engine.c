@@ -125,8 +125,10 @@ static void queue_wake(struct arb_queue *queue, u64 now_ns)
 
 	if (!engine->working[queue->class]++ && queue->class == ARB_CLASS_BATCH)
 		engine->batch_since = now_ns;
-	if (!member->working++)
+	if (!member->working++) {
+		arb_fluid_elapse(engine);
 		arb_fluid_join(member);
+	}
 	if (queue->class == ARB_CLASS_DEADLINE)
 		arb_server_wake(queue, now_ns);
 	else
@@ -244,16 +246,16 @@ static u64 job_settle(struct arb_job *job, u64 used_ns, u64 now_ns)
 	u64 used = arb_min(used_ns, ARB_USED_MAX_NS);
 	struct arb_list *next = job->in_engine.next;
 
-	if (engine->running.next == &job->in_engine && next != &engine->running)
-		arb_container_of(next, struct arb_job, in_engine)->start_ns = now_ns;
-	arb_list_del(&job->in_engine);
-	arb_list_del(&job->in_queue);
 	job->used_ns += used;
 	queue->used_ns += used;
 	queue->share->used_ns += used;
 	engine->used_ns += used;
 	arb_queue_member(queue)->used_ns += used;
-	arb_fluid_supply(engine, used);
+	arb_fluid_supply(engine, job, used);
+	if (engine->running.next == &job->in_engine && next != &engine->running)
+		arb_container_of(next, struct arb_job, in_engine)->start_ns = now_ns;
+	arb_list_del(&job->in_engine);
+	arb_list_del(&job->in_queue);
 	if (queue->class == ARB_CLASS_DEADLINE) {
 		arb_server_correct(queue, job->predicted_ns, used);
 	} else {

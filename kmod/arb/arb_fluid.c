@@ -161,11 +161,45 @@ static u64 step(struct arb_engine *engine, u64 ns)
 }
 
 /* Hand out @ns, at most ARB_USED_MAX_NS, of engine time to all that are active. */
-void arb_fluid_supply(struct arb_engine *engine, u64 ns)
+static void hand_out(struct arb_engine *engine, u64 ns)
 {
 	const struct arb_fluid *fluid = engine->fluid;
+	u64 debt = arb_min(ns, engine->fluid_debt_ns);
 
+	engine->fluid_debt_ns -= debt;
+	ns -= debt;
 	while (ns && (fluid[ARB_CLASS_DEADLINE].rate || fluid[ARB_CLASS_INTERACTIVE].rate ||
 		      fluid[ARB_CLASS_BATCH].rate))
 		ns -= step(engine, ns);
+}
+
+/* Somebody is about to join: what ran so far belongs to the others. Measured later, taken from the clock now. */
+void arb_fluid_elapse(struct arb_engine *engine)
+{
+	struct arb_job *job;
+	u64 elapsed;
+
+	if (arb_list_empty(&engine->running))
+		return;
+	job = arb_container_of(engine->running.next, struct arb_job, in_engine);
+	elapsed = arb_min(engine->now_ns - job->start_ns, ARB_USED_MAX_NS);
+	if (elapsed <= engine->fluid_ahead_ns)
+		return;
+	hand_out(engine, elapsed - engine->fluid_ahead_ns);
+	engine->fluid_ahead_ns = elapsed;
+}
+
+/* @job, still among the running, has used @used_ns. */
+void arb_fluid_supply(struct arb_engine *engine, const struct arb_job *job, u64 used_ns)
+{
+	u64 ahead = 0;
+
+	if (engine->running.next == &job->in_engine) {
+		ahead = engine->fluid_ahead_ns;
+		engine->fluid_ahead_ns = 0;
+	}
+	if (used_ns >= ahead)
+		hand_out(engine, used_ns - ahead);
+	else
+		engine->fluid_debt_ns += ahead - used_ns;
 }

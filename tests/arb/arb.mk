@@ -6,7 +6,9 @@ tests/arb/scenario-src := $(addprefix tests/arb/,scenario.c scenario_run.c scena
 tests/arb/diff-src := tests/arb/diff.c $(arb-drive-src)
 tests/arb/fuzz_arb-src := $(addprefix tests/arb/,fuzz_arb.c fuzz_main.c) $(arb-drive-src)
 tests/arb/sim-src := $(addprefix tests/arb/,sim.c sim_machine.c fair_model.c)
-script-tests += tests/arb/symbols.sh
+check-programs += tests/arb/record
+tests/arb/record-src := tests/arb/record.c tests/arb/sim_machine.c
+script-tests += tests/arb/symbols.sh tests/arb/replay.sh
 
 # Coverage-guided, for FUZZ_SECONDS (default 60); needs clang.
 fuzz-arb:

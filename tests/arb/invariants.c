@@ -127,7 +127,7 @@ void invariants(struct arb_engine *engine, const struct arb_share *shares, int s
 	if (used != engine->used_ns)
 		broken(&report, "conservation of charge");
 	/* A clock is rounded down where it is advanced and up where it is read: below a ns a member and event. */
-	if (entitled > used + share_count * ARB_CLASS_COUNT * 2 + (engine->seq >> 4))
+	if (entitled > used + engine->fluid_ahead_ns + engine->fluid_debt_ns + share_count * ARB_CLASS_COUNT * 2 + (engine->seq >> 4))
 		broken(&report, "more entitled than used");
 	if (reserved != engine->reserved)
 		broken(&report, "the sum of reservations");

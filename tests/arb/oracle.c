@@ -245,6 +245,10 @@ static u64 class_rate(const struct oracle *o, u32 class)
 
 static void supply(struct oracle *o, long double ns)
 {
+	long double debt = ns < o->fluid_debt ? ns : o->fluid_debt;
+
+	o->fluid_debt -= debt;
+	ns -= debt;
 	while (ns > 1e-6L) {
 		long double d = class_rate(o, D), i = class_rate(o, I), b = class_rate(o, B), give[3], step = ns;
 		long double p = o->params.interactive_permille / 1000.0L;
@@ -398,6 +402,15 @@ void oracle_ready(struct oracle *o, int job, int queue, struct arb_cost *cost, u
 	now = clock_to(o, now);
 	if (!was_class && q->class == B)
 		o->batch_since = now;
+	if (!was_member && oracle_running(o) >= 0) {
+		long double ran = now - o->job[oracle_running(o)].start;
+
+		ran = ran < ARB_USED_MAX_NS ? ran : ARB_USED_MAX_NS;
+		if (ran > o->fluid_ahead) {
+			supply(o, ran - o->fluid_ahead);
+			o->fluid_ahead = ran;
+		}
+	}
 	if (!was_member)
 		m->active = 1;
 	if (!was_queue && q->class == D)
@@ -608,7 +621,15 @@ void oracle_give_back(struct oracle *o, int j, u64 used, u64 now, int done)
 	job->used += used;
 	q->used += used;
 	m->used += used;
-	supply(o, used);
+	if (was_running != j) {
+		supply(o, used);
+	} else if (used >= o->fluid_ahead) {
+		supply(o, used - o->fluid_ahead);
+		o->fluid_ahead = 0;
+	} else {
+		o->fluid_debt += o->fluid_ahead - used;
+		o->fluid_ahead = 0;
+	}
 	if (q->class == D) {
 		q->left += job->predicted - used;
 		q->left = q->left > (s64)q->budget ? (s64)q->budget : q->left;

@@ -50,6 +50,7 @@ struct oracle {
 	struct arb_engine_params params;
 	u64 now, ties, orders, batch_since;
 	s64 balance;
+	long double fluid_ahead, fluid_debt;
 	u128 floor[ARB_CLASS_COUNT];
 	struct oracle_member member[ORACLE_SHARES][ARB_CLASS_COUNT];
 	struct oracle_queue queue[ORACLE_QUEUES];

@@ -21,7 +21,7 @@ static int submit(struct sim *sim, struct client *client, struct sim_job *job, u
 {
 	job->arb = (struct arb_job){ .queue = &client->queue[job->queue], .cost = &client->cost,
 				     .deadline_ns = deadline_ns };
-	if (arb_job_admit(job->arb.queue, &job->arb, sim->now_ns)) {
+	if (arb_traced_job_admit(sim->trace, job->arb.queue, &job->arb, sim->now_ns)) {
 		client->refused++;
 		return -1;
 	}
@@ -29,7 +29,7 @@ static int submit(struct sim *sim, struct client *client, struct sim_job *job, u
 	job->started = 0;
 	job->left_ns = cost_of(sim, client);
 	job->first_ready_ns = sim->now_ns;
-	arb_job_ready(&job->arb, sim->now_ns);
+	arb_traced_job_ready(sim->trace, &job->arb, sim->now_ns);
 	return 0;
 }
 
@@ -46,7 +46,7 @@ static void come(struct sim *sim, struct client *client)
 		client->cost = (struct arb_cost){ .mean_ns = client->believed_ns, .samples = 1 };
 	for (i = 0; i < client->queues; i++) {
 		client->queue[i] = client->model;
-		if (arb_queue_add(&client->queue[i], &sim->share[client->share], 0))
+		if (arb_traced_queue_add(sim->trace, &client->queue[i], &sim->share[client->share], 0))
 			abort();
 	}
 	for (i = 0; i < client->job_count; i++) {
@@ -95,7 +95,7 @@ static void finished(struct sim *sim, struct sim_job *job)
 	    sim->now_ns - job->arb.deadline_ns > client->late_ns)
 		client->late_ns = sim->now_ns - job->arb.deadline_ns;
 	if (!client->believed_ns)
-		arb_cost_update(&client->cost, job->arb.used_ns);
+		arb_traced_cost_update(sim->trace, &client->cost, job->arb.used_ns);
 	if (client->until_ns && sim->now_ns >= client->until_ns)
 		return;
 	if (client->mode == CLIENT_SATURATE)
@@ -131,10 +131,10 @@ static void give_back_first(struct sim *sim, int done)
 	sim->held_count--;
 	job->client->used_ns += used;
 	if (done) {
-		arb_job_done(&job->arb, used, sim->now_ns);
+		arb_traced_job_done(sim->trace, &job->arb, used, sim->now_ns);
 		finished(sim, job);
 	} else {
-		arb_job_yield(&job->arb, used, sim->now_ns);
+		arb_traced_job_yield(sim->trace, &job->arb, used, sim->now_ns);
 	}
 }
 
@@ -144,7 +144,7 @@ static void fetch(struct sim *sim)
 	struct arb_job *job;
 	int idle = !sim->held_count;
 
-	while (sim->held_count < sim->depth && (job = arb_pick(&sim->engine, sim->now_ns)))
+	while (sim->held_count < sim->depth && (job = arb_traced_pick(sim->trace, &sim->engine, sim->now_ns)))
 		sim->held[sim->held_count++] = arb_container_of(job, struct sim_job, arb);
 	if (idle && sim->held_count)
 		start_op(sim);
@@ -183,10 +183,10 @@ static void start(struct sim *sim)
 	sim->raised_ns = NEVER;
 	if (!sim->params.interactive_permille)
 		sim->params = (struct arb_engine_params)ARB_ENGINE_DEFAULTS;
-	if (arb_engine_init(&sim->engine, &sim->params, 0))
+	if (arb_traced_engine_init(sim->trace, &sim->engine, &sim->params, 0))
 		abort();
 	for (i = 0; i < 16; i++)
-		arb_share_init(&sim->share[i], &sim->engine);
+		arb_traced_share_init(sim->trace, &sim->share[i], &sim->engine);
 	for (i = 0; i < sim->client_count; i++)
 		come(sim, &sim->clients[i]);
 }
@@ -210,11 +210,11 @@ void sim_run(struct sim *sim, u64 for_ns)
 			if (sim->clients[i].next_ns <= sim->now_ns)
 				act(sim, &sim->clients[i]);
 		fetch(sim);
-		if (!arb_wants_preempt(&sim->engine, sim->now_ns))
+		if (!arb_traced_wants_preempt(sim->trace, &sim->engine, sim->now_ns))
 			sim->raised_ns = NEVER;
 		else if (sim->raised_ns == NEVER)
 			sim->raised_ns = sim->now_ns;
-		timer = arb_next_event(&sim->engine, sim->now_ns);
+		timer = arb_traced_next_event(sim->trace, &sim->engine, sim->now_ns);
 		if (timer <= sim->now_ns)
 			timer = NEVER;
 	}

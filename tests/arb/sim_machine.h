@@ -7,7 +7,7 @@
 #ifndef TESTS_ARB_SIM_MACHINE_H
 #define TESTS_ARB_SIM_MACHINE_H
 
-#include "../../kmod/arb/arb.h"
+#include "../../kmod/arb/arb_trace.h"
 
 #define MS		1000000ULL
 #define SECOND		1000000000ULL
@@ -53,6 +53,7 @@ struct sim {
 	int depth;			/* 0: one */
 	u64 op_ns;			/* 0: 100 us */
 	u64 seed;
+	struct arb_trace *trace;	/* NULL: not recorded */
 	struct client *clients;
 	int client_count;
 	/* what came of it */
