@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* dseek: the table of sub-commands. */
+#include "bench_ops.h"
 #include "cli.h"
 
 #include <stdio.h>
@@ -22,6 +23,7 @@ static const struct command commands[] = {
 	{ "", "tokenize", cmd_tokenize, "token ids of a text, and back" },
 	{ "model", "inspect", cmd_model_inspect, "what a GGUF file says" },
 	{ "model", "synth", cmd_model_synth, "a small model with random weights" },
+	{ "bench", "ops", bench_ops_main, "the cpu engine's ops, against what memory gives" },
 	{ "", "version", cmd_version, "version of this program" },
 };
 

@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: MIT
+/*
+ * dseek bench ops: a forward pass in the shape of a small llama-like model with random weights, op by op. Each
+ * op's time is its least over the repetitions, so that a busy machine disturbs it least; the roof is what
+ * the same number of threads can read, measured in the same run the same way.
+ */
+#include "bench_ops.h"
+#include "cli.h"
+
+#include <backend.h>
+#include <dseek.h>
+#include <dseek_program.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define LAYERS		30
+#define EMBD		576
+#define HEADS		9
+#define KV_HEADS	3
+#define HEAD		64
+#define FF		1536
+#define VOCAB		49152
+#define MOST_OPS	512
+
+enum { B_WEIGHTS, B_WORK, B_COUNT };
+
+struct bench {
+	struct dseek_builder *builder;
+	uint64_t used[B_COUNT];
+	uint32_t tokens, context;
+	uint32_t dtype, layout;
+	void *blob;
+	size_t size;
+	uint8_t *memory[B_COUNT];
+	uint32_t positions_at;		/* work: I32 [tokens] */
+	uint32_t op_count;
+	struct op_figures {
+		uint64_t ns, weight_bytes;
+		double operations;
+		uint16_t code;
+	} ops[MOST_OPS];
+	uint64_t step_ns;
+};
+
+/* One thread: its CPU time, which other processes take nothing from. */
+static clockid_t clock_id = CLOCK_MONOTONIC;
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(clock_id, &ts);
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
+static int tensor(struct bench *b, int binding, uint32_t dtype, uint32_t layout, uint32_t ne0, uint32_t ne1, uint32_t ne2)
+{
+	uint64_t row = dseek_row_bytes(dtype, ne0), matrix = dseek_tensor_bytes(dtype, layout, ne0, ne1);
+	struct dseek_program_tensor t = {
+		.dtype = dtype, .layout = layout, .binding = binding, .offset = b->used[binding],
+		.ne = { ne0, ne1, ne2, 1 }, .stride = { row, matrix, matrix * ne2 },
+	};
+
+	memset(t.ne_param, DSEEK_NO_PARAM, sizeof(t.ne_param));
+	b->used[binding] += (matrix * ne2 + 63) & ~63ull;
+	return dseek_builder_tensor(b->builder, &t);
+}
+
+static int by_heads(struct bench *b, uint64_t at, uint32_t head, uint32_t heads)
+{
+	struct dseek_program_tensor t = {
+		.dtype = DSEEK_F32, .binding = B_WORK, .offset = at, .ne = { head, heads, b->tokens, 1 },
+		.stride = { head * 4, head * heads * 4, (uint64_t)head * heads * b->tokens * 4 },
+	};
+
+	memset(t.ne_param, DSEEK_NO_PARAM, sizeof(t.ne_param));
+	return dseek_builder_tensor(b->builder, &t);
+}
+
+static int activation(struct bench *b, uint32_t ne0, uint64_t *ret_at)
+{
+	if (ret_at)
+		*ret_at = b->used[B_WORK];
+	return tensor(b, B_WORK, DSEEK_F32, DSEEK_LAYOUT_ROWS, ne0, b->tokens, 1);
+}
+
+static int weight(struct bench *b, uint32_t dtype, uint32_t k, uint32_t n)
+{
+	struct op_figures *op = b->ops + b->op_count;
+
+	op->weight_bytes += dseek_tensor_bytes(dtype, b->layout, k, n);
+	op->operations += 2.0 * k * n * b->tokens;
+	return tensor(b, B_WEIGHTS, dtype, b->layout, k, n, 1);
+}
+
+static int vector(struct bench *b, uint32_t n)
+{
+	return tensor(b, B_WEIGHTS, DSEEK_F32, DSEEK_LAYOUT_ROWS, n, 1, 1);
+}
+
+static void add_op(struct bench *b, uint16_t code, uint16_t flags, const int *tensors, int n, uint32_t i0, float f0, float f1)
+{
+	struct dseek_program_op op = { .code = code, .flags = flags, .i = { i0 }, .f = { f0, f1 } };
+	int i;
+
+	memset(op.t, 0xff, sizeof(op.t));
+	for (i = 0; i < n; i++)
+		op.t[i] = tensors[i] < 0 ? DSEEK_NO_TENSOR : tensors[i];
+	dseek_builder_op(b->builder, &op);
+	b->ops[b->op_count].code = code;
+	b->ops[b->op_count++].ns = UINT64_MAX;
+}
+
+#define OP(b, code, flags, i0, f0, f1, ...) do { \
+	const int ts[] = { __VA_ARGS__ }; \
+	add_op(b, DSEEK_OP_##code, flags, ts, sizeof(ts) / sizeof(*ts), i0, f0, f1); \
+} while (0)
+
+static void layers(struct bench *b)
+{
+	uint64_t q_at, k_at, v_at, att_at;
+	int positions, ids, x, h, q, k, v, att, ff, qh, kh, vh, atth, last, logits, best, l;
+
+	b->positions_at = b->used[B_WORK];
+	positions = tensor(b, B_WORK, DSEEK_I32, DSEEK_LAYOUT_ROWS, b->tokens, 1, 1);
+	ids = tensor(b, B_WORK, DSEEK_I32, DSEEK_LAYOUT_ROWS, b->tokens, 1, 1);
+	x = activation(b, EMBD, NULL);
+	h = activation(b, EMBD, NULL);
+	q = activation(b, HEADS * HEAD, &q_at);
+	k = activation(b, KV_HEADS * HEAD, &k_at);
+	v = activation(b, KV_HEADS * HEAD, &v_at);
+	att = activation(b, HEADS * HEAD, &att_at);
+	ff = activation(b, FF, NULL);
+	qh = by_heads(b, q_at, HEAD, HEADS);
+	kh = by_heads(b, k_at, HEAD, KV_HEADS);
+	vh = by_heads(b, v_at, HEAD, KV_HEADS);
+	atth = by_heads(b, att_at, HEAD, HEADS);
+	OP(b, EMBED, 0, 0, 0, 0, ids, tensor(b, B_WEIGHTS, DSEEK_Q8_0, b->layout, EMBD, 64, 1), x);
+	for (l = 0; l < LAYERS; l++) {
+		int kc = tensor(b, B_WORK, DSEEK_F16, DSEEK_LAYOUT_ROWS, HEAD, KV_HEADS, b->context);
+		int vc = tensor(b, B_WORK, DSEEK_F16, DSEEK_LAYOUT_ROWS, HEAD, KV_HEADS, b->context);
+
+		OP(b, RMSNORM, 0, 0, 1e-5f, 0, x, vector(b, EMBD), h);
+		OP(b, LINEAR, 0, 0, 0, 0, h, weight(b, b->dtype, EMBD, HEADS * HEAD), weight(b, b->dtype, EMBD, KV_HEADS * HEAD),
+		   weight(b, b->dtype, EMBD, KV_HEADS * HEAD), q, k, v);
+		OP(b, ROPE, 0, HEAD, 10000, 1, qh, positions);
+		OP(b, ROPE, 0, HEAD, 10000, 1, kh, positions);
+		OP(b, KV_STORE, 0, 0, 0, 0, kh, vh, kc, vc, positions);
+		b->ops[b->op_count].operations = 4.0 * HEADS * HEAD * b->tokens * (b->tokens > 1 ? b->tokens / 2 : b->context);
+		OP(b, ATTENTION, 0, 0, 0.125f, 0, qh, kc, vc, positions, atth);
+		OP(b, LINEAR, DSEEK_OPF_ACCUMULATE, 0, 0, 0, att, weight(b, b->dtype, HEADS * HEAD, EMBD), -1, -1, x);
+		OP(b, RMSNORM, 0, 0, 1e-5f, 0, x, vector(b, EMBD), h);
+		OP(b, GLU, 0, DSEEK_ACT_SILU, 0, 0, h, weight(b, b->dtype, EMBD, FF), weight(b, b->dtype, EMBD, FF), ff);
+		OP(b, LINEAR, DSEEK_OPF_ACCUMULATE, 0, 0, 0, ff, weight(b, b->dtype, FF, EMBD), -1, -1, x);
+	}
+	/* of the last token, as a model does it: x's own rows are [E, T], one is enough here */
+	last = tensor(b, B_WORK, DSEEK_F32, DSEEK_LAYOUT_ROWS, EMBD, 1, 1);
+	logits = tensor(b, B_WORK, DSEEK_F32, DSEEK_LAYOUT_ROWS, VOCAB, 1, 1);
+	best = tensor(b, B_WORK, DSEEK_I32, DSEEK_LAYOUT_ROWS, 1, 1, 1);
+	OP(b, LINEAR, 0, 0, 0, 0, last, weight(b, DSEEK_Q8_0, EMBD, VOCAB), -1, -1, logits);
+	b->ops[b->op_count - 1].operations /= b->tokens;
+	OP(b, ARGMAX, 0, 0, 0, 0, logits, best);
+}
+
+/* Any bits do as weights as long as scales, read as F16, are small: all bytes but one in 16 random below 0x30. */
+static void fill_weights(uint8_t *p, uint64_t n)
+{
+	uint64_t state = 1, i;
+
+	for (i = 0; i < n; i++) {
+		state = state * 6364136223846793005ull + 1442695040888963407ull;
+		p[i] = state >> 56 & 0x2f;
+	}
+}
+
+static void bench_free(struct bench *b)
+{
+	int i;
+
+	for (i = 0; i < B_COUNT; i++)
+		free(b->memory[i]);
+	dseek_builder_destroy(b->builder);
+	free(b->blob);
+}
+
+static int bench_build(struct bench *b)
+{
+	uint32_t t;
+	int i, ret;
+
+	b->builder = dseek_builder_create(0);
+	if (!b->builder)
+		return -ENOMEM;
+	dseek_builder_binding(b->builder, DSEEK_ACCESS_READ, 0);
+	dseek_builder_binding(b->builder, DSEEK_ACCESS_READ | DSEEK_ACCESS_WRITE, 0);
+	layers(b);
+	ret = dseek_builder_finish(b->builder, &b->blob, &b->size);
+	if (ret) {
+		cli_log(CLI_ERROR, "bench ops: the program is not valid: %s", dseek_builder_error(b->builder));
+		return ret;
+	}
+	for (i = 0; i < B_COUNT; i++) {
+		b->memory[i] = aligned_alloc(4096, (b->used[i] + 4095) & ~4095ull);
+		if (!b->memory[i])
+			return -ENOMEM;
+		memset(b->memory[i], 0, b->used[i]);
+	}
+	fill_weights(b->memory[B_WEIGHTS], b->used[B_WEIGHTS]);
+	for (t = 0; t < b->tokens; t++)
+		((int32_t *)(b->memory[B_WORK] + b->positions_at))[t] = b->tokens > 1 ? t : b->context - 1;
+	return 0;
+}
+
+/* ---- timing: the backend asks between ops, which is the clock */
+
+struct clock {
+	struct bench *bench;
+	uint32_t next;
+	uint64_t last_ns;
+};
+
+static int tick(void *arg)
+{
+	struct clock *c = arg;
+	uint64_t now = now_ns();
+
+	if (c->next && now - c->last_ns < c->bench->ops[c->next - 1].ns)
+		c->bench->ops[c->next - 1].ns = now - c->last_ns;
+	c->next++;
+	c->last_ns = now;
+	return 0;
+}
+
+static int bench_run(struct bench *b, const struct dseek_backend *cpu, void *state, uint64_t seconds)
+{
+	struct dseek_program_view view;
+	char err[256];
+	uint64_t end = now_ns() + seconds * 1000000000;
+	int ret = dseek_program_validate(b->blob, b->size, &view, err, sizeof(err)), n;
+
+	if (ret) {
+		cli_log(CLI_ERROR, "bench ops: %s", err);
+		return ret;
+	}
+	b->step_ns = UINT64_MAX;
+	for (n = 0; n < 3 || now_ns() < end; n++) {
+		struct clock clock = { .bench = b };
+		struct dseek_run run = {
+			.program = &view, .bindings = (void *const *)b->memory, .poll = n % 2 ? tick : NULL, .poll_arg = &clock,
+		};
+		uint64_t start = now_ns(), ns;
+
+		ret = cpu->run(state, &run);
+		if (ret)
+			return ret;
+		ns = now_ns() - start;
+		if (n % 2)
+			tick(&clock);
+		b->step_ns = ns < b->step_ns ? ns : b->step_ns;
+	}
+	return 0;
+}
+
+/* ---- the roof */
+
+#define ROOF_BYTES	(64u << 20)
+
+struct reader {
+	pthread_t thread;
+	pthread_barrier_t *barrier;
+	const uint64_t *from;
+	uint64_t words, sum, best_ns;
+};
+
+static void *read_all(void *arg)
+{
+	struct reader *r = arg;
+	uint64_t sum[8] = { 0 }, i, start, ns;
+	int n, j;
+
+	r->best_ns = UINT64_MAX;
+	for (n = 0; n < 20; n++) {
+		pthread_barrier_wait(r->barrier);
+		start = now_ns();
+		for (i = 0; i + 8 <= r->words; i += 8)
+			for (j = 0; j < 8; j++)
+				sum[j] += r->from[i + j];
+		ns = now_ns() - start;
+		r->best_ns = ns < r->best_ns ? ns : r->best_ns;
+	}
+	for (j = 0; j < 8; j++)
+		r->sum += sum[j];
+	return NULL;
+}
+
+/* Bytes a second, each thread its own piece, all at once. */
+static double read_roof(unsigned int threads)
+{
+	struct reader readers[64];
+	pthread_barrier_t barrier;
+	uint64_t *memory;
+	unsigned int i, started;
+	double sum = 0;
+
+	if (threads > 64)
+		threads = 64;
+	memory = malloc((uint64_t)threads * ROOF_BYTES);
+	if (!memory)
+		return 0;
+	memset(memory, 1, (uint64_t)threads * ROOF_BYTES);
+	pthread_barrier_init(&barrier, NULL, threads);
+	for (started = 0; started < threads; started++) {
+		readers[started] = (struct reader){
+			.barrier = &barrier, .from = memory + (uint64_t)started * ROOF_BYTES / 8, .words = ROOF_BYTES / 8,
+		};
+		if (pthread_create(&readers[started].thread, NULL, read_all, &readers[started]))
+			break;
+	}
+	if (started < threads) {	/* those that wait at the barrier never get past it */
+		cli_log(CLI_ERROR, "bench ops: can't start %u threads", threads);
+		exit(CLI_FAILED);
+	}
+	for (i = 0; i < threads; i++) {
+		pthread_join(readers[i].thread, NULL);
+		sum += ROOF_BYTES * 1e9 / readers[i].best_ns;
+	}
+	pthread_barrier_destroy(&barrier);
+	free(memory);
+	return sum;
+}
+
+/* ---- reports */
+
+static const char *const op_names[DSEEK_OP_COUNT] = {
+	[DSEEK_OP_EMBED] = "embed", [DSEEK_OP_RMSNORM] = "rmsnorm", [DSEEK_OP_LINEAR] = "linear", [DSEEK_OP_GLU] = "glu",
+	[DSEEK_OP_ROPE] = "rope", [DSEEK_OP_KV_STORE] = "kv_store", [DSEEK_OP_ATTENTION] = "attention", [DSEEK_OP_ARGMAX] = "argmax",
+};
+
+static void report(const struct bench *b, double roof, int json)
+{
+	uint64_t total = 0, bytes = 0, ns;
+	uint32_t code, i, calls;
+
+	if (json)
+		printf("{\"tokens\":%u,\"context\":%u,\"dtype\":\"%s\",\"step_us\":%.1f,\"tokens_per_s\":%.1f,\"roof_gbs\":%.2f,\"ops\":{",
+		       b->tokens, b->context, dseek_dtype_name(b->dtype), b->step_ns / 1e3, b->tokens * 1e9 / b->step_ns, roof / 1e9);
+	else
+		printf("\n%u token%s, context %u, %s\n%-10s %5s %10s %8s %8s %9s\n", b->tokens, b->tokens > 1 ? "s" : "", b->context,
+		       dseek_dtype_name(b->dtype), "op", "calls", "us", "GB/s", "of roof", "GOP/s");
+	for (code = 0, calls = 0; code < DSEEK_OP_COUNT; code++) {
+		uint64_t op_bytes = 0;
+		double operations = 0;
+		uint32_t n = 0;
+
+		for (i = 0, ns = 0; i < b->op_count; i++) {
+			if (b->ops[i].code != code)
+				continue;
+			n++;
+			ns += b->ops[i].ns;
+			op_bytes += b->ops[i].weight_bytes;
+			operations += b->ops[i].operations;
+		}
+		if (!n)
+			continue;
+		if (json)
+			printf("%s\"%s\":{\"calls\":%u,\"us\":%.1f,\"gbs\":%.2f,\"gops\":%.1f}", calls++ ? "," : "", op_names[code], n,
+			       ns / 1e3, op_bytes * 1.0 / ns, operations / ns);
+		else
+			printf("%-10s %5u %10.1f %8.2f %7.0f%% %9.1f\n", op_names[code], n, ns / 1e3, op_bytes * 1.0 / ns,
+			       roof > 0 ? op_bytes * 1e11 / ns / roof : 0, operations / ns);
+		total += ns;
+		bytes += op_bytes;
+	}
+	if (json)
+		printf("}}\n");
+	else
+		printf("%-10s %5u %10.1f %8.2f %7.0f%%\nwhole step, best of all: %.1f us, %.1f tokens/s\n", "sum", b->op_count, total / 1e3,
+		       bytes * 1.0 / total, roof > 0 ? bytes * 1e11 / total / roof : 0, b->step_ns / 1e3, b->tokens * 1e9 / b->step_ns);
+	fflush(stdout);
+}
+
+static int one_size(const struct dseek_backend *cpu, void *state, uint32_t tokens, uint32_t context, uint32_t dtype,
+		    uint32_t layout, uint64_t seconds, double roof, int json)
+{
+	struct bench b = { .tokens = tokens, .context = context < tokens ? tokens : context, .dtype = dtype, .layout = layout };
+	int ret = bench_build(&b);
+
+	if (!ret)
+		ret = bench_run(&b, cpu, state, seconds);
+	if (!ret)
+		report(&b, roof, json);
+	bench_free(&b);
+	return ret;
+}
+
+int bench_ops_main(int argc, char **argv)
+{
+	static const struct cli_usage usage = {
+		"dseek bench ops", "[OPTION...]", "Time the cpu engine's ops, in the shapes of a model of 135 million parameters.",
+		.more = "Times are each op's least of all repetitions; the roof is what as many threads can read. With one\n"
+			"thread they are CPU time, so that figures mean something on a busy machine.\n",
+	};
+	const struct dseek_backend *cpu = &dseek_backend_cpu;
+	struct cli_common common = CLI_COMMON_DEFAULTS;
+	const char *isa = "auto", *type = "Q4_1";
+	uint64_t threads = 2, tokens = 0, context = 128, seconds = 2;
+	const struct cli_option options[] = {
+		{ "threads", 't', CLI_UINT, &threads, "N", "threads (default 2)" },
+		{ "isa", 0, CLI_STRING, &isa, "NAME", "auto (default), scalar, avx2, avx512, amx" },
+		{ "tokens", 'n', CLI_UINT, &tokens, "N", "tokens in the pass (default: 1 and 512)" },
+		{ "context", 'c', CLI_UINT, &context, "N", "slots that one token attends to (default 128)" },
+		{ "type", 0, CLI_STRING, &type, "DTYPE", "of the layers' weights (default Q4_1)" },
+		{ "seconds", 's', CLI_UINT, &seconds, "N", "for each pass (default 2)" },
+		CLI_OPTION_JSON(&common),
+		CLI_OPTIONS_END
+	};
+	char text[100], err[256];
+	uint32_t dtype;
+	double roof;
+	void *state;
+	int ret;
+
+	cli_parse(&usage, options, argc, argv);
+	for (dtype = 0; dtype < DSEEK_DTYPE_COUNT; dtype++)
+		if (dtype != DSEEK_I32 && !strcmp(dseek_dtype_name(dtype), type) && EMBD % dseek_dtype_block(dtype) == 0)
+			break;
+	if (dtype == DSEEK_DTYPE_COUNT)
+		return cli_usage_error(&usage, "type %s: not one, or its blocks don't fit rows of %u", type, EMBD);
+	if (!threads || threads > 64 || tokens > 4096 || !context || context > 65536)
+		return cli_usage_error(&usage, "1 to 64 threads, up to 4096 tokens, a context of 1 to 65536");
+	snprintf(text, sizeof(text), "isa=%.20s,threads=%u", isa, (unsigned int)threads);
+	ret = cpu->open(text, &state, err, sizeof(err));
+	if (ret) {
+		cli_log(CLI_ERROR, "%s", err);
+		return ret == -ENOTSUP ? CLI_SKIP : CLI_FAILED;
+	}
+	roof = read_roof(threads);
+	if (threads == 1)
+		clock_id = CLOCK_THREAD_CPUTIME_ID;
+	if (!common.json)
+		printf("%u threads, isa %s, read roof %.1f GB/s\n", (unsigned int)threads, isa, roof / 1e9);
+	if (tokens <= 1)
+		ret = one_size(cpu, state, 1, context, dtype, DSEEK_LAYOUT_PACKED, seconds, roof, common.json);
+	if (!ret && tokens != 1)
+		ret = one_size(cpu, state, tokens ? tokens : 512, context, dtype, DSEEK_LAYOUT_PACKED, seconds, roof, common.json);
+	cpu->close(state);
+	if (ret)
+		cli_log(CLI_ERROR, "bench ops: %s", strerror(-ret));
+	return ret ? CLI_FAILED : CLI_OK;
+}
