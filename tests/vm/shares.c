@@ -182,6 +182,11 @@ static void deadline(uint32_t engine, unsigned int seconds)
 	}
 	sleep(1);
 	job_of(&job, &s, program, JOB_US / 2);
+	for (i = 0; i < 20 && !r; i++) {	/* what it costs is learned before anything is promised */
+		r = submit(fd, q.handle, &job, 1, &seqno);
+		if (!r)
+			r = wait_job(fd, q.handle, seqno, 20 * SEC, NULL);
+	}
 	for (second = 0; second < seconds && !r; second++) {
 		h = second % 2 ? alone : busy;
 		for (i = 0; i < 2; i++)
@@ -218,8 +223,9 @@ static void deadline(uint32_t engine, unsigned int seconds)
 	}
 	snprintf(text, sizeof(text), "a deadline tenant's p99 is %.1f ms of 40 while two batch tenants saturate (%.1f alone)", p(busy, 99),
 		 p(alone, 99));
-	/* what the machine does to it alone, it may do here as well */
-	check(!r && busy->n && busy->late * 100 <= busy->n + 100 + 200 * alone->late, text);
+	/* what the machine does to it alone, and as many seconds later, it may do here as well */
+	printf("# limit of lateness: 2 %% and twice what it has alone\n");
+	check(!r && busy->n > max / 4 && busy->late * 50 <= busy->n + 100 * alone->late, text);
 	close(fd);
 	free(alone->took);
 	free(busy->took);
