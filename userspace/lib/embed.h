@@ -13,7 +13,7 @@
 #define DSEEK_EMBED_H
 
 #include <pthread.h>
-#include "../../kmod/arb/arb.h"
+#include "../../kmod/arb/arb_trace.h"
 #include "transport.h"
 
 #define EMBED_MAX_ENGINES	16
@@ -39,7 +39,6 @@ struct embed_params {
 };
 
 struct embed_thread;
-struct embed_trace;
 
 struct embed_instance {
 	struct embed_instance *next;	/* under the list's lock, like @users */
@@ -64,7 +63,7 @@ struct embed_instance {
 	struct embed_thread *thread;	/* our executor, or NULL */
 	bool respawn;			/* it was lost: start another */
 	uint32_t hung;			/* threads that never came back: the instance must stay for them */
-	struct embed_trace *trace;
+	struct arb_trace *trace;	/* or NULL */
 };
 
 struct embed_tenant {
@@ -80,7 +79,6 @@ struct embed_tenant {
 
 struct embed_share {
 	struct arb_share arb;
-	uint64_t id;			/* in a trace */
 };
 
 struct embed_device {
@@ -290,6 +288,10 @@ void embed_exec_lose(struct embed_exec *exec, uint64_t now);
 /* embed_exec.c */
 int embed_exec_attach(struct embed_instance *inst, struct drm_dseek_attach *attach, bool own_thread,
 		      struct dseek_exec **ret_exec);
+
+/* embed_trace.c: records every call of the core and what it decided, for dseek-replay */
+int embed_trace_open(const char *path, struct arb_trace **ret_trace);
+void embed_trace_close(struct arb_trace *trace);
 
 /* embed_timer.c */
 int embed_timer_start(struct embed_instance *inst);

@@ -20,14 +20,14 @@ void embed_engine_kick(struct embed_engine *engine, uint64_t now)
 	engine->dirty = false;
 	if (!exec)
 		return;
-	if (engine->ready) {
+	if (engine->ready)
 		embed_wake(engine->inst, &exec->event);
-		if (!list_empty(&exec->order)) {
-			preempt = arb_wants_preempt(&engine->arb, now);
-			/* What runs may fall behind what waits by the mere passing of time. */
-			if (!preempt)
-				embed_timer_at(engine->inst, arb_next_event(&engine->arb, now));
-		}
+	/* Better than what runs may also be what was fetched behind it. */
+	if (exec->order.next != exec->order.prev || (engine->ready && !list_empty(&exec->order))) {
+		preempt = arb_traced_wants_preempt(engine->inst->trace, &engine->arb, now);
+		/* What runs may fall behind what waits by the mere passing of time. */
+		if (!preempt)
+			embed_timer_at(engine->inst, arb_traced_next_event(engine->inst->trace, &engine->arb, now));
 	}
 	__atomic_store_n(&exec->control.preempt, preempt, __ATOMIC_RELAXED);
 }
@@ -56,7 +56,7 @@ void embed_engine_fail(struct embed_engine *engine, int error)
 
 struct embed_job *embed_engine_pick(struct embed_engine *engine, uint64_t now)
 {
-	struct arb_job *picked = arb_pick(&engine->arb, now);
+	struct arb_job *picked = arb_traced_pick(engine->inst->trace, &engine->arb, now);
 	struct embed_job *job;
 
 	if (!picked)
@@ -91,9 +91,9 @@ static void finish(struct embed_exec *exec, struct embed_job *job, uint64_t used
 {
 	struct arb_cost *cost = &job->prog->cost[exec->engine->id];
 
-	arb_job_done(&job->arb, used_ns, now);
+	arb_traced_job_done(exec->engine->inst->trace, &job->arb, used_ns, now);
 	if (!error)
-		arb_cost_update(cost, job->engine_ns);
+		arb_traced_cost_update(exec->engine->inst->trace, cost, job->engine_ns);
 	embed_job_finish(job, error);
 }
 
@@ -114,7 +114,7 @@ static void give_back(struct embed_queue *queue, uint64_t now)
 		job = container_of(queue->flight.prev, struct embed_job, state_link);
 		list_del(&job->state_link);
 		job->state = EMBED_JOB_READY;
-		arb_job_yield(&job->arb, job->yield_ns, now);
+		arb_traced_job_yield(queue->engine->inst->trace, &job->arb, job->yield_ns, now);
 		queue->engine->ready++;
 	}
 }

@@ -111,7 +111,7 @@ static int exec_next(struct dseek_exec *base, struct drm_dseek_next *next)
 		next->tag_count = take_jobs(exec, (uint32_t *)(uintptr_t)next->tags, next->tag_max, now);
 		if (next->tag_count || next->retired_count || !next->tag_max)
 			break;
-		until = exec->engine->ready ? arb_next_event(&exec->engine->arb, now) : ~0ull;
+		until = exec->engine->ready ? arb_traced_next_event(inst->trace, &exec->engine->arb, now) : ~0ull;
 		if (until <= now)
 			until = now + 100000;	/* arb said nothing may run */
 		if (until > next->deadline_ns)
@@ -260,7 +260,7 @@ static int engine_get(struct embed_instance *inst, const struct drm_dseek_attach
 	engine = calloc(1, sizeof(*engine));
 	if (!engine)
 		return dseek_fail(-ENOMEM, "attach: no memory");
-	r = arb_engine_init(&engine->arb, &inst->params.arb, dseek_now());
+	r = arb_traced_engine_init(inst->trace, &engine->arb, &inst->params.arb, dseek_now());
 	if (r) {
 		free(engine);
 		return dseek_fail(r, "attach: the arbitration parameters are out of range");

@@ -19,6 +19,7 @@ static void instance_free(struct embed_instance *inst)
 	for (i = 0; i < inst->engine_count; i++)
 		free(inst->engines[i]);
 	pthread_mutex_destroy(&inst->lock);
+	embed_trace_close(inst->trace);
 	free(inst);
 }
 
@@ -56,7 +57,9 @@ static int instance_create(const struct embed_params *params, struct embed_insta
 	list_init(&inst->tenants);
 	list_init(&inst->signalled);
 	list_init(&inst->free_jobs);
-	r = embed_timer_start(inst);
+	r = params->trace[0] ? embed_trace_open(params->trace, &inst->trace) : 0;
+	if (!r)
+		r = embed_timer_start(inst);
 	if (r) {
 		instance_free(inst);
 		return r;
@@ -161,7 +164,7 @@ void embed_tenant_put(struct embed_tenant *tenant)
 	for (i = 0; i < EMBED_MAX_ENGINES; i++) {
 		if (!tenant->shares[i])
 			continue;
-		arb_share_fini(&tenant->shares[i]->arb);
+		arb_traced_share_fini(tenant->inst->trace, &tenant->shares[i]->arb);
 		free(tenant->shares[i]);
 	}
 	list_del(&tenant->link);
@@ -177,8 +180,7 @@ struct embed_share *embed_share_get(struct embed_tenant *tenant, struct embed_en
 	share = calloc(1, sizeof(*share));
 	if (!share)
 		return NULL;
-	arb_share_init(&share->arb, &engine->arb);
-	share->id = ++tenant->inst->last_id;
+	arb_traced_share_init(tenant->inst->trace, &share->arb, &engine->arb);
 	tenant->shares[engine->id] = share;
 	return share;
 }

@@ -102,7 +102,7 @@ void embed_job_finish(struct embed_job *job, int error)
 void embed_job_cancel(struct embed_job *job, int error)
 {
 	if (job->state == EMBED_JOB_READY) {
-		arb_job_cancel(&job->arb, dseek_now());
+		arb_traced_job_cancel(job->queue->engine->inst->trace, &job->arb, dseek_now());
 		job->queue->engine->ready--;
 	}
 	embed_job_finish(job, error);
@@ -125,7 +125,7 @@ void embed_queue_advance(struct embed_queue *queue)
 		}
 		list_del(&job->state_link);
 		job->state = EMBED_JOB_READY;
-		arb_job_ready(&job->arb, now);
+		arb_traced_job_ready(queue->engine->inst->trace, &job->arb, now);
 		queue->engine->ready++;
 		embed_engine_dirty(queue->engine);
 	}
@@ -173,7 +173,7 @@ static int prepare(struct embed_queue *queue, uint32_t n, const struct dseek_job
 	job->arb.queue = &queue->arb;
 	job->arb.cost = &job->prog->cost[queue->engine->id];
 	job->arb.deadline_ns = in->deadline_ns;
-	r = in->deadline_ns ? arb_job_admit(&queue->arb, &job->arb, now) : 0;
+	r = in->deadline_ns ? arb_traced_job_admit(queue->engine->inst->trace, &queue->arb, &job->arb, now) : 0;
 	if (r)
 		return dseek_fail(r, "job %u: its deadline, in %lld us, can't be met", n,
 				  ((long long)in->deadline_ns - (long long)now) / 1000);

@@ -44,7 +44,7 @@ int embed_queue_create(struct dseek_device *base, const struct dseek_queue_param
 	queue->arb.weight = params->weight;
 	queue->arb.budget_ns = params->budget_ns;
 	queue->arb.period_ns = params->period_ns;
-	r = arb_queue_add(&queue->arb, &share->arb, dseek_now());
+	r = arb_traced_queue_add(inst->trace, &queue->arb, &share->arb, dseek_now());
 	if (r) {
 		dseek_fail(r, r == -EBUSY ? "queue: %llu ns in %llu are more than engine %s has left for deadlines" :
 			   "queue: %llu ns in %llu can't be reserved on engine %s",
@@ -77,7 +77,7 @@ void embed_queue_release(struct embed_queue *queue)
 
 	if (!queue->closed || !list_empty(&queue->jobs))
 		return;
-	arb_queue_remove(&queue->arb, dseek_now());
+	arb_traced_queue_remove(tenant->inst->trace, &queue->arb, dseek_now());
 	embed_engine_dirty(queue->engine);
 	list_del(&queue->link);
 	tenant->queues--;

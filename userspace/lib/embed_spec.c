@@ -67,6 +67,8 @@ static int set_key(char *key, char *value, struct embed_params *params)
 		return set_text(params->engine, sizeof(params->engine), key, value);
 	if (strcmp(key, "name") == 0)
 		return set_text(params->engine_name, sizeof(params->engine_name), key, value);
+	if (strcmp(key, "trace") == 0)
+		return set_text(params->trace, sizeof(params->trace), key, value);
 	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		if (strcmp(key, numbers[i].name) == 0)
 			return set_number(&numbers[i], value, params);

@@ -57,9 +57,9 @@ static uint64_t watch_engine(struct embed_engine *engine, uint64_t now)
 	}
 	if (list_empty(&engine->exec->order))
 		return at;
-	if (engine->ready) {
+	if (engine->ready || engine->exec->order.next != engine->exec->order.prev) {
 		embed_engine_dirty(engine);
-		at = arb_next_event(&engine->arb, now);
+		at = arb_traced_next_event(engine->inst->trace, &engine->arb, now);
 		if (at <= now)
 			at = ~0ull;	/* it is now: the word is being raised, there is no more to do */
 	}
