@@ -2,6 +2,12 @@
 /* The executor's calls. */
 #include "suite.h"
 
+static void set_name(struct drm_dseek_attach *attach, const char *name)
+{
+	memset(attach->name, 0, sizeof(attach->name));
+	strcpy((char *)attach->name, name);
+}
+
 static void attach_refusals(void)
 {
 	struct drm_dseek_attach good = { .type = DRM_DSEEK_ENGINE_NULL, .depth = 1, .numa_node = -1 }, a;
@@ -18,6 +24,7 @@ static void attach_refusals(void)
 } while (0)
 	REFUSED(a.name[0] = 0, EINVAL);
 	REFUSED(a.name[0] = 'A', EINVAL);
+	REFUSED(a.name[20] = 'x', EINVAL);
 	REFUSED(memset(a.name, 'a', sizeof(a.name)), EINVAL);
 	REFUSED(a.type = DRM_DSEEK_ENGINE_TYPE_COUNT, EINVAL);
 	REFUSED(a.flags = 2, EINVAL);
@@ -26,8 +33,8 @@ static void attach_refusals(void)
 	REFUSED(a.numa_node = -2, EINVAL);
 	REFUSED(a.pad = 1, EINVAL);
 	REFUSED(a.flags = DRM_DSEEK_ATTACH_REATTACH, ENOENT);
-	REFUSED(strcpy((char *)a.name, m.name), EBUSY);
-	REFUSED((strcpy((char *)a.name, m.name), a.type = DRM_DSEEK_ENGINE_NIC), EMEDIUMTYPE);
+	REFUSED(set_name(&a, m.name), EBUSY);
+	REFUSED((set_name(&a, m.name), a.type = DRM_DSEEK_ENGINE_NIC), EMEDIUMTYPE);
 	CHECK_FAILS(dseek_exec_attach(NULL, &good, &exec), EINVAL, "path is NULL");
 	CHECK_FAILS(dseek_exec_attach(manual_path(), NULL, &exec), EINVAL, "attach is NULL");
 	CHECK_FAILS(dseek_exec_attach(manual_path(), &good, NULL), EINVAL, "ret_exec is NULL");

@@ -82,9 +82,8 @@ int drm_queue_stats(struct dseek_queue *base, struct dseek_queue_stats *ret_stat
 	return 0;
 }
 
-/* One job as the kernel reads it, with the arrays it points to. */
-struct packed_job {
-	struct drm_dseek_job job;
+/* The arrays a job points to; the jobs themselves lie together, as what follows one within its stride must be zero. */
+struct packed_arrays {
 	struct drm_dseek_binding bindings[DRM_DSEEK_MAX_BINDINGS];
 	struct drm_dseek_sync waits[DRM_DSEEK_MAX_SYNCS], signals[DRM_DSEEK_MAX_SYNCS];
 };
@@ -100,11 +99,11 @@ static void pack_syncs(struct drm_dseek_sync *to, const struct dseek_sync *from,
 		};
 }
 
-static void pack(struct packed_job *to, const struct dseek_job *from)
+static void pack(struct drm_dseek_job *job, struct packed_arrays *to, const struct dseek_job *from)
 {
 	uint32_t i;
 
-	to->job = (struct drm_dseek_job) {
+	*job = (struct drm_dseek_job) {
 		.program = container_of(from->program, struct drm_program, base)->handle,
 		.flags = from->flags,
 		.bindings = (uintptr_t)to->bindings,
@@ -146,25 +145,28 @@ int drm_submit(struct dseek_queue *base, const struct dseek_job *jobs, uint32_t 
 {
 	struct drm_queue *queue = container_of(base, struct drm_queue, base);
 	struct drm_dseek_submit submit = {
-		.queue = queue->handle, .count = count, .stride = sizeof(struct packed_job),
+		.queue = queue->handle, .count = count, .stride = sizeof(struct drm_dseek_job),
 	};
-	struct packed_job few[2], *packed = few;
+	struct drm_dseek_job few_jobs[2], *packed = few_jobs;
+	struct packed_arrays few_arrays[2], *arrays = few_arrays;
+	void *many = NULL;
 	uint32_t i;
 	int r;
 
-	if (count > sizeof(few) / sizeof(few[0])) {
-		packed = malloc(count * sizeof(*packed));
-		if (!packed) {
+	if (count > sizeof(few_jobs) / sizeof(few_jobs[0])) {
+		many = malloc(count * (sizeof(*packed) + sizeof(*arrays)));
+		if (!many) {
 			*ret_error = -ENOMEM;
 			return dseek_fail(-ENOMEM, "submit: no memory for %u jobs", count);
 		}
+		packed = many;
+		arrays = (struct packed_arrays *)(packed + count);
 	}
 	for (i = 0; i < count; i++)
-		pack(&packed[i], &jobs[i]);
+		pack(&packed[i], &arrays[i], &jobs[i]);
 	submit.jobs = (uintptr_t)packed;
 	r = drm_call(base->dev, DRM_IOCTL_DSEEK_SUBMIT, &submit);
-	if (packed != few)
-		free(packed);
+	free(many);
 	if (r) {
 		*ret_error = r;
 		return job_fail(r, 0);

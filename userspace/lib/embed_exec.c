@@ -228,9 +228,14 @@ static const struct dseek_exec_ops exec_ops = {
 
 static bool name_valid(const char *name)
 {
-	size_t n = strnlen(name, DRM_DSEEK_NAME_LEN);
+	size_t n = strnlen(name, DRM_DSEEK_NAME_LEN), i;
 
-	return n && n < DRM_DSEEK_NAME_LEN && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_.-") == n;
+	if (!n || n == DRM_DSEEK_NAME_LEN || strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_.-") != n)
+		return false;
+	for (i = n; i < DRM_DSEEK_NAME_LEN; i++)	/* the rest is padding */
+		if (name[i])
+			return false;
+	return true;
 }
 
 /* The engine of that name, made if there is none; its arbitration state outlives every executor. */
