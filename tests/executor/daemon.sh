@@ -1,0 +1,47 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# dseek-exec: its options, its refusals, its end. It serves an embedded instance here; the module's device in a guest.
+exec_=${DSEEK_BUILD:-build}/bin/dseek-exec
+n=0 failed=0
+ok() { # NAME, status in $?
+	if [ $? = 0 ]; then echo "ok $((++n)) $1"; else echo "not ok $((++n)) $1"; failed=1; [ -e out ] && sed 's/^/# /' out; fi
+}
+refused() { # NAME STATUS WORDS ARGUMENT...
+	local name=$1 status=$2 words=$3 rc; shift 3
+	timeout 20 "$exec_" "$@" >out 2>&1; rc=$?
+	[ $rc = "$status" ] && grep -qF -- "$words" out; ok "$name"
+}
+cd "${TMPDIR:-/tmp}" || exit 1
+exec_=$(realpath "$exec_" 2>/dev/null || echo "$exec_")
+refused "help" 0 "usage: dseek-exec" --help
+refused "help lists the backends" 0 "misbehaves on demand" --help
+refused "version" 0 "ABI 1.0" --version
+refused "unknown option" 2 "unrecognized option" --colour=red
+refused "operand" 2 "unexpected argument 'x'" x
+refused "depth out of range" 2 "--depth=65: not a number from 1 to 64" --depth=65
+refused "depth not a number" 2 "--depth=two" --depth=two
+refused "unknown backend" 2 "no backend is called 'hal'" --backend=hal
+refused "unknown user" 2 "--user=nobody-at-all: no such user" --user=nobody-at-all
+refused "unknown group" 2 "--group=nogroup-at-all: no such group" --allow-root --group=nogroup-at-all
+refused "no device" 1 "/nonexistent: No such file" --allow-root --device=/nonexistent
+refused "backend's options" 1 "null: unknown option 'x'" --allow-root --device=embed: --backend=null --backend-options=x=1
+refused "long name" 2 "longer than 31" --allow-root --name=a-name-of-more-than-thirty-one-characters --device=embed:
+DSEEK_LOG_LEVEL=loud refused "log level" 2 "DSEEK_LOG_LEVEL=loud: not error" --help
+if [ "$(id -u)" = 0 ]; then
+	refused "as root, untold" 2 "as root" --device=embed:
+	"$exec_" --device=embed: --backend=null --user=nobody >out 2>&1 & pid=$!
+	for _ in $(seq 100); do grep -q READY=1 out && break; sleep 0.1; done
+	grep -q "READY=1 engine=null0 id=0 generation=1" out; ok "ready"
+	[ "$(stat -c %U /proc/$pid 2>/dev/null)" = nobody ] || [ "$(awk '/^Uid:/{print $2$3$4}' /proc/$pid/status)" = "$(id -u nobody)$(id -u nobody)$(id -u nobody)" ]; ok "another user"
+	[ -z "$(awk '/^Groups:/{print $2}' /proc/$pid/status)" ]; ok "no supplementary groups"
+	kill -TERM $pid; wait $pid; ok "ends when asked"
+	grep -q "info: asked to stop" out; ok "and says so"
+else
+	for t in untold ready user groups end says; do echo "ok $((++n)) as root: $t # SKIP not root"; done
+fi
+"$exec_" --device=embed: --backend=null --allow-root >out 2>err & pid=$!
+for _ in $(seq 100); do grep -q READY=1 out && break; sleep 0.1; done
+kill -INT $pid; wait $pid; ok "ends on an interrupt"
+[ "$(wc -l <out)" = 1 ] && [ "$(grep -cv '^dseek-exec: ' err)" = 0 ]; ok "one line on the output, log lines elsewhere"
+echo "1..$n"
+exit $failed

@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: MIT
+/* The executor's loop on a transport and a backend made for the purpose. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "../../userspace/executor/backend.h"
+#include "../../userspace/lib/transport.h"
+#include "../model/tap.h"
+
+/* ---- a transport that hands out a script of jobs and keeps what comes back */
+
+#define MAX_JOBS	16
+
+struct fake {
+	struct dseek_exec base;
+	struct drm_dseek_control control;
+	struct drm_dseek_job_desc desc[8];
+	struct drm_dseek_job_desc script[MAX_JOBS];
+	uint32_t script_count, next_job;
+	uint32_t busy;				/* tags, a bit each */
+	struct drm_dseek_completion got[MAX_JOBS];
+	uint64_t got_job[MAX_JOBS];
+	uint32_t got_count;
+	uint64_t retire;			/* a buffer to report, once */
+	int interrupt;				/* EINTR so often, having processed nothing */
+	int map_error;
+	uint32_t maps, unmaps, programs;
+	int stop;
+	void *blob;
+	size_t blob_size;
+	char memory[4096];
+};
+
+static int fake_next(struct dseek_exec *base, struct drm_dseek_next *next)
+{
+	struct fake *f = container_of(base, struct fake, base);
+	const struct drm_dseek_completion *c = (const void *)(uintptr_t)next->completions;
+	uint32_t *tags = (uint32_t *)(uintptr_t)next->tags;
+	uint32_t tag;
+
+	next->completed = next->tag_count = next->retired_count = 0;
+	if (f->interrupt) {
+		f->interrupt--;
+		return -EINTR;
+	}
+	for (; next->completed < next->completion_count; next->completed++, c++) {
+		ck_assert(f->busy & 1u << c->tag);
+		f->busy &= ~(1u << c->tag);
+		f->got[f->got_count] = *c;
+		f->got_job[f->got_count++] = f->desc[c->tag].job_id;
+	}
+	if (f->retire && next->retired_max) {
+		((uint64_t *)(uintptr_t)next->retired)[next->retired_count++] = f->retire;
+		f->retire = 0;
+	}
+	while (next->tag_count < next->tag_max && f->next_job < f->script_count) {
+		for (tag = 0; f->busy & 1u << tag; tag++)
+			;
+		ck_assert_uint_lt(tag, base->depth);
+		f->busy |= 1u << tag;
+		f->desc[tag] = f->script[f->next_job++];
+		tags[next->tag_count++] = tag;
+	}
+	if (next->tag_max && !next->tag_count && !next->retired_count && !f->busy && f->next_job == f->script_count)
+		return -ENODEV;		/* the end of the script */
+	return 0;
+}
+
+static int fake_map(struct dseek_exec *base, uint32_t tag, uint32_t binding, void **ret_base)
+{
+	struct fake *f = container_of(base, struct fake, base);
+
+	if (f->map_error)
+		return f->map_error;
+	f->maps++;
+	*ret_base = f->memory;
+	return 0;
+}
+
+static int fake_unmap(struct dseek_exec *base, uint64_t bo_id)
+{
+	container_of(base, struct fake, base)->unmaps++;
+	return 0;
+}
+
+static int fake_program(struct dseek_exec *base, uint32_t tag, void *buf, size_t size)
+{
+	struct fake *f = container_of(base, struct fake, base);
+
+	ck_assert_uint_ge(size, f->blob_size);
+	memcpy(buf, f->blob, f->blob_size);
+	if (f->desc[tag].program_id == 666)
+		((char *)buf)[0] ^= 1;
+	f->programs++;
+	return 0;
+}
+
+static const struct dseek_exec_ops fake_ops = {
+	.next = fake_next, .map = fake_map, .unmap = fake_unmap, .program = fake_program,
+};
+
+/* ---- a backend that does what the job's first constant says */
+
+enum behaviour { GOOD, FAIL, POSITIVE, YIELD_UNASKED, WAIT_POLL, ACCOUNT, STOP };
+
+static struct fake *fake;
+static uint32_t prepared, released, runs;
+static uint64_t last_cursor;
+static void *last_binding;
+
+static int prepare(void *state, const struct dseek_program_view *view, void **ret_prepared)
+{
+	*ret_prepared = &prepared;
+	prepared++;
+	return 0;
+}
+
+static int prepare_refuse(void *state, const struct dseek_program_view *view, void **ret_prepared)
+{
+	return -ENOTSUP;
+}
+
+static void release(void *state, void *p)
+{
+	ck_assert_ptr_eq(p, &prepared);
+	released++;
+}
+
+static int run(void *state, struct dseek_run *r)
+{
+	runs++;
+	last_cursor = r->cursor;
+	last_binding = r->bindings[0];
+	switch (r->params[0]) {
+	case FAIL:
+		return -ERANGE;
+	case POSITIVE:
+		return 5;
+	case YIELD_UNASKED:
+		return -EAGAIN;
+	case WAIT_POLL:
+		r->cursor = 1;
+		return r->poll(r->poll_arg);
+	case ACCOUNT:
+		r->engine_ns = 123456789;
+		return 0;
+	case STOP:
+		fake->stop = 1;
+		return 0;
+	}
+	return 0;
+}
+
+static struct dseek_backend backend = {
+	.abi = DSEEK_BACKEND_ABI, .type = DRM_DSEEK_ENGINE_NULL, .name = "test", .run = run,
+	.program_prepare = prepare, .program_release = release,
+};
+
+/* ---- */
+
+static void setup(void)
+{
+	struct dseek_program_tensor t = { .dtype = DSEEK_F32, .ne = { 16 } };
+	struct dseek_program_op op = { .code = DSEEK_OP_ARGMAX };
+	struct dseek_builder *b = dseek_builder_create(0);
+
+	memset(op.t, 0xff, sizeof(op.t));
+	memset(t.ne_param, DSEEK_NO_PARAM, sizeof(t.ne_param));
+	fake = calloc(1, sizeof(*fake));
+	fake->base = (struct dseek_exec) { &fake_ops, fake->desc, &fake->control, 4 };
+	dseek_builder_param(b, 0, 100);
+	t.binding = dseek_builder_binding(b, DSEEK_ACCESS_READ | DSEEK_ACCESS_WRITE, 256);
+	op.t[0] = dseek_builder_tensor(b, &t);
+	t.dtype = DSEEK_I32;
+	t.ne[0] = 1;
+	t.offset = 128;
+	op.t[1] = dseek_builder_tensor(b, &t);
+	dseek_builder_op(b, &op);
+	ck_assert_msg(dseek_builder_finish(b, &fake->blob, &fake->blob_size) == 0, "%s", dseek_builder_error(b));
+	dseek_builder_destroy(b);
+}
+
+static void teardown(void)
+{
+	free(fake->blob);
+	free(fake);
+}
+
+static struct drm_dseek_job_desc *add(enum behaviour what)
+{
+	struct drm_dseek_job_desc *job = &fake->script[fake->script_count++];
+	uint32_t param = what;
+
+	*job = (struct drm_dseek_job_desc) {
+		.job_id = fake->script_count, .program_id = 1, .program_size = fake->blob_size,
+		.binding_count = 1, .const_size = 4,
+		.bindings = { { .bo_id = 7, .bo_size = 4096, .offset = 64, .size = 256, .access = 3 } },
+	};
+	memcpy(job->consts, &param, 4);
+	return job;
+}
+
+static int go(void)
+{
+	int r = dseek_exec_run(&fake->base, &backend, NULL, &fake->stop);
+
+	ck_assert_uint_eq(fake->busy, 0);	/* everything was given back */
+	ck_assert_uint_eq(prepared, released);
+	ck_assert_uint_eq(fake->maps, fake->unmaps);
+	return r;
+}
+
+static void check(uint32_t n, uint64_t job, uint32_t outcome, int error)
+{
+	ck_assert_uint_eq(fake->got_job[n], job);
+	ck_assert_uint_eq(fake->got[n].outcome, outcome);
+	ck_assert_int_eq(fake->got[n].error, error);
+}
+
+START_TEST(results)
+{
+	add(GOOD);
+	add(FAIL);
+	add(POSITIVE);
+	add(YIELD_UNASKED);
+	add(ACCOUNT);
+	ck_assert_int_eq(go(), -ENODEV);
+	ck_assert_uint_eq(fake->got_count, 5);
+	check(0, 1, DRM_DSEEK_OUTCOME_DONE, 0);
+	check(1, 2, DRM_DSEEK_OUTCOME_DONE, -ERANGE);
+	check(2, 3, DRM_DSEEK_OUTCOME_DONE, -EIO);
+	check(3, 4, DRM_DSEEK_OUTCOME_DONE, -EIO);
+	check(4, 5, DRM_DSEEK_OUTCOME_DONE, 0);
+	ck_assert_uint_eq(fake->got[4].engine_ns, 123456789);
+	ck_assert_uint_gt(fake->got[0].engine_ns, 0);
+	/* One program and one buffer, whatever the number of jobs; the binding's offset is applied. */
+	ck_assert_uint_eq(fake->programs, 1);
+	ck_assert_uint_eq(fake->maps, 1);
+	ck_assert_ptr_eq(last_binding, fake->memory + 64);
+}
+END_TEST
+
+/* What a tenant could send past its own library. None reaches the backend. */
+#define SPOIL(name, statement) static void name(struct drm_dseek_job_desc *job) { statement; }
+SPOIL(bad_program, job->program_id = 666)
+SPOIL(no_program, job->program_size = 0)
+SPOIL(huge_program, job->program_size = DRM_DSEEK_MAX_PROGRAM + 1)
+SPOIL(many_bindings, job->binding_count = DRM_DSEEK_MAX_BINDINGS + 1)
+SPOIL(few_bindings, job->binding_count = 0)
+SPOIL(many_consts, job->const_size = DRM_DSEEK_MAX_CONSTS + 4)
+SPOIL(few_consts, job->const_size = 0)
+SPOIL(param_range, job->consts[0] = 101)
+SPOIL(small_binding, job->bindings[0].size = 255)
+SPOIL(odd_offset, job->bindings[0].offset = 32)
+SPOIL(outside, job->bindings[0].offset = 4096 - 192)
+SPOIL(wraps, job->bindings[0].offset = ~0ull - 63)
+SPOIL(read_only, job->bindings[0].access = DRM_DSEEK_ACCESS_READ)
+SPOIL(far_cursor, job->cursor = 2)
+
+static const struct {
+	const char *name;
+	int error;
+	void (*fn)(struct drm_dseek_job_desc *job);
+} spoils[] = {
+	{ "program that isn't one", -ENOEXEC, bad_program }, { "program of no size", -EPROTO, no_program },
+	{ "program too large", -EPROTO, huge_program }, { "17 bindings", -EPROTO, many_bindings },
+	{ "binding missing", -EINVAL, few_bindings }, { "260 bytes of constants", -EPROTO, many_consts },
+	{ "constants missing", -EINVAL, few_consts }, { "parameter out of range", -EINVAL, param_range },
+	{ "binding too small", -EINVAL, small_binding }, { "binding's offset", -EINVAL, odd_offset },
+	{ "binding outside its buffer", -EPROTO, outside }, { "binding's end wraps", -EPROTO, wraps },
+	{ "binding not writable", -EINVAL, read_only }, { "cursor past the end", -EPROTO, far_cursor },
+};
+
+START_TEST(bad_jobs)
+{
+	spoils[_i].fn(add(GOOD));
+	add(GOOD);
+	ck_assert_int_eq(go(), -ENODEV);
+	ck_assert_uint_eq(fake->got_count, 2);
+	ck_assert_msg(fake->got[0].error == spoils[_i].error, "%s: %d, not %d", spoils[_i].name, fake->got[0].error,
+		      spoils[_i].error);
+	check(1, 2, DRM_DSEEK_OUTCOME_DONE, 0);
+	ck_assert_uint_eq(runs, 1);
+}
+END_TEST
+
+START_TEST(refused_program)
+{
+	backend.program_prepare = prepare_refuse;
+	add(GOOD);
+	add(GOOD);
+	ck_assert_int_eq(go(), -ENODEV);
+	check(0, 1, DRM_DSEEK_OUTCOME_DONE, -ENOTSUP);
+	check(1, 2, DRM_DSEEK_OUTCOME_DONE, -ENOTSUP);
+	ck_assert_uint_eq(fake->programs, 1);	/* refused once and for all */
+	ck_assert_uint_eq(runs, 0);
+}
+END_TEST
+
+START_TEST(map_fails)
+{
+	fake->map_error = -ENOMEM;
+	add(GOOD);
+	ck_assert_int_eq(go(), -ENODEV);
+	check(0, 1, DRM_DSEEK_OUTCOME_DONE, -ENOMEM);
+}
+END_TEST
+
+/* The word is raised: what runs goes back with its cursor, what was fetched behind it as it came. */
+START_TEST(preempted)
+{
+	add(WAIT_POLL);
+	add(GOOD)->cursor = 1;
+	add(GOOD);
+	fake->control.preempt = 1;
+	ck_assert_int_eq(go(), -ENODEV);
+	ck_assert_uint_eq(fake->got_count, 3);
+	check(0, 1, DRM_DSEEK_OUTCOME_YIELD, 0);
+	ck_assert_uint_eq(fake->got[0].cursor, 1);
+	check(1, 2, DRM_DSEEK_OUTCOME_YIELD, 0);
+	ck_assert_uint_eq(fake->got[1].cursor, 1);
+	ck_assert_uint_eq(fake->got[1].engine_ns, 0);
+	check(2, 3, DRM_DSEEK_OUTCOME_YIELD, 0);
+	ck_assert_uint_eq(runs, 1);
+}
+END_TEST
+
+START_TEST(aborted)
+{
+	add(WAIT_POLL);
+	add(GOOD);
+	fake->control.abort_mask = 1;	/* tag 0 */
+	ck_assert_int_eq(go(), -ENODEV);
+	check(0, 1, DRM_DSEEK_OUTCOME_DONE, -ETIMEDOUT);
+	check(1, 2, DRM_DSEEK_OUTCOME_DONE, 0);
+}
+END_TEST
+
+START_TEST(resumed)
+{
+	add(GOOD)->cursor = 1;
+	ck_assert_int_eq(go(), -ENODEV);
+	ck_assert_uint_eq(last_cursor, 1);
+}
+END_TEST
+
+START_TEST(stops)
+{
+	add(STOP);
+	add(WAIT_POLL);
+	add(GOOD);
+	ck_assert_int_eq(go(), 0);
+	ck_assert_uint_eq(fake->got_count, 3);
+	check(0, 1, DRM_DSEEK_OUTCOME_DONE, 0);
+	check(1, 2, DRM_DSEEK_OUTCOME_YIELD, 0);
+	check(2, 3, DRM_DSEEK_OUTCOME_YIELD, 0);
+}
+END_TEST
+
+START_TEST(interrupted)
+{
+	add(GOOD);
+	add(GOOD);
+	fake->interrupt = 3;
+	ck_assert_int_eq(go(), -ENODEV);
+	ck_assert_uint_eq(fake->got_count, 2);
+}
+END_TEST
+
+START_TEST(retired)
+{
+	fake->base.depth = 1;
+	add(GOOD);
+	add(GOOD);
+	fake->retire = 7;	/* reported with the first job, which maps it anew */
+	ck_assert_int_eq(go(), -ENODEV);
+	ck_assert_uint_eq(fake->maps, 1);
+	fake->retire = 7;
+	fake->next_job = 0;
+	add(GOOD);
+	ck_assert_int_eq(go(), -ENODEV);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("executor");
+	TCase *c = tcase_create("loop");
+
+	tcase_add_checked_fixture(c, setup, teardown);
+	tcase_add_test(c, results);
+	tcase_add_loop_test(c, bad_jobs, 0, sizeof(spoils) / sizeof(spoils[0]));
+	tcase_add_test(c, refused_program);
+	tcase_add_test(c, map_fails);
+	tcase_add_test(c, preempted);
+	tcase_add_test(c, aborted);
+	tcase_add_test(c, resumed);
+	tcase_add_test(c, stops);
+	tcase_add_test(c, interrupted);
+	tcase_add_test(c, retired);
+	suite_add_tcase(suite, c);
+	return tap_run(suite);
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+/* A backend as others would write it: a shared object. Variants that must be refused come by -D. */
+#include <errno.h>
+#include <stdio.h>
+#include "../../userspace/executor/backend.h"
+
+static int sample_open(const char *options, void **ret_state, char *err, size_t err_size)
+{
+	static int state;
+
+	if (options) {
+		snprintf(err, err_size, "sample takes no options");
+		return -EINVAL;
+	}
+	*ret_state = &state;
+	return 0;
+}
+
+static int sample_run(void *state, struct dseek_run *run)
+{
+	++*(int *)state;
+	run->engine_ns = 4242;
+	return 0;
+}
+
+#ifndef SAMPLE_ABI
+#define SAMPLE_ABI DSEEK_BACKEND_ABI
+#endif
+
+#ifndef SAMPLE_SYMBOL
+#define SAMPLE_SYMBOL dseek_backend
+#endif
+
+__attribute__((visibility("default"))) const struct dseek_backend SAMPLE_SYMBOL = {
+	.abi = SAMPLE_ABI, .type = 3, .name = "sample", .summary = "accounts 4242 ns", .open = sample_open,
+#ifndef SAMPLE_NO_RUN
+	.run = sample_run,
+#endif
+};
+
+int (*sample_keep(void))(void *, struct dseek_run *);
+int (*sample_keep(void))(void *, struct dseek_run *)
+{
+	return sample_run;
+}
