@@ -49,15 +49,13 @@ built-tests := $(addprefix $(O)/,$(tests) $(check-programs) $(benches))
 
 all: $(O)/libdseek.a $(O)/libdseek.so $(O)/libdseek-model.a $(built)
 
-quote = '$(subst ','\'',$(1))'
 obj = $(patsubst %.c,$(O)/%.o,$(1))
 
 # What objects depend on besides their sources: this file changes when the compiler or a flag does.
 flags := $(CC) $(base-cflags) $(CFLAGS) $(foreach v,$(sort $(filter CFLAGS-%,$(.VARIABLES))),$(v)=$($(v)))
-$(O)/flags: force
-	@mkdir -p $(@D)
-	@printf '%s\n' $(call quote,$(flags)) | cmp -s - $@ || printf '%s\n' $(call quote,$(flags)) >$@
-force:
+ifneq ($(file <$(O)/flags),$(flags))
+$(shell mkdir -p $(O))$(file >$(O)/flags,$(flags))
+endif
 
 $(O)/%.o: %.c $(O)/flags
 	$(call say,CC,$<)
@@ -122,6 +120,6 @@ install: all
 clean:
 	rm -rf $(O)
 
-.PHONY: force all check build-tests print-thread-tests bench modules modules_clean install clean
+.PHONY: all check build-tests print-thread-tests bench modules modules_clean install clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
