@@ -381,6 +381,7 @@ void dseek_engine_detach(struct dseek_exec *exec);	/* close, DETACH; any state *
 void dseek_engine_lose(struct dseek_engine *engine, struct dseek_exec *exec, u64 now);
 void dseek_engine_recovery(struct work_struct *work);
 int dseek_engine_info(u32 index, struct drm_dseek_engine_info *info);
+bool dseek_engine_contended(const struct dseek_engine *engine);	/* what runs may have to give way */
 void dseek_engine_kick(struct dseek_engine *engine, u64 now);	/* jobs became ready: preempt? */
 void dseek_engine_arm(struct dseek_engine *engine, u64 now);
 void dseek_engine_wake(struct dseek_engine *engine);	/* without engine->lock, after a change under it */

@@ -111,6 +111,14 @@ static u64 watchdog_at(struct dseek_exec *exec)
 	return left > KTIME_MAX - job->head_ns ? U64_MAX : job->head_ns + left;
 }
 
+/* To what is ready, or to what was fetched after it. */
+bool dseek_engine_contended(const struct dseek_engine *engine)
+{
+	const struct dseek_exec *exec = engine->exec;
+
+	return exec && !list_empty(&exec->held) && (engine->ready || !list_is_singular(&exec->held));
+}
+
 /* Arm the timer for the next thing that happens by time alone. One that fires too early costs less than arming anew. */
 void dseek_engine_arm(struct dseek_engine *engine, u64 now)
 {
@@ -119,7 +127,7 @@ void dseek_engine_arm(struct dseek_engine *engine, u64 now)
 	lockdep_assert_held(&engine->lock);
 	if (!engine->exec)
 		return;
-	if (engine->ready && !engine->exec->control->preempt)
+	if ((engine->ready || dseek_engine_contended(engine)) && !engine->exec->control->preempt)
 		at = arb_next_event(&engine->arb, now);
 	at = min(at, watchdog_at(engine->exec));
 	if (at >= engine->timer_at)
@@ -138,7 +146,7 @@ void dseek_engine_kick(struct dseek_engine *engine, u64 now)
 	struct dseek_exec *exec = engine->exec;
 
 	lockdep_assert_held(&engine->lock);
-	if (!exec || list_empty(&exec->held) || !engine->ready)
+	if (!dseek_engine_contended(engine))
 		return;
 	if (!exec->control->preempt && arb_wants_preempt(&engine->arb, now))
 		WRITE_ONCE(exec->control->preempt, 1);

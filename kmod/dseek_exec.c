@@ -192,6 +192,7 @@ static u32 take_jobs(struct dseek_exec *exec, u32 *tags, u32 max, u64 now)
 	struct dseek_engine *engine = exec->engine;
 	struct arb_job *picked;
 	struct dseek_job *job;
+	bool contended;
 	u32 count = 0;
 
 	while (count < max && exec->free_tags && engine->ready) {
@@ -213,10 +214,10 @@ static u32 take_jobs(struct dseek_exec *exec, u32 *tags, u32 max, u64 now)
 		describe(exec, job);
 		tags[count++] = job->tag;
 	}
-	if (READ_ONCE(exec->control->preempt) || engine->ready)
+	contended = dseek_engine_contended(engine);
+	if (READ_ONCE(exec->control->preempt) || contended)
 		WRITE_ONCE(exec->control->preempt,
-			   exec->abort_ns || (engine->ready && !list_empty(&exec->held) &&
-					      arb_wants_preempt(&engine->arb, now)));
+			   exec->abort_ns || (contended && arb_wants_preempt(&engine->arb, now)));
 	dseek_engine_arm(engine, now);
 	return count;
 }
