@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: MIT
+# The manual's examples, and the one-page example, which must work where tests run.
+script-tests += tests/lib/man.sh
+tests += tests/lib/example
+tests/lib/example-src := userspace/lib/example/add.c

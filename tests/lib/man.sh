@@ -1,0 +1,27 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Every public call has a manual page; the examples in them compile; mandoc, where there is one, finds nothing to complain of.
+cd "$(dirname "$0")/../.." || exit 1
+n=0 failed=0
+ok() { # NAME OFFENDERS
+	if [ -z "$2" ]; then echo "ok $((++n)) $1"; else echo "not ok $((++n)) $1"; printf '%s\n' "$2" | sed 's/^/# /'; failed=1; fi
+}
+tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT
+calls=$(grep -hoE '^[a-z].*\bdseek_[a-z_0-9]+\(' userspace/include/dseek.h userspace/include/dseek_exec.h | grep -oE 'dseek_[a-z_0-9]+\($' | tr -d '(' | sort -u)
+ok "every call has a page" "$(for c in $calls; do grep -qxE "\.Fo $c" userspace/lib/man/*.3 || echo "$c"; done)"
+ok "every page has an example" "$(grep -L '^\.Sh EXAMPLES' userspace/lib/man/*.3 userspace/executor/man/*.8)"
+for page in userspace/lib/man/*.3; do
+	{
+		printf '#include <err.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n#include <dseek.h>\n#include <dseek_exec.h>\n#include <dseek_program.h>\nvoid example(void);\nvoid example(void)\n{\n'
+		sed -n '/^\.Sh EXAMPLES/,/^\.Ed/{/^\./!p}' "$page" | sed 's/\\e/\\/g'
+		echo '}'
+	} >"$tmp/example.c"
+	ok "$(basename "$page"): the example compiles" "$(${CC:-gcc} -std=gnu11 -Wall -Werror -Iuserspace/include -Iuapi -isystem /usr/include/libdrm -fsyntax-only "$tmp/example.c" 2>&1)"
+done
+if command -v mandoc >/dev/null; then
+	ok "mandoc" "$(mandoc -Tlint -Wwarning userspace/lib/man/*.3 userspace/executor/man/*.8 2>&1)"
+else
+	echo "ok $((++n)) mandoc # SKIP not installed"
+fi
+echo "1..$n"
+exit $failed
