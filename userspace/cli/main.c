@@ -23,6 +23,7 @@ static const struct command commands[] = {
 	{ "", "tokenize", cmd_tokenize, "token ids of a text, and back" },
 	{ "model", "inspect", cmd_model_inspect, "what a GGUF file says" },
 	{ "model", "synth", cmd_model_synth, "a small model with random weights" },
+	{ "bench", "arb", bench_arb_main, "what a decision of the arbiter costs, by the number of queues" },
 	{ "bench", "ops", bench_ops_main, "the cpu engine's ops, against what memory gives" },
 	{ "bench", "roundtrip", bench_roundtrip_main, "what the way to an engine and back costs" },
 	{ "", "version", cmd_version, "version of this program" },
