@@ -8,7 +8,7 @@ tests/arb/fuzz_arb-src := $(addprefix tests/arb/,fuzz_arb.c fuzz_main.c) $(arb-d
 tests/arb/sim-src := $(addprefix tests/arb/,sim.c sim_machine.c fair_model.c)
 check-programs += tests/arb/record
 tests/arb/record-src := tests/arb/record.c tests/arb/sim_machine.c
-script-tests += tests/arb/symbols.sh tests/arb/replay.sh
+script-tests += tests/arb/symbols.sh tests/arb/replay.sh tests/arb/bench.sh
 
 # Coverage-guided, for FUZZ_SECONDS (default 60); needs clang.
 fuzz-arb:

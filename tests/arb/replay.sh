@@ -48,5 +48,17 @@ i=16; for byte in $job; do poke "$tmp/bad" $((at + i)) "$(printf %02x "$byte")";
 try "given back, but not out" 2 "isn't out" "$tmp/bad"
 cp "$tmp/run" "$tmp/bad"; poke "$tmp/bad" $((16 + 4)) 01; try "a result nobody compares" 0 "0 differ" "$tmp/bad"
 cp "$tmp/run" "$tmp/bad"; poke "$tmp/bad" $((16 + 36)) 00; poke "$tmp/bad" $((16 + 37)) 00; try "a parameter out of range" 2 "out of range" "$tmp/bad"
+
+# A real run: several threads submit, one executes, and what the embedded engine decided is decided again.
+cat >"$tmp/tenants" <<'END'
+seconds: 1
+tenants:
+  - { name: gold, class: deadline, budget_ms: 4, period_ms: 20, streams: 1, spin_us: 2000 }
+  - { name: silver, class: interactive, weight: 2, streams: 2, spin_us: 700 }
+  - { name: bronze, class: batch, weight: 1, streams: 3, spin_us: 5000 }
+END
+"$build/bin/dseek" run --quiet --device "embed:replay,engine=cpu,trace=$tmp/real" --tenants "$tmp/tenants" >"$tmp/out" 2>&1
+verdict "a real run is recorded" $? 0
+try "a real run: every decision equal" 0 "[1-9][0-9]{2} decisions compared, 0 differ" "$tmp/real"
 echo "1..$n"
 exit $failed

@@ -9,7 +9,7 @@
 
 #define SIZES		3
 #define ROUNDS		9
-#define DECISIONS	100000
+#define DECISIONS	30000
 #define QUEUES_A_TENANT	10
 
 /* Tenants of ten queues each, every queue with one job that is ready again as soon as it is done. */
