@@ -22,11 +22,14 @@ static const struct command commands[] = {
 	{ "", "logits", cmd_logits, "logits of every token of a sequence, as float32" },
 	{ "", "tokenize", cmd_tokenize, "token ids of a text, and back" },
 	{ "model", "inspect", cmd_model_inspect, "what a GGUF file says" },
+	{ "model", "moefy", cmd_model_moefy, "a dense model as a mixture of experts" },
 	{ "model", "synth", cmd_model_synth, "a small model with random weights" },
 	{ "bench", "arb", bench_arb_main, "what a decision of the arbiter costs, by the number of queues" },
 	{ "bench", "ops", bench_ops_main, "the cpu engine's ops, against what memory gives" },
 	{ "bench", "roundtrip", bench_roundtrip_main, "what the way to an engine and back costs" },
 	{ "", "version", cmd_version, "version of this program" },
+	{ "bench", "model", bench_model_main, "tokens per second of prefill and decode" },
+	{ "bench", "quality", bench_quality_main, "perplexity on the shipped text, by experts selected" },
 };
 
 static const struct {

@@ -21,6 +21,7 @@ struct build {
 	int q_heads, k_heads, v_heads, att_heads;	/* the same memory, by heads */
 	int ff, logits, ids, weights, scratch, y;
 	int factors;
+	uint64_t tap[2];
 };
 
 /* [ne0, T] and its view [head, ne0/head, T], where asked. */
@@ -104,6 +105,16 @@ static void attention(struct build *b, uint32_t l)
 	EMIT(&b->e, LINEAR, EMIT_ARGS(.flags = DSEEK_OPF_ACCUMULATE), b->att, weight(b, l, DSK_O), EMIT_NONE, EMIT_NONE, b->x);
 }
 
+/* A copy of @t, [ne0, T], for whoever asked for it. */
+static void tap(struct build *b, int t, uint32_t ne0, uint64_t *ret_offset)
+{
+	uint32_t tokens = b->p->tokens;
+
+	*ret_offset = emit_room(&b->e, DSK_B_TAP, (uint64_t)ne0 * tokens * sizeof(float));
+	EMIT(&b->e, COPY, EMIT_ARGS(), t,
+	     emit_tensor_at(&b->e, DSK_B_TAP, *ret_offset, DSEEK_F32, DSEEK_LAYOUT_ROWS, ne0, tokens, 1, 1, b->c_tokens));
+}
+
 static void feed_forward(struct build *b, uint32_t l)
 {
 	const struct dsk_shape *s = b->s;
@@ -111,6 +122,10 @@ static void feed_forward(struct build *b, uint32_t l)
 	EMIT(&b->e, RMSNORM, EMIT_ARGS(.f = { s->norm_eps }), b->x, weight(b, l, DSK_FFN_NORM), b->h);
 	if (!dsk_weight(b->m, l, DSK_ROUTER)->src) {
 		EMIT(&b->e, GLU, EMIT_ARGS(.i = { DSEEK_ACT_SILU }), b->h, weight(b, l, DSK_GATE), weight(b, l, DSK_UP), b->ff);
+		if (b->p->tap) {
+			tap(b, b->h, s->n_embd, &b->tap[DSK_TAP_INPUT]);
+			tap(b, b->ff, s->n_ff, &b->tap[DSK_TAP_HIDDEN]);
+		}
 		EMIT(&b->e, LINEAR, EMIT_ARGS(.flags = DSEEK_OPF_ACCUMULATE), b->ff, weight(b, l, DSK_DOWN), EMIT_NONE,
 		     EMIT_NONE, b->x);
 		return;
@@ -170,7 +185,8 @@ int dsk_graph_build(const struct dsk_model *m, const struct dsk_graph_params *pa
 		b.c_rows = dseek_builder_param(b.e.b, 1, params->rows);
 	}
 	b.c_window = dseek_builder_param(b.e.b, 0, INT32_MAX);
-	for (int i = 0; i < DSK_BINDING_COUNT; i++)
+	g.n_bindings = params->tap ? DSK_B_TAP + 1 : DSK_B_TAP;
+	for (uint32_t i = 0; i < g.n_bindings; i++)
 		dseek_builder_binding(b.e.b, i == DSK_B_WEIGHTS || i == DSK_B_INPUT ? DSEEK_ACCESS_READ : 0, 0);
 	b.tokens = input(&b, params->tokens, b.c_tokens, &g.tokens);
 	b.positions = input(&b, params->tokens, b.c_tokens, &g.positions);
@@ -182,6 +198,10 @@ int dsk_graph_build(const struct dsk_model *m, const struct dsk_graph_params *pa
 	for (uint32_t l = 0; l < m->shape.n_layer; l++) {
 		attention(&b, l);
 		feed_forward(&b, l);
+		if (!l)
+			memcpy(g.tap, b.tap, sizeof(g.tap));
+		if (l == 1)
+			g.tap_stride = b.tap[0] - g.tap[0];
 	}
 	output(&b, &g);
 	b.e.used[DSK_B_WEIGHTS] = m->buffer_bytes;

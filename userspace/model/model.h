@@ -77,6 +77,7 @@ struct dsk_session_params {
 	uint32_t logit_rows;		/* tokens of one job whose logits may be asked for; 0: 1 */
 	uint32_t n_expert_used;		/* 0: what the file says */
 	bool precise;			/* activations and KV cache stay float32 */
+	bool tap;			/* prefill jobs keep the activations of dense FFNs, see dsk_session_tap() */
 	bool window_set;		/* @window holds; else the file's */
 	uint32_t window;		/* sliding window, 0: none; also changeable from run to run */
 };
@@ -108,6 +109,13 @@ int dsk_session_rewind(struct dsk_session *session, uint32_t n_past);	/* forget 
 void dsk_session_set_window(struct dsk_session *session, uint32_t window);	/* a parameter of the jobs: no new program */
 
 void dsk_session_set_deadline(struct dsk_session *session, uint64_t token_deadline_ns);	/* of decode jobs from now on */
+enum dsk_tap { DSK_TAP_INPUT, DSK_TAP_HIDDEN };
+
+/*
+ * Of a layer's dense FFN in the last prefill job: its input (n_embd x tokens), or act(gate x) * (up x) (n_ff x tokens). NULL if the
+ * session has no tap, the last job was decode, or the model has experts.
+ */
+const float *dsk_session_tap(const struct dsk_session *session, uint32_t layer, enum dsk_tap which);
 
 struct dsk_model *dsk_session_model(const struct dsk_session *session);
 const struct dseek_job_result *dsk_session_last_job(const struct dsk_session *session);	/* times, preemptions */

@@ -50,7 +50,7 @@ int dsk_model_weights(struct dsk_model *m, struct dseek_device *dev, struct dsee
 
 /* ---- programs (graph.c) */
 
-enum dsk_binding { DSK_B_WEIGHTS, DSK_B_CACHE, DSK_B_WORK, DSK_B_INPUT, DSK_B_OUTPUT, DSK_BINDING_COUNT };
+enum dsk_binding { DSK_B_WEIGHTS, DSK_B_CACHE, DSK_B_WORK, DSK_B_INPUT, DSK_B_OUTPUT, DSK_B_TAP, DSK_BINDING_COUNT };
 
 struct dsk_graph_params {
 	uint32_t n_ctx;
@@ -58,6 +58,7 @@ struct dsk_graph_params {
 	uint32_t rows;		/* tokens whose logits are made, 1..rows; 1 for decode */
 	uint32_t n_expert_used;
 	bool precise;
+	bool tap;		/* prefill: keep what goes into and through each dense FFN */
 };
 
 /* The constants of a job, in this order; decode has the last only. */
@@ -69,6 +70,9 @@ struct dsk_graph {
 	uint64_t bytes[DSK_BINDING_COUNT];	/* of each binding */
 	uint64_t tokens, positions, rows;	/* offsets in INPUT, int32 each; positions are the cache slots too */
 	uint64_t logits, best;			/* offsets in OUTPUT: F32 [n_vocab, rows], I32 [rows] */
+	uint32_t n_bindings;			/* DSK_B_TAP + 1 with a tap, else without it */
+	uint64_t tap[2];			/* offsets in TAP of layer 0 */
+	uint64_t tap_stride;			/* from layer to layer */
 };
 
 int dsk_graph_build(const struct dsk_model *m, const struct dsk_graph_params *params, struct dsk_graph *ret_graph,

@@ -46,7 +46,7 @@ static int make_programs(struct dsk_session *s)
 	for (int i = DECODE; i <= PREFILL; i++) {
 		struct dsk_graph_params g = {
 			.n_ctx = p->n_ctx, .n_expert_used = p->n_expert_used, .precise = p->precise,
-			.tokens = i == DECODE ? 1 : p->chunk, .rows = i == DECODE ? 1 : p->logit_rows,
+			.tap = p->tap && i == PREFILL, .tokens = i == DECODE ? 1 : p->chunk, .rows = i == DECODE ? 1 : p->logit_rows,
 		};
 
 		rc = dsk_graph_build(s->model, &g, &s->graph[i], s->error, sizeof(s->error));
@@ -61,13 +61,13 @@ static int make_programs(struct dsk_session *s)
 
 static int make_buffers(struct dsk_session *s)
 {
-	static const char *const names[] = { "weights", "KV cache", "work space", "input", "output" };
+	static const char *const names[] = { "weights", "KV cache", "work space", "input", "output", "tap" };
 	int rc;
 
 	rc = dsk_model_weights(s->model, s->dev, &s->bo[DSK_B_WEIGHTS], &s->owns_weights, s->error, sizeof(s->error));
 	if (rc)
 		return rc;
-	for (int i = DSK_B_WEIGHTS + 1; i < DSK_BINDING_COUNT; i++) {
+	for (uint32_t i = DSK_B_WEIGHTS + 1; i < s->graph[PREFILL].n_bindings; i++) {
 		uint64_t bytes = s->graph[DECODE].bytes[i] > s->graph[PREFILL].bytes[i] ? s->graph[DECODE].bytes[i]
 											: s->graph[PREFILL].bytes[i];
 
@@ -124,6 +124,8 @@ static int check_params(struct dsk_session *s)
 		p->chunk = 2;	/* of one token there is the other program */
 	if (p->logit_rows > p->chunk)
 		return fail(s, -EINVAL, "%u rows of logits from a chunk of %u tokens", p->logit_rows, p->chunk);
+	if (p->tap && shape->n_expert)
+		return fail(s, -EINVAL, "a tap of a model with experts");
 	if (p->n_expert_used > shape->n_expert)
 		return fail(s, -EINVAL, "%u experts selected, the model has %u", p->n_expert_used, shape->n_expert);
 	if (p->window > INT32_MAX)
@@ -194,7 +196,7 @@ static int run(struct dsk_session *s, const int32_t *tokens, uint32_t n, uint32_
 	uint32_t consts[DSK_CONST_COUNT] = { n, rows, s->params.window };
 	struct dseek_binding bindings[DSK_BINDING_COUNT];
 	struct dseek_job job = {
-		.program = s->program[which], .bindings = bindings, .binding_count = DSK_BINDING_COUNT,
+		.program = s->program[which], .bindings = bindings, .binding_count = g->n_bindings,
 		.consts = which == DECODE ? &consts[DSK_C_WINDOW] : consts,
 		.const_size = which == DECODE ? sizeof(consts[0]) : sizeof(consts),
 		.flags = DSEEK_JOB_IDEMPOTENT,	/* the same tokens go to the same slots again */
@@ -207,7 +209,7 @@ static int run(struct dsk_session *s, const int32_t *tokens, uint32_t n, uint32_
 		positions[i] = s->n_past + i;
 	for (uint32_t i = 0; which == PREFILL && i < rows; i++)
 		wanted[i] = n - rows + i;
-	for (int i = 0; i < DSK_BINDING_COUNT; i++)
+	for (uint32_t i = 0; i < g->n_bindings; i++)
 		bindings[i] = (struct dseek_binding){
 			.bo = s->bo[i], .size = dseek_bo_size(s->bo[i]),
 			.access = i == DSK_B_WEIGHTS || i == DSK_B_INPUT ? DSEEK_ACCESS_READ
@@ -306,6 +308,15 @@ int32_t dsk_session_best(const struct dsk_session *s)
 	const uint8_t *out = dseek_bo_map(s->bo[DSK_B_OUTPUT]);
 
 	return ((const int32_t *)(out + s->graph[s->last_graph].best))[s->last_row];
+}
+
+const float *dsk_session_tap(const struct dsk_session *s, uint32_t layer, enum dsk_tap which)
+{
+	const struct dsk_graph *g = &s->graph[PREFILL];
+
+	if (!s->bo[DSK_B_TAP] || s->last_graph != PREFILL || layer >= s->model->shape.n_layer)
+		return NULL;
+	return (const float *)((const uint8_t *)dseek_bo_map(s->bo[DSK_B_TAP]) + g->tap[which] + layer * g->tap_stride);
 }
 
 uint32_t dsk_session_n_past(const struct dsk_session *s)
