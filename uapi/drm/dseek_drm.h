@@ -131,6 +131,10 @@ struct drm_dseek_tenant_info {
 /**
  * struct drm_dseek_bo_create - allocate a zeroed, pinned buffer
  *
+ * The pages are charged to the tenant that creates the buffer until the last handle, mapping, dma-buf and job of
+ * it is gone, whoever holds them. Pages come from where the caller's memory policy says (set_mempolicy(2));
+ * @numa_node is checked and otherwise a hint.
+ *
  * Errors: -EDQUOT over the tenant's quota; -ENOMEM over RLIMIT_MEMLOCK, the memory cgroup or the machine.
  */
 struct drm_dseek_bo_create {
@@ -158,6 +162,15 @@ enum drm_dseek_madvise {
 	DRM_DSEEK_MADV_COUNT,
 };
 
+/**
+ * struct drm_dseek_bo_madvise - say whether the contents of a buffer are needed
+ *
+ * A buffer marked DONTNEED may lose its pages under memory pressure, once no job names it and executors have
+ * unmapped it; what they were charged is given back then. Until WILLNEED, jobs may not name it (-EINVAL) and touching a
+ * mapping may be SIGBUS. WILLNEED makes it whole again: @retained 1 with its contents, 0 with new,
+ * zeroed pages (-EDQUOT or -ENOMEM where they can't be had: then it stays as it was). A buffer that was ever exported keeps
+ * its pages; an imported one can't be advised (-EINVAL).
+ */
 struct drm_dseek_bo_madvise {
 	__u32 handle;		/* in */
 	__u32 advice;		/* in: enum drm_dseek_madvise */
@@ -282,6 +295,10 @@ struct drm_dseek_job {
  * number of the first. If none was taken the call fails with the error of the first job; else it
  * succeeds and @error is the negative error of the job that was refused, or 0.
  *
+ * A wait names a fence that exists: a syncobj, or a point of a timeline, that has none yet is -EINVAL (use
+ * DRM_IOCTL_SYNCOBJ_TIMELINE_WAIT with WAIT_AVAILABLE before). So fences can't form a cycle. Bytes of a job
+ * beyond what the kernel knows (@stride) must be zero.
+ *
  * Errors: -EDQUOT too many jobs in flight; -ETIME the deadline can't be met; -ESHUTDOWN the engine
  * is gone for good.
  */
@@ -301,7 +318,8 @@ struct drm_dseek_submit {
  *
  * Returns when all jobs up to @seqno are complete. -ETIME after @deadline_ns (0: only look);
  * -ENOENT a number that was never given out; -EINTR a signal. @error and the times speak of job
- * @seqno; they are kept for the last DRM_DSEEK_STATUS_RING jobs, -EOVERFLOW before that.
+ * @seqno; they are kept for the last DRM_DSEEK_STATUS_RING jobs, -EOVERFLOW before that. Who is told
+ * that a number is complete finds the job's syncobjs signalled.
  */
 struct drm_dseek_wait {
 	__u32 queue;		/* in: handle */
@@ -378,7 +396,7 @@ struct drm_dseek_job_desc {
  * struct drm_dseek_control - what the kernel tells a running executor without a call
  */
 struct drm_dseek_control {
-	__u32 preempt;		/* not 0: something better waits; yield at the next op boundary */
+	__u32 preempt;		/* not 0: something better waits, or a job is to stop; yield at the next op boundary */
 	__u32 detach;		/* not 0: the module is going away; give everything back */
 	__u64 abort_mask;	/* bit (1 << tag): stop that job and complete it with -ETIMEDOUT */
 };
@@ -394,7 +412,7 @@ struct drm_dseek_completion {
 	__u32 outcome;		/* enum drm_dseek_outcome */
 	__s32 error;		/* DONE: 0 or a negative errno; YIELD: 0 */
 	__u32 pad;
-	__u64 engine_ns;	/* engine time since the job was fetched */
+	__u64 engine_ns;	/* engine time since the job was fetched; what the tenant is charged */
 	__u64 cursor;		/* YIELD: handed back in the descriptor */
 };
 
@@ -404,15 +422,22 @@ struct drm_dseek_completion {
  * Jobs of one queue are fetched in order and must be given back in that order; if one yields, those
  * fetched after it from the same queue yield too (cursor 0 if they did not start).
  *
- * Waits until there is at least one job to take, a buffer to unmap, or @deadline_ns; returns at
- * once if @tag_max is 0. The completions are processed first, whatever happens after.
+ * Waits until there is at least one job to take, a buffer to unmap, or @deadline_ns (then succeeds with
+ * nothing); returns at once if @tag_max is 0. The completions are processed first, whatever happens after:
+ * also on failure @completed is written and says how many not to give back again. A signal is
+ * -EINTR (the call is never restarted). Several threads may wait at once.
+ *
+ * A job that yields although its tenant has gone, or after it was to stop, is over (-ECANCELED, -ETIMEDOUT).
+ * Of what one call returns, unmap @retired before running @tags: a job may name such a buffer again, and
+ * needs a new DRM_IOCTL_DSEEK_MAP then.
+ *
  * Errors: -EINVAL a tag that isn't held or is out of order (@completed says how many before it
  * were processed); -ENOTCONN not attached; -ESTALE declared lost, or the engine was taken over.
  */
 struct drm_dseek_next {
 	__u64 completions;	/* in: pointer to struct drm_dseek_completion[@completion_count] */
 	__u64 tags;		/* in: pointer to __u32[@tag_max], written */
-	__u64 retired;		/* in: pointer to __u64[@retired_max]: ids of mapped buffers the tenant has closed; unmap them */
+	__u64 retired;		/* in: pointer to __u64[@retired_max], written: ids of mapped buffers that are closed or DONTNEED */
 	__u32 completion_count;	/* in: 0..DRM_DSEEK_MAX_DEPTH */
 	__u32 tag_max;		/* in: 0..DRM_DSEEK_MAX_DEPTH */
 	__u32 retired_max;	/* in */
@@ -426,6 +451,9 @@ struct drm_dseek_next {
 
 /**
  * struct drm_dseek_map - where to mmap, on this file, a buffer of a job that is held
+ *
+ * The same offset is told until the buffer is retired, so a mapping can be kept for later jobs. One that was made
+ * before the buffer was first bound for writing stays read-only: map it again. Not inherited by fork.
  */
 struct drm_dseek_map {
 	__u32 tag;		/* in */
