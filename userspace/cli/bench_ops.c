@@ -438,9 +438,9 @@ int bench_ops_main(int argc, char **argv)
 		cli_log(CLI_ERROR, "%s", err);
 		return ret == -ENOTSUP ? CLI_SKIP : CLI_FAILED;
 	}
-	roof = read_roof(threads);
 	if (threads == 1)
 		clock_id = CLOCK_THREAD_CPUTIME_ID;
+	roof = read_roof(threads);
 	if (!common.json)
 		printf("%u threads, isa %s, read roof %.1f GB/s\n", (unsigned int)threads, isa, roof / 1e9);
 	if (tokens <= 1)

@@ -85,7 +85,9 @@ static void attend_piece(const struct attention_job *job, uint32_t piece, uint32
 	};
 	a.k = cpu_at(k, kv_head, 0, 0);
 	a.v = cpu_at(v, kv_head, 0, 0);
-	if (n < CPU_ATTEND_QUERIES)
+	if (n <= CPU_ATTEND_FEW && k->dtype == v->dtype && k->ne[0] % 16 == 0 && v->ne[0] % 16 == 0)
+		a.few = n;
+	if (!a.few && n < CPU_ATTEND_QUERIES)
 		memset(scratch->q, 0, k->ne[0] * CPU_ATTEND_QUERIES * sizeof(float));
 	for (i = 0; i < n; i++) {
 		const float *src = cpu_at(q, lanes[i].head, lanes[i].token, 0);
@@ -94,7 +96,9 @@ static void attend_piece(const struct attention_job *job, uint32_t piece, uint32
 		first[i] = window > 0 && last[i] >= window ? last[i] - window + 1 : 0;
 		a.begin = first[i] < a.begin ? first[i] : a.begin;
 		a.end = last[i] + 1 > a.end ? last[i] + 1 : a.end;
-		for (d = 0; d < k->ne[0]; d++)
+		if (a.few)
+			memcpy(scratch->q + i * k->ne[0], src, k->ne[0] * sizeof(*src));
+		for (d = 0; d < k->ne[0] && !a.few; d++)
 			scratch->q[d * CPU_ATTEND_QUERIES + i] = src[d];
 	}
 	for (; i < CPU_ATTEND_QUERIES; i++) {
@@ -107,7 +111,10 @@ static void attend_piece(const struct attention_job *job, uint32_t piece, uint32
 		a.begin = a.begin > begin ? a.begin : begin;
 		a.end = a.end < end ? a.end : end;
 	}
-	job->ctx->kernels->attend(&a);
+	if (a.few)
+		job->ctx->kernels->attend_few(&a);
+	else
+		job->ctx->kernels->attend(&a);
 	if (job->chunks == 1)
 		merge(job, piece);
 }

@@ -32,7 +32,8 @@ struct cpu_attend {
 	uint32_t dk, dv;
 	int32_t begin, end;		/* slots [begin, end) */
 	const int32_t *first, *last;	/* what each of the 16 queries sees, inclusive */
-	const float *q;			/* [dk][16] */
+	const float *q;			/* [dk][16]; few: [few][dk] */
+	uint32_t few;			/* attend_few: how many queries there are, 1 to CPU_ATTEND_FEW */
 	float scale, softcap;
 	float *scratch;			/* cpu_attend_scratch() floats */
 	float *max, *sum;		/* out: [16] */
@@ -41,6 +42,7 @@ struct cpu_attend {
 
 #define CPU_ATTEND_SLOTS	32
 #define CPU_ATTEND_QUERIES	16
+#define CPU_ATTEND_FEW		4
 
 static inline uint64_t cpu_attend_scratch(uint32_t dk, uint32_t dv)
 {
@@ -68,6 +70,8 @@ struct cpu_kernels {
 	void (*rotate)(float *x, const float *cosine, const float *sine, uint32_t pairs, uint32_t rope);
 	void (*to_half)(const float *x, uint16_t *out, uint32_t n);
 	void (*attend)(const struct cpu_attend *a);
+	/* The same for a few queries, side by side only in what they read; dk and dv multiples of 16. */
+	void (*attend_few)(const struct cpu_attend *a);
 	/*
 	 * @n partial results cpu_attend_floats() apart (max[16], sum[16], acc[dv][16]) and sinks[16] (-INFINITY: none)
 	 * become the outcome, in the first one's acc.

@@ -53,6 +53,7 @@ typedef __m512i vi;
 #define v_where_ge(x, y, a, b)	_mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, y, _CMP_GE_OQ), a, b)
 #define v_any_eq(x, y)		(_mm512_cmp_ps_mask(x, y, _CMP_EQ_OQ))
 #define v_store_bytes(p, i)	_mm_storeu_si128((__m128i *)(p), _mm512_cvtsepi32_epi8(i))
+#define v_halves(v)		_mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1))
 
 #else
 
@@ -92,6 +93,7 @@ typedef __m256i vi;
 #define v_within(i, lo, hi, a, b)	_mm256_blendv_ps(b, a, _mm256_castsi256_ps(_mm256_or_si256(_mm256_cmpgt_epi32(lo, i), _mm256_cmpgt_epi32(i, hi))))
 #define v_where_ge(x, y, a, b)	_mm256_blendv_ps(a, b, _mm256_cmp_ps(x, y, _CMP_GE_OQ))
 #define v_any_eq(x, y)		_mm256_movemask_ps(_mm256_cmp_ps(x, y, _CMP_EQ_OQ))
+#define v_halves(v)		(v)
 
 VALWAYS void v_store_bytes(void *p, vi i)
 {
@@ -102,19 +104,14 @@ VALWAYS void v_store_bytes(void *p, vi i)
 
 #endif
 
-/* Sums and maxima over the lanes, in one order for all widths' sake of repeatability. */
+/* Sum over the lanes, in an order written out: the compilers' own reductions differ. */
 VALWAYS float v_sum(vf v)
 {
-	float lane[VW], sum[4];
-	int i, n;
+	__m256 eight = v_halves(v);
+	__m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
 
-	v_store(lane, v);
-	for (n = 0; n < 4; n++) {
-		sum[n] = lane[n];
-		for (i = n + 4; i < VW; i += 4)
-			sum[n] += lane[i];
-	}
-	return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+	four = _mm_add_ps(four, _mm_movehl_ps(four, four));
+	return _mm_cvtss_f32(_mm_add_ss(four, _mm_movehdup_ps(four)));
 }
 
 VALWAYS float v_largest(vf v)
