@@ -21,6 +21,13 @@ ALWAYS __m256i load(const uint8_t *p)
 	return _mm256_loadu_si256((const __m256i *)p);
 }
 
+/* See weights() in mul_q8_avx512.c; the second part of a group finds it in the cache. */
+ALWAYS __m256i weights(const uint8_t *p)
+{
+	_mm_prefetch((const char *)p + 2048, _MM_HINT_T0);
+	return load(p);
+}
+
 ALWAYS __m256i four_bytes(const uint8_t *p)
 {
 	return _mm256_set1_epi32(*(const int32_t *)p);
@@ -69,7 +76,7 @@ ALWAYS void mul_q8_0(const uint8_t *words, uint32_t k, int p, const uint8_t *til
 			dot[t] = _mm256_setzero_si256();
 #pragma GCC unroll 8
 		for (c = 0; c < 8; c++) {
-			__m256i w = load(words + 64 * c), magnitude = _mm256_abs_epi8(w);
+			__m256i w = weights(words + 64 * c), magnitude = _mm256_abs_epi8(w);
 
 #pragma GCC unroll 4
 			for (t = 0; t < m; t++) {
@@ -105,7 +112,7 @@ ALWAYS void mul_q4(const uint8_t *words, uint32_t k, int p, const uint8_t *tile,
 		}
 #pragma GCC unroll 4
 		for (c = 0; c < 4; c++) {
-			__m256i v = load(words + 64 * c);
+			__m256i v = weights(words + 64 * c);
 
 			w[c] = _mm256_and_si256(v, low);
 			w[c + 4] = _mm256_and_si256(_mm256_srli_epi16(v, 4), low);

@@ -48,14 +48,25 @@ ALWAYS void block_32(const __m512i *w, __m512 d, __m512 min, enum offset offset,
 	}
 }
 
-ALWAYS void nibbles(const uint8_t *p, __m512i *w)
+/*
+ * 64 bytes of weights. With few tokens memory is the limit, and the hardware's prefetcher stops at each page:
+ * ask for what comes 2 KiB later (measured: 12 % in decode; 1 and 4 KiB are worse). Past the end is harmless.
+ */
+ALWAYS __m512i weights(const uint8_t *p, int m)
+{
+	if (m <= 4)
+		_mm_prefetch((const char *)p + 2048, _MM_HINT_T0);
+	return _mm512_loadu_si512(p);
+}
+
+ALWAYS void nibbles(const uint8_t *p, __m512i *w, int m)
 {
 	const __m512i low = _mm512_set1_epi8(15);
 	int c;
 
 #pragma GCC unroll 4
 	for (c = 0; c < 4; c++) {
-		__m512i v = _mm512_loadu_si512(p + 64 * c);
+		__m512i v = weights(p + 64 * c, m);
 
 		w[c] = _mm512_and_si512(v, low);
 		w[c + 4] = _mm512_and_si512(_mm512_srli_epi16(v, 4), low);
@@ -73,7 +84,7 @@ ALWAYS void mul_q8_0(const uint8_t *words, uint32_t k, const uint8_t *tile, __m5
 	for (b = 0; b < blocks; b++, words += 512, halves += 32, tile += CPU_Q8_BYTES * m) {
 #pragma GCC unroll 8
 		for (c = 0; c < 8; c++)
-			w[c] = _mm512_xor_si512(_mm512_loadu_si512(words + 64 * c), flip);
+			w[c] = _mm512_xor_si512(weights(words + 64 * c, m), flip);
 		block_32(w, halves_to_f32(halves), _mm512_setzero_ps(), OFFSET_128, tile, sum, m);
 	}
 }
@@ -94,7 +105,7 @@ ALWAYS void mul_q4(const uint8_t *words, uint32_t k, const uint8_t *tile, __m512
 			min = _mm512_mul_ps(d, _mm512_set1_ps(-8));
 			halves += 32;
 		}
-		nibbles(words, w);
+		nibbles(words, w, m);
 		block_32(w, d, min, OFFSET_FLOAT, tile, sum, m);
 	}
 }
@@ -140,7 +151,7 @@ ALWAYS void mul_q4_k(const uint8_t *words, uint32_t k, const uint8_t *tile, __m5
 		for (j = 0; j < 8; j++, tile += CPU_Q8_BYTES * m) {
 #pragma GCC unroll 8
 			for (c = 0; c < 8; c++) {
-				__m512i v = _mm512_loadu_si512(words + 64 * c);
+				__m512i v = j % 2 ? _mm512_loadu_si512(words + 64 * c) : weights(words + 64 * c, m);
 
 				w[c] = _mm512_and_si512(j % 2 ? _mm512_srli_epi16(v, 4) : v, low);
 			}
@@ -192,7 +203,7 @@ ALWAYS void mul_q6_k(const uint8_t *words, uint32_t k, const uint8_t *tile, __m5
 
 #pragma GCC unroll 8
 			for (c = 0; c < 8; c++) {
-				__m512i l = _mm512_srl_epi16(_mm512_loadu_si512(ql + 64 * c), low_shift);
+				__m512i l = _mm512_srl_epi16(weights(ql + 64 * c, m), low_shift);
 				__m512i u = _mm512_srl_epi32(_mm512_loadu_si512(qh + 64 * c), high_shift);
 
 				u = _mm512_and_si512(_mm512_slli_epi32(u, 4), mid);
