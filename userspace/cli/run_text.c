@@ -98,7 +98,7 @@ static int session_create(struct text *t, const struct dseek_queue_params *queue
 		.dev = t->params->dev, .engine = t->params->engine->name,
 		.sched_class = queue->sched_class, .weight = queue->weight,
 		.budget_ns = queue->budget_ns, .period_ns = queue->period_ns,
-		.n_ctx = CONTEXT, .chunk = 64,
+		.n_ctx = CONTEXT, .chunk = 16,
 	};
 
 	return dsk_session_create(t->model, &params, ret_session, err, err_size);

@@ -8,6 +8,7 @@
 # The main job on the module: the executor under a user of its own, each tenant under another. tests/vm/demo runs it.
 cd /t/data || exit 1
 ulimit -l unlimited	# an administrator's decision: buffers are pinned
+echo 300000 >/sys/module/dseek/parameters/job_limit_ms	# emulation takes minutes for what takes milliseconds
 dseek-exec --user=dseek-exec --backend=cpu 2>/tmp/exec.log &
 exec_pid=$!
 for i in 1 2 3 4 5 6 7 8 9 10; do grep -q . /sys/kernel/debug/dseek/engines 2>/dev/null && break; sleep 0.3; done
