@@ -47,6 +47,33 @@ static void lost_with_jobs(void)
 	manual_close(&m);
 }
 
+/* What was given back before the loss is not lost with it. */
+static void lost_after_a_yield(void)
+{
+	struct dseek_program *prog;
+	struct dseek_queue *queue;
+	uint32_t tags[2], tag;
+	struct manual m;
+
+	manual_open(&m, 2, NULL);
+	prog = program_spin(m.dev, 1, 10);
+	queue = queue_fair(m.dev, m.engine, DSEEK_CLASS_BATCH, 1);
+	submit_program(queue, prog);
+	submit_program(queue, prog);
+	CHECK_EQ(manual_fetch(&m, tags, 2, 1000), 2);
+	manual_yield(&m, tags[0], 3, 1000);
+	dseek_exec_detach(m.exec);
+	manual_attach(&m);
+	tag = manual_fetch_one(&m);
+	CHECK_EQ(dseek_exec_job(m.exec, tag)->cursor, 3);
+	manual_done(&m, tag, 0, 1000);
+	CHECK_OK(wait_for(queue, 1).error);
+	CHECK_EQ(wait_for(queue, 2).error, -ECANCELED);
+	dseek_queue_destroy(queue);
+	dseek_program_destroy(prog);
+	manual_close(&m);
+}
+
 static void nobody_comes_back(void)
 {
 	struct dseek_program *prog;
@@ -133,6 +160,7 @@ static void hung_thread_is_replaced(void)
 
 const struct test recover_tests[] = {
 	{ "executor lost: idempotent jobs run again, others fault", lost_with_jobs },
+	{ "executor lost after a yield", lost_after_a_yield },
 	{ "nobody comes back in time", nobody_comes_back },
 	{ "an executor that doesn't obey is lost", hang_is_lost },
 	{ "embedded: a thread that hangs is replaced", hung_thread_is_replaced },

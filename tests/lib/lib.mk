@@ -3,3 +3,5 @@
 script-tests += tests/lib/man.sh
 tests += tests/lib/example
 tests/lib/example-src := userspace/lib/example/add.c
+tests += tests/lib/storm
+tests/lib/storm-src := tests/lib/storm.c

@@ -156,7 +156,8 @@ void embed_exec_lose(struct embed_exec *exec, uint64_t now)
 {
 	struct embed_engine *engine = exec->engine;
 	struct embed_instance *inst = engine->inst;
-	bool head = true;
+	struct embed_job *job, *head = NULL;
+	uint64_t used;
 
 	if (exec->lost)
 		return;
@@ -164,23 +165,32 @@ void embed_exec_lose(struct embed_exec *exec, uint64_t now)
 	engine->exec = NULL;
 	engine->lost_ns = now;
 	embed_wake(inst, &exec->event);
+	if (!list_empty(&exec->order))
+		head = container_of(exec->order.next, struct embed_job, order_link);
+	used = head ? now - exec->head_ns : 0;	/* the others had not started, for all we know */
+	/* First those that end: what goes back to a queue goes back together. */
 	list_for_each(link, &exec->order) {
-		struct embed_job *job = container_of(link, struct embed_job, order_link);
-		uint64_t used = head ? now - exec->head_ns : 0;
-		bool timed_out = job->abort;
+		struct embed_queue *queue;
+		bool timed_out, earlier;
 
-		head = false;
-		let_go(exec, job, used, now);
-		if (timed_out) {
-			finish(exec, job, used, -ETIMEDOUT, now);
-		} else if (!(job->flags & DRM_DSEEK_JOB_IDEMPOTENT)) {
-			finish(exec, job, used, -ECANCELED, now);
-		} else {
-			job->state = EMBED_JOB_YIELDED;
-			job->cursor = 0;
-			job->yield_ns = used;
-			give_back(job->queue, now);
-		}
+		job = container_of(link, struct embed_job, order_link);
+		queue = job->queue;
+		timed_out = job->abort;
+		earlier = queue->flight.next != &job->state_link;
+		if (!timed_out && job->flags & DRM_DSEEK_JOB_IDEMPOTENT)
+			continue;
+		let_go(exec, job, job == head ? used : 0, now);
+		finish(exec, job, job == head ? used : 0, timed_out ? -ETIMEDOUT : -ECANCELED, now);
+		if (earlier)	/* and may have yielded, and waited for this one */
+			give_back(queue, now);
+	}
+	list_for_each(link, &exec->order) {
+		job = container_of(link, struct embed_job, order_link);
+		job->state = EMBED_JOB_YIELDED;
+		job->cursor = 0;
+		job->yield_ns = job == head ? used : 0;
+		let_go(exec, job, job->yield_ns, now);
+		give_back(job->queue, now);
 	}
 	if (exec->own_thread && !inst->stopping)
 		inst->respawn = true;
