@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # The manual's examples, and the one-page example, which must work where tests run.
-script-tests += tests/lib/man.sh
+script-tests += tests/lib/man.sh tests/lib/trace.sh
 tests += tests/lib/example
 tests/lib/example-src := userspace/lib/example/add.c
 tests += tests/lib/storm

@@ -2,7 +2,7 @@
 /*
  * Everything at once, in no order, on one embedded instance: tenants that come and go with jobs in flight, dependencies,
  * priorities, an executor that loses its engine again and again. Nothing may hang, leak or race (the sanitizers' builds look),
- * and in the end every ledger is back to nothing. storm [SECONDS [SEED]]
+ * and in the end every ledger is back to nothing. storm [SECONDS [SEED [TRACE]]]
  */
 #include <errno.h>
 #include <pthread.h>
@@ -15,7 +15,7 @@
 #include <dseek_exec.h>
 #include <dseek_program.h>
 
-#define SPEC	"embed:storm,engine=null,spin=1,recovery_ms=30,depth=2"
+#define KEYS	"embed:storm,engine=null,spin=1,recovery_ms=30,depth=2"
 #define CLIENTS	4
 #define QUEUES	3
 
@@ -26,6 +26,7 @@ struct worker {
 };
 
 static int stop;
+static char spec[400];
 
 #define MUST(cond) do { \
 	if (!(cond)) { \
@@ -140,7 +141,7 @@ static void *client(void *arg)
 
 	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
 		params.tenant = names[dice(w, 3)];
-		MUST(dseek_open(SPEC, &params, &dev) == 0);
+		MUST(dseek_open(spec, &params, &dev) == 0);
 		plain = make_program(dev, w, 0);
 		bound = make_program(dev, w, 1);
 		MUST(dseek_bo_create(dev, 1 + dice(w, 200000), 0, -1, &bo) == 0);
@@ -188,7 +189,7 @@ static void *executor(void *arg)
 		uint32_t tags[4];
 		void *map;
 
-		MUST(dseek_exec_attach(SPEC, &attach, &exec) == 0);
+		MUST(dseek_exec_attach(spec, &attach, &exec) == 0);
 		while (turns--) {
 			struct drm_dseek_next next = {
 				.tags = (uintptr_t)tags, .tag_max = 4, .retired = (uintptr_t)retired, .retired_max = 4,
@@ -233,9 +234,10 @@ int main(int argc, char **argv)
 	struct dseek_tenant_info info;
 	uint64_t until;
 
+	snprintf(spec, sizeof(spec), "%s%s%s", KEYS, argc > 3 ? ",trace=" : "", argc > 3 ? argv[3] : "");
 	alarm(seconds * 10 + 60);
 	printf("# seed %u\n", seed);
-	MUST(dseek_open(SPEC, NULL, &keep) == 0);
+	MUST(dseek_open(spec, NULL, &keep) == 0);
 	for (i = 0; i <= CLIENTS; i++) {
 		workers[i].number = i;
 		workers[i].seed = seed * 100 + i;
@@ -255,7 +257,7 @@ int main(int argc, char **argv)
 		struct dseek_device *dev;
 
 		params.tenant = names[i];
-		MUST(dseek_open(SPEC, &params, &dev) == 0);
+		MUST(dseek_open(spec, &params, &dev) == 0);
 		until = now_ns() + 5000000000;
 		do {
 			MUST(dseek_tenant_info(dev, &info) == 0);
