@@ -148,6 +148,31 @@ static const struct step wakeup[] = {
 	{ }
 };
 
+/* Just at the reserved rate (800 us for 8 ms at a tenth) the period stays, and ends before the other server's. */
+static const struct step wakeup_edge[] = {
+	DEADLINE(0, 0, 1000, 10000), DEADLINE(1, 1, 1000, 8001),
+	READY(0, 0, 0, 200), PICK(0, 0), DONE(200, 0, 200),
+	READY(2000, 1, 0, 200), READY(2000, 2, 1, 200), PICK(2000, 1), PICK(2000, 2),
+	{ }
+};
+
+/* A microsecond later it is below it: a new period, which ends after the other server's. */
+static const struct step wakeup_beyond[] = {
+	DEADLINE(0, 0, 1000, 10000), DEADLINE(1, 1, 1000, 8001),
+	READY(0, 0, 0, 200), PICK(0, 0), DONE(200, 0, 200),
+	READY(2001, 1, 0, 200), READY(2001, 2, 1, 200), PICK(2001, 2), PICK(2001, 1),
+	{ }
+};
+
+/* Predicted 1.5 ms, so the budget is renewed early; used 0.1: what is left is a budget and no more. */
+static const struct step renewed_early[] = {
+	DEADLINE(0, 0, 1000, 10000),
+	READY(0, 0, 0, 1500), READY(0, 1, 0, 600), READY(0, 2, 0, 600), READY(0, 3, 0, 600),
+	PICK(0, 0), PREEMPT(10000, 0), DONE(10100, 0, 100), PICK(10100, 1), DONE(10700, 1, 600), PICK(10700, 2),
+	DONE(11300, 2, 600), PICK_NONE(11300), NEXT(11300, 20000), PICK(20000, 3),
+	{ }
+};
+
 /* The engine stood still for 100 periods: the server gets one budget, not a hundred. */
 static const struct step standstill[] = {
 	DEADLINE(0, 0, 1000, 10000), BATCH(1, 1, 1),
@@ -213,6 +238,45 @@ static const struct step preempt_spent[] = {
 	DEADLINE(0, 0, 1000, 10000), BATCH(1, 1, 1),
 	READY(0, 0, 0, 500), READY(0, 1, 1, 500), PICK(0, 0), NEXT(0, 1000), PREEMPT(999, 0), PREEMPT(1000, 1),
 	YIELD(1010, 0, 1010), PICK(1010, 1), NEXT(1010, 10000), PREEMPT(5000, 0), PREEMPT(10000, 1),
+	{ }
+};
+
+/* Equal deadlines: what runs goes on. */
+static const struct step preempt_equal[] = {
+	DEADLINE(0, 0, 1000, 10000), DEADLINE(1, 1, 1000, 10000), DEADLINE(2, 2, 1000, 9000),
+	READY(0, 0, 0, 500), READY(0, 1, 1, 500), PICK(0, 0), PREEMPT(100, 0),
+	READY(0, 2, 2, 500), PREEMPT(100, 1),
+	{ }
+};
+
+/* Interactive is over its share, so batch has its turn: for a slice (2 ms), although the balance is even after 250 us. */
+static const struct step preempt_turn[] = {
+	BATCH(0, 0, 1), INTERACTIVE(1, 1, 1),
+	READY(0, 0, 0, 50000), READY(0, 1, 1, 1000), READY(0, 2, 1, 1000), PICK(0, 1), DONE(1000, 1, 1000), PICK(1000, 0),
+	PREEMPT(1250, 0), PREEMPT(2999, 0), NEXT(1250, 3000), PREEMPT(3000, 1),
+	{ }
+};
+
+/* Without anybody else at the time it was picked, it gives way as soon as interactive has work within its share. */
+static const struct step preempt_no_turn[] = {
+	BATCH(0, 0, 1), INTERACTIVE(1, 1, 1),
+	READY(0, 0, 0, 50000), PICK(0, 0), PREEMPT(100, 0), READY(100, 1, 1, 1000), PREEMPT(100, 1),
+	{ }
+};
+
+/* Interactive over its share by more than the slice makes room for batch: 0.2 of 2 ms is used up at 2 ms. */
+static const struct step preempt_over_share[] = {
+	BATCH(0, 0, 1), INTERACTIVE(1, 1, 1),
+	READY(0, 0, 0, 1000), READY(0, 1, 1, 50000), PICK(0, 1), PREEMPT(2000, 0), NEXT(0, 2001), PREEMPT(2001, 1),
+	YIELD(2001, 1, 2001), PICK(2001, 0),
+	{ }
+};
+
+/* What waits is behind by what was measured, not by what was charged ahead for its job that is out. */
+static const struct step preempt_settled[] = {
+	BATCH(0, 0, 1), BATCH(1, 1, 1),
+	READY(0, 0, 0, 50000), READY(0, 1, 1, 50000), READY(0, 2, 1, 1000),
+	PICK(0, 0), PICK(0, 1), PREEMPT(1999, 0), NEXT(0, 2000), PREEMPT(2000, 1),
 	{ }
 };
 
@@ -290,8 +354,9 @@ static const struct step late_clock[] = {
 #define S(name)	{ #name, name }
 const struct scenario arb_scenarios[] = {
 	S(fifo), S(cancel), S(weights), S(weights_ahead), S(mispredicted), S(more_queues), S(idle_lift), S(newcomer),
-	S(interactive_first), S(burst), S(no_grudge), S(edf), S(throttle), S(overrun), S(wakeup), S(standstill),
-	S(admission), S(reservation), S(bad_queues), S(preempt_class), S(preempt_spent), S(preempt_slice), S(preempt_behind),
+	S(interactive_first), S(burst), S(no_grudge), S(edf), S(throttle), S(overrun), S(wakeup), S(wakeup_edge), S(wakeup_beyond), S(renewed_early), S(standstill),
+	S(admission), S(reservation), S(bad_queues), S(preempt_class), S(preempt_spent), S(preempt_equal), S(preempt_turn), S(preempt_no_turn), S(preempt_over_share), S(preempt_settled),
+	S(preempt_slice), S(preempt_behind),
 	S(yield_order), S(yield_charge), S(misses), S(entitlement), S(entitlement_owed), S(late_clock),
 	{ }
 };
