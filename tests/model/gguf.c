@@ -2,8 +2,10 @@
 /* Reading what was written: values of every type, tensors, and the errors of typed lookup and of the writer. */
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "../../userspace/model/gguf.h"
@@ -256,6 +258,26 @@ START_TEST(writer_errors)
 }
 END_TEST
 
+/* A disk that is full, as far as this process is concerned. */
+START_TEST(writer_no_room)
+{
+	static const uint64_t ne[1] = { 1 << 20 };
+	const struct rlimit limit = { 100000, 100000 };
+	float *data = calloc(1 << 20, sizeof(*data));
+	struct gguf_writer *w;
+
+	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	ck_assert_int_eq(gguf_writer_create(path, &w, err, sizeof(err)), 0);
+	gguf_writer_tensor(w, "w", 0, 1, ne);
+	ck_assert_int_eq(gguf_writer_data(w, data, 4 << 20), -EIO);
+	ck_error(gguf_writer_finish(w, err, sizeof(err)), -EIO, ": writing failed: File too large");
+	gguf_writer_destroy(w);
+	ck_assert_int_eq(access(path, F_OK), -1);
+	free(data);
+}
+END_TEST
+
 START_TEST(tensor_types)
 {
 	for (int d = 0; d < DSEEK_DTYPE_COUNT; d++) {
@@ -277,11 +299,13 @@ int main(void)
 	TCase *tc = tcase_create("gguf");
 
 	tcase_add_checked_fixture(tc, name_file, remove_file);
+	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, round_trip);
 	tcase_add_test(tc, copied_keys);
 	tcase_add_test(tc, lookup_errors);
 	tcase_add_test(tc, other_types);
 	tcase_add_test(tc, writer_errors);
+	tcase_add_test(tc, writer_no_room);
 	tcase_add_test(tc, tensor_types);
 	suite_add_tcase(suite, tc);
 	return tap_run(suite);

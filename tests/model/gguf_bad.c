@@ -285,6 +285,7 @@ int main(void)
 	Suite *suite = suite_create("gguf_bad");
 	TCase *tc = tcase_create("parse");
 
+	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, bad_file, 0, sizeof(cases) / sizeof(cases[0]));
 	tcase_add_test(tc, every_prefix);
 	tcase_add_test(tc, bad_path);

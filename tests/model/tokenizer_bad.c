@@ -152,6 +152,7 @@ int main(void)
 	Suite *suite = suite_create("tokenizer_bad");
 	TCase *tc = tcase_create("load");
 
+	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, bad_vocabulary, 0, sizeof(cases) / sizeof(cases[0]));
 	tcase_add_test(tc, bad_ids);
 	suite_add_tcase(suite, tc);

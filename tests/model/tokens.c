@@ -135,6 +135,7 @@ int main(void)
 	Suite *suite = suite_create("tokens");
 	TCase *tc = tcase_create("real");
 
+	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, real_tokenizer, 0, sizeof(names) / sizeof(names[0]));
 	suite_add_tcase(suite, tc);
 	return tap_run(suite);

@@ -181,7 +181,7 @@ static int start(struct gguf_writer *w)
 	long at;
 
 	w->started = true;
-	if (fflush(w->keys) || fflush(w->tensors))
+	if (fflush(w->keys) || fflush(w->tensors) || ferror(w->keys) || ferror(w->tensors))
 		return keep_error(w, -ENOMEM, "no memory");
 	fwrite("GGUF", 1, 4, w->file);
 	put(w->file, 3, 4);
