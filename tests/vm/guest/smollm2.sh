@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: MIT
 # seconds: 240
 # default: yes
-# kernels: 6.12
 # memory: 2048
 # prepare: tests/vm/prepare-model smollm2
 # files: $O/bin/dseek $O/bin/dseek-exec $O/vm/model/smollm2.gguf $O/vm/model/smollm2.ids $O/vm/model/isa
