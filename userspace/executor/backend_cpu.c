@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The cpu backend: runs programs on this machine's cores. Options: isa=auto|scalar|avx2|avx512|amx,
+ * The cpu backend: runs programs on this machine's cores. Options: isa=auto|scalar|avx2|avx512,
  * threads=N (default: the CPUs this process may use), spin_us=N (how long an idle thread looks for
  * work before it sleeps; default 50), node=N (the NUMA node for the threads).
  */
@@ -113,7 +113,7 @@ const struct dseek_backend dseek_backend_cpu = {
 	.abi = DSEEK_BACKEND_ABI,
 	.type = DRM_DSEEK_ENGINE_CPU,
 	.name = "cpu",
-	.summary = "this machine's cores: AVX2, AVX-512, AMX as they come [isa=, threads=, spin_us=, node=]",
+	.summary = "this machine's cores: AVX2 or AVX-512, as they have it [isa=, threads=, spin_us=, node=]",
 	.open = cpu_open,
 	.close = cpu_close,
 	.run = cpu_run,

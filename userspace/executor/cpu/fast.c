@@ -34,7 +34,6 @@ const struct cpu_kernels *cpu_kernels_of(enum cpu_isa isa)
 	case CPU_ISA_AVX2:
 		return &cpu_kernels_avx2;
 	case CPU_ISA_AVX512:
-	case CPU_ISA_AMX:
 		return &cpu_kernels_avx512;
 	default:
 		return NULL;

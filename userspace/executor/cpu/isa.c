@@ -14,7 +14,6 @@ static const char *const names[CPU_ISA_COUNT] = {
 	[CPU_ISA_SCALAR] = "scalar",
 	[CPU_ISA_AVX2] = "avx2",
 	[CPU_ISA_AVX512] = "avx512",
-	[CPU_ISA_AMX] = "amx",
 };
 
 const char *cpu_isa_name(enum cpu_isa isa)
@@ -54,7 +53,7 @@ int cpu_isa_choose(const char *name, enum cpu_isa *ret_isa, char *err, size_t er
 		if (!strcmp(name, names[isa]))
 			break;
 	if (isa == CPU_ISA_COUNT) {
-		snprintf(err, err_size, "isa=%s: unknown; one of auto, scalar, avx2, avx512, amx", name);
+		snprintf(err, err_size, "isa=%s: unknown; one of auto, scalar, avx2, avx512", name);
 		return -EINVAL;
 	}
 	if (isa > best) {

@@ -9,7 +9,6 @@ enum cpu_isa {
 	CPU_ISA_SCALAR,		/* the oracle itself */
 	CPU_ISA_AVX2,		/* and FMA, F16C */
 	CPU_ISA_AVX512,		/* F, BW, DQ, VL, VNNI */
-	CPU_ISA_AMX,		/* and tiles of int8 */
 	CPU_ISA_COUNT,
 };
 

@@ -549,12 +549,18 @@ VALWAYS float one_exp(float x)
 /* scores[query][slot]; those outside of what a query sees are -INFINITY */
 VALWAYS void few_scores(const struct cpu_attend *a, uint32_t dtype, int32_t slot, int n, float (*scores)[CPU_ATTEND_SLOTS], int few)
 {
-	uint32_t d;
+	uint32_t size = dtype == DSEEK_F32 ? 4 : 2, d;
 	int s, i;
 
 	for (s = 0; s < n; s++) {
 		const uint8_t *key = a->k + (slot + s) * a->k_stride;
 		vf dot[CPU_ATTEND_FEW];
+
+		/* the slot's value, which comes next, and the key of a few slots later */
+		for (d = 0; d < a->dv; d += 64 / size)
+			_mm_prefetch((const char *)a->v + (slot + s) * a->v_stride + d * size, _MM_HINT_T0);
+		for (d = 0; d < a->dk; d += 64 / size)
+			_mm_prefetch((const char *)key + 12 * a->k_stride + d * size, _MM_HINT_T0);
 
 #pragma GCC unroll 4
 		for (i = 0; i < few; i++)
