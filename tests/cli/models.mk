@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+script-tests += tests/cli/models.sh

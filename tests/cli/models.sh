@@ -1,0 +1,86 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# dseek generate, logits, model moefy, bench model and bench quality: what they print, and what they refuse.
+cd "${DSEEK_SOURCE:-$(dirname "$0")/../..}" || exit 1
+dseek=$(realpath "${DSEEK_BUILD:-build}/bin/dseek") dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT
+n=0 failed=0
+ok() { # NAME COMMAND...
+	local name=$1; shift; n=$((n + 1))
+	if "$@"; then echo "ok $n $name"; else
+		echo "not ok $n $name"; failed=1
+		sed 's/^/# out: /' "$dir/out" | head -n 5; sed 's/^/# err: /' "$dir/err" | head -n 5
+	fi
+}
+go() { rc=0; "$dseek" "$@" >"$dir/out" 2>"$dir/err" </dev/null || rc=$?; }
+said() { [ "$rc" = "$1" ] && grep -qF -e "$2" "$dir/$3"; }
+json() { [ "$rc" = 0 ] && python3 -c "import json, sys; d = json.load(sys.stdin); sys.exit(not ($1))" <"$dir/out"; }
+e=embed:
+
+dense=$dir/dense.gguf moe=$dir/moe.gguf
+"$dseek" model synth -q --layers 2 --embd 64 --heads 4 --kv-heads 2 --ff 128 --ctx 1024 "$dense" || exit 1
+
+go generate -q -d $e -m "$dense" --raw -p 'a b' -n 5 --ignore-end --ids
+ok "generate --ids" grep -qE '^([0-9]+,){4}[0-9]+$' "$dir/out"; cp "$dir/out" "$dir/first"
+go generate -q -d $e -m "$dense" --raw -p 'a b' -n 5 --ignore-end --json
+ok "generate --json" json 'len(d["ids"]) == len(d["margin"]) == 5 and d["stop"] == "length" and d["transport"] == "embed" and min(d["margin"]) >= 0 and d["decode_tokens_per_second"] > 0 and d["prompt_ids"][0] == 1'
+ok "generate: the same tokens again" test "$(cat "$dir/first")" = "$(python3 -c 'import json; print(*json.load(open("'"$dir"'/out"))["ids"], sep=",")')"
+go generate -q -d $e -m "$dense" -t 1,70,71 -n 8 --ignore-end --ids --temp 1.5 --seed 3; cp "$dir/out" "$dir/first"
+go generate -q -d $e -m "$dense" -t 1,70,71 -n 8 --ignore-end --ids --temp 1.5 --seed 3; ok "generate: a seed is a text" cmp -s "$dir/out" "$dir/first"
+go generate -q -d $e -m "$dense" -t 1,70,71 -n 8 --ignore-end --ids --temp 1.5 --seed 4; ok "generate: another seed, another text" test "$rc" = 0 -a "$(cat "$dir/out")" != "$(cat "$dir/first")"
+go generate -d $e -m "$dense" --raw -p 'a b' -n 50 --ctx 20 --ignore-end; ok "generate: a full context" said 0 "stopped: the context of 20 tokens is full" err
+go generate -d $e -m "$dense" -t 1,2,3,4,5 -n 5 --ctx 4; ok "generate: a prompt too long" said 1 "the context of 4 tokens is full: it holds 0, and 5 more were given" err
+go generate -d $e -m "$dense" -t 1,512; ok "generate: no such token" said 1 "token 1 is 512, the vocabulary has 512" err
+go generate -d $e -m "$dense" -t 1,x; ok "generate: no list of ids" said 1 "1,x: No such file or directory" err
+go generate -d $e -m "$dense" --chat -p hi; ok "generate --chat without a template" said 1 "chat" err
+go generate -d $e -m "$dense" -p hi --temp -1; ok "generate: temperature" said 1 "temperature" err
+go generate -d $e -m "$dense" -p hi --top-p 2; ok "generate: top-p" said 1 "top" err
+go generate -d $e -m "$dense" -p hi --experts 2; ok "generate: experts of a dense model" said 1 "2 experts selected, the model has 0" err
+go generate -d $e -m "$dense" -p hi -t 1; ok "generate: two prompts" said 2 "--prompt and --tokens exclude each other" err
+go generate -d $e -m "$dense" -p hi --chat --raw; ok "generate --chat --raw" said 2 "--chat and --raw exclude each other" err
+go generate -d $e -m "$dense" -p hi -n 0; ok "generate -n 0" said 2 "--number is not in 1..2^24" err
+go generate -d $e -m "$dense"; ok "generate without a prompt" said 2 "--model and --prompt (or --tokens) are needed" err
+go generate -d $e -m "$dir/none.gguf" -p hi; ok "generate: no such model" said 1 "none.gguf" err
+go generate -d nonsense: -m "$dense" -p hi; ok "generate: no such device" said 1 "device nonsense:" err
+head -c 5000 "$dense" >"$dir/short.gguf"
+go generate -d $e -m "$dir/short.gguf" -p hi; ok "generate: a truncated model" said 1 "short.gguf" err
+
+go logits -q -d $e -m "$dense" -t 1,70,71 -o "$dir/a.f32" --precise; ok "logits" test "$rc" = 0 -a "$(stat -c %s "$dir/a.f32")" = $((3 * 512 * 4))
+echo '[1, 70, 71]' >"$dir/ids"
+go logits -q -d $e -m "$dense" -t "$dir/ids" -o "$dir/b.f32" --precise; ok "logits of a file of ids" cmp -s "$dir/a.f32" "$dir/b.f32"
+go logits -q -d $e -m "$dense" -t 1,70,71 -o "$dir/b.f32" --precise --window 1; ok "logits with a window" test "$rc" = 0 -a "$(cmp -n 2048 "$dir/a.f32" "$dir/b.f32" && cmp "$dir/a.f32" "$dir/b.f32" | wc -l)" = 1
+go logits -d $e -m "$dense" -t 1,9999 -o "$dir/c.f32"; ok "logits: no such token" said 1 "token 1 is 9999" err
+ok "logits: nothing half-made" test ! -e "$dir/c.f32"
+go logits -d $e -m "$dense" -t 1 -o "$dir/no/x"; ok "logits: no such folder" said 1 "No such file or directory" err
+go logits -d $e -m "$dense" -t 1; ok "logits without --out" said 2 "--model, --tokens and --out are needed" err
+go logits -d $e -m "$dense" -t '[]' -o "$dir/c.f32"; ok "logits of nothing" said 1 "there are no token ids" err
+
+go model moefy -q -d $e -m "$dense" -o "$moe" --experts 8 --tokens 256; ok "moefy" test "$rc" = 0 -a -s "$moe" -a ! -s "$dir/err"
+go logits -q -d $e -m "$moe" --experts 8 -t 1,70,71 -o "$dir/b.f32" --precise
+ok "moefy: all experts are the dense model" python3 -c '
+import array, sys
+a, b = array.array("f"), array.array("f")
+a.frombytes(open(sys.argv[1], "rb").read()); b.frombytes(open(sys.argv[2], "rb").read())
+sys.exit(max(abs(x - y) for x, y in zip(a, b)) > 1e-4 * max(map(abs, a)))' "$dir/a.f32" "$dir/b.f32"
+go model inspect "$moe"; ok "moefy: its keys" said 0 "dense layers of 128 neurons split into 8 experts: clustered" out
+go model moefy -d $e -m "$dense" -o "$dir/x" --experts 7 --tokens 256; ok "moefy: no divisor" said 1 "128 neurons can't be divided among 7 experts" err
+go model moefy -d $e -m "$moe" -o "$dir/x" --tokens 256; ok "moefy of experts" said 1 "the model has experts already" err
+go model moefy -d $e -m "$dense" -o "$dir/x" --tokens 10; ok "moefy: too short a text" said 1 "the calibration text has less than 64 tokens" err
+go model moefy -d $e -m "$dense" -o "$dir/x" --experts 65; ok "moefy: too many" said 2 "at most 64 experts" err
+go model moefy -d $e -m "$dense"; ok "moefy without --out" said 2 "--model and --out are needed" err
+ok "moefy: nothing half-made" test ! -e "$dir/x"
+
+go bench quality -q -d $e -m "$moe" --experts 8,1 -t 600 --json
+ok "bench quality --json" json '[x["experts"] for x in d] == [8, 1] and all(x["tokens"] == 256 and x["perplexity"] > 1 for x in d)'
+go bench quality -q -d $e -m "$moe" -t 600; ok "bench quality" test "$rc" = 0 -a "$(awk '{ print $1 }' "$dir/out" | tr '\n' ' ')" = "experts 8 6 4 2 "
+go bench quality -d $e -m "$moe" -x 9; ok "bench quality: experts" said 1 "9 experts, the model has 8" err
+go bench quality -d $e -m "$dense" -t 100; ok "bench quality: too short a text" said 1 "at least 513 are needed" err
+go bench quality -d $e; ok "bench quality without a model" said 2 "--model is needed" err
+
+go bench model -q -d $e -m "$dense" -p 32 -n 4 -r 2 --json
+ok "bench model --json" json 'd["prefill"]["tokens"] == 32 and d["decode"]["tokens"] == 4 and d["decode"]["repetitions"] == 2 and d["prefill"]["tokens_per_second"] > 0'
+go bench model -q -d $e -m "$dense" -p 0 -n 4 -r 1; ok "bench model: decode alone" test "$rc" = 0 -a "$(wc -l <"$dir/out")" = 1
+go bench model -d $e -m "$dense" -p 0 -n 0; ok "bench model: nothing to do" said 2 "is out of range" err
+go bench model -d $e -m "$dense" -r 0; ok "bench model: no repetitions" said 2 "is out of range" err
+go bench model -d $e; ok "bench model without a model" said 2 "--model is needed" err
+echo "1..$n"
+exit $failed
