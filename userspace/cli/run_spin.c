@@ -10,6 +10,7 @@
 
 #define SLICE_US	250	/* an op's length: the engine can be taken away between ops */
 #define MEASURE_JOBS	3
+#define AHEAD		16	/* jobs in flight: the queue doesn't run dry while its thread waits for a CPU */
 
 struct spin {
 	const struct run_work_params *params;
@@ -20,6 +21,8 @@ struct spin_stream {
 	struct spin *spin;
 	struct dseek_queue *queue;
 	uint64_t steps;
+	uint32_t ahead;
+	uint64_t submitted, waited;	/* sequence numbers */
 };
 
 static int spin_program(uint64_t us, void **ret_blob, size_t *ret_size)
@@ -84,6 +87,7 @@ static int spin_stream_open(void *work, const struct dseek_queue_params *queue, 
 	if (!s)
 		return -ENOMEM;
 	s->spin = work;
+	s->ahead = queue->period_ns ? 1 : AHEAD;
 	r = dseek_queue_create(s->spin->params->dev, queue, &s->queue);
 	if (r) {
 		snprintf(err, err_size, "no queue: %s", dseek_strerror_detail());
@@ -109,22 +113,23 @@ static int spin_stats(void *stream, struct dseek_queue_stats *ret_stats)
 	return dseek_queue_stats(s->queue, ret_stats);
 }
 
-static int spin_job(struct spin_stream *s, uint64_t due_ns, uint64_t *ret_ns, char *err, size_t err_size)
+/* Wait for one more job, with @ahead in flight meanwhile. */
+static int spin_job(struct spin_stream *s, uint32_t ahead, uint64_t due_ns, uint64_t *ret_ns, char *err, size_t err_size)
 {
-	const struct dseek_job job = { .program = s->spin->program, .flags = DSEEK_JOB_IDEMPOTENT,
-				       .deadline_ns = due_ns };
+	const struct dseek_job job = { .program = s->spin->program, .flags = DSEEK_JOB_IDEMPOTENT, .deadline_ns = due_ns };
 	struct dseek_job_result result;
-	uint64_t seqno;
 	int r;
 
-	r = dseek_submit(s->queue, &job, 1, &seqno, NULL);
-	if (r == -ETIME)
-		return r;
-	if (r < 0) {
-		snprintf(err, err_size, "a job was refused: %s", dseek_strerror_detail());
-		return r;
+	while (s->submitted - s->waited < ahead) {
+		r = dseek_submit(s->queue, &job, 1, &s->submitted, NULL);
+		if (r == -ETIME)
+			return r;
+		if (r < 0) {
+			snprintf(err, err_size, "a job was refused: %s", dseek_strerror_detail());
+			return r;
+		}
 	}
-	r = dseek_wait(s->queue, seqno, UINT64_MAX, &result);
+	r = dseek_wait(s->queue, ++s->waited, UINT64_MAX, &result);
 	if (r) {
 		snprintf(err, err_size, "waiting for a job: %s", dseek_strerror_detail());
 		return r == -ETIME ? -EIO : r;	/* -ETIME would read as "not admitted" */
@@ -149,7 +154,7 @@ static int spin_measure(void *work, uint64_t *ret_step_ns, char *err, size_t err
 
 	r = spin_stream_open(w, &params, 0, &stream, err, err_size);
 	for (i = 0; i < MEASURE_JOBS && !r; i++) {
-		r = spin_job(stream, 0, &ns, err, err_size);
+		r = spin_job(stream, 1, 0, &ns, err, err_size);
 		if (!r && ns < least)
 			least = ns;
 	}
@@ -170,7 +175,7 @@ static int spin_step(void *stream, uint64_t due_ns, char *text, size_t text_size
 		return 1;
 	}
 	text[0] = '\0';
-	r = spin_job(s, due_ns, NULL, err, err_size);
+	r = spin_job(s, s->ahead, due_ns, NULL, err, err_size);
 	s->steps += !r;
 	return r;
 }
