@@ -9,7 +9,7 @@ cpu-float := -ffp-contract=off
 avx2-flags := -mavx2 -mfma -mf16c
 avx512-flags := $(avx2-flags) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mprefer-vector-width=512
 $(foreach f,attention linear moe ops_ref simple tiles,$(eval CFLAGS-$(cpu)/$(f).c := $(cpu-float)))
-CFLAGS-$(cpu)/mul_q8_avx2.c := -O3 $(cpu-float) $(avx2-flags)
+CFLAGS-$(cpu)/mul_q8_avx2.c := -O2 $(cpu-float) $(avx2-flags)
 CFLAGS-$(cpu)/vec_avx2.c := -O3 $(cpu-float) $(avx2-flags)
-CFLAGS-$(cpu)/mul_q8_avx512.c := -O3 $(cpu-float) $(avx512-flags)
+CFLAGS-$(cpu)/mul_q8_avx512.c := -O2 $(cpu-float) $(avx512-flags)
 CFLAGS-$(cpu)/vec_avx512.c := -O3 $(cpu-float) $(avx512-flags)
