@@ -55,6 +55,7 @@ struct embed_instance {
 	uint32_t wake_count;
 	struct embed_event sync_event;	/* some syncobj changed */
 	struct list free_jobs;
+	struct embed_bo *dead_bos;	/* to be unmapped at unlock: that takes long */
 
 	pthread_t timer;
 	pthread_cond_t timer_cond;
@@ -129,6 +130,7 @@ struct embed_bo {
 	int fd;
 	uint32_t users;			/* the handle, jobs: charged while there are any */
 	struct list maps;		/* executors' */
+	struct embed_bo *next_dead;
 };
 
 struct embed_program {
@@ -240,6 +242,7 @@ int embed_bo_export(struct dseek_bo *bo, int *ret_fd);
 int embed_bo_import(struct dseek_device *dev, int fd, struct dseek_bo **ret_bo);
 void embed_bo_put(struct embed_bo *bo);			/* a user; lock held */
 void embed_map_drop(struct embed_map *map);		/* lock held */
+void embed_bos_free(struct embed_bo *dead);		/* a list, by next_dead; lock not held */
 
 /* embed_program.c */
 int embed_program_create(struct dseek_device *dev, const void *blob, size_t size, struct dseek_program **ret_prog);

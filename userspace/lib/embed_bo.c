@@ -215,10 +215,21 @@ static void bo_free(struct embed_bo *bo)
 {
 	if (bo->users || !list_empty(&bo->maps))
 		return;
-	munmap(bo->base.map, bo->base.size);
-	close(bo->fd);
+	bo->next_dead = bo->tenant->inst->dead_bos;
+	bo->tenant->inst->dead_bos = bo;
 	embed_tenant_put(bo->tenant);
-	free(bo);
+}
+
+void embed_bos_free(struct embed_bo *bo)
+{
+	struct embed_bo *next;
+
+	for (; bo; bo = next) {
+		next = bo->next_dead;
+		munmap(bo->base.map, bo->base.size);
+		close(bo->fd);
+		free(bo);
+	}
 }
 
 void embed_bo_put(struct embed_bo *bo)

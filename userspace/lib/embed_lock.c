@@ -19,6 +19,7 @@ static void futex_wake_all(uint32_t *word)
 void embed_unlock(struct embed_instance *inst)
 {
 	struct embed_event *wakes[EMBED_WAKES];
+	struct embed_bo *dead;
 	uint32_t i, count;
 	uint64_t now = 0;
 
@@ -34,6 +35,8 @@ void embed_unlock(struct embed_instance *inst)
 	for (i = 0; i < count; i++)
 		wakes[i] = inst->wakes[i];
 	inst->wake_count = 0;
+	dead = inst->dead_bos;
+	inst->dead_bos = NULL;
 	pthread_mutex_unlock(&inst->lock);
 	/*
 	 * The object around an event may be freed by now. The kernel only takes the word's address as a
@@ -41,6 +44,7 @@ void embed_unlock(struct embed_instance *inst)
 	 */
 	for (i = 0; i < count; i++)
 		futex_wake_all(&wakes[i]->seq);
+	embed_bos_free(dead);
 }
 
 void embed_wake(struct embed_instance *inst, struct embed_event *event)
