@@ -24,7 +24,9 @@ struct chat {
 
 /* The rendered text, and where messages' own words lie in it. */
 struct rendering {
-	FILE *f;
+	char *text;			/* NUL-terminated */
+	size_t size, room;
+	bool short_of_memory;		/* what came after is lost */
 	struct tokenizer_range *plain;
 	size_t n_plain;
 	char *err;
@@ -139,13 +141,45 @@ const char *chat_family(const struct chat *c)
 	return family_names[c->family];
 }
 
+static void put_bytes(struct rendering *r, const char *text, size_t size)
+{
+	if (r->short_of_memory)
+		return;
+	if (r->room - r->size <= size) {
+		size_t room = 2 * r->room + size + 256;
+		char *more = realloc(r->text, room);
+
+		if (!more) {
+			r->short_of_memory = true;
+			return;
+		}
+		r->text = more;
+		r->room = room;
+	}
+	memcpy(r->text + r->size, text, size);
+	r->size += size;
+	r->text[r->size] = 0;
+}
+
+static void put(struct rendering *r, const char *text)
+{
+	put_bytes(r, text, strlen(text));
+}
+
+static void put3(struct rendering *r, const char *a, const char *b, const char *c)
+{
+	put(r, a);
+	put(r, b);
+	put(r, c);
+}
+
 /* A message's own words, @size bytes of them. */
 static void put_plain(struct rendering *r, const char *text, size_t size)
 {
-	size_t at = ftell(r->f);
+	size_t start = r->size;
 
-	r->plain[r->n_plain++] = (struct tokenizer_range){ at, at + size };
-	fwrite(text, 1, size, r->f);
+	put_bytes(r, text, size);
+	r->plain[r->n_plain++] = (struct tokenizer_range){ start, r->size };
 }
 
 static void put_content(struct rendering *r, const char *content)
@@ -195,19 +229,19 @@ static const char *without_thought(const struct chat *c, const char *content)
 static int render_chatml(const struct chat *c, struct rendering *r, const struct chat_message *m, size_t n)
 {
 	if (c->default_system && (!n || !is(m, "system")))
-		fprintf(r->f, "<|im_start|>system\n%s<|im_end|>\n", c->default_system);
+		put3(r, "<|im_start|>system\n", c->default_system, "<|im_end|>\n");
 	for (size_t i = 0; i < n; i++) {
 		const char *content = m[i].content, *answer = is(&m[i], "assistant") ? without_thought(c, content) : content;
 
 		if (answer != content)
 			answer += strspn(answer, "\n");
-		fprintf(r->f, "<|im_start|>%s\n", m[i].role);
+		put3(r, "<|im_start|>", m[i].role, "\n");
 		put_content(r, answer);
-		fputs("<|im_end|>\n", r->f);
+		put(r, "<|im_end|>\n");
 	}
-	fputs("<|im_start|>assistant\n", r->f);
+	put(r, "<|im_start|>assistant\n");
 	if (has(c, "<|im_start|>assistant\\n<think>\\n'"))
-		fputs("<think>\n", r->f);
+		put(r, "<think>\n");
 	return 0;
 }
 
@@ -216,17 +250,17 @@ static int render_llama3(const struct chat *c, struct rendering *r, const struct
 	size_t i = 0;
 
 	if (c->date) {
-		fprintf(r->f, "<|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December 2023\nToday Date: %s\n\n", c->date);
+		put3(r, "<|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December 2023\nToday Date: ", c->date, "\n\n");
 		if (n && is(m, "system"))
 			put_trimmed(r, m[i++].content);
-		fputs("<|eot_id|>", r->f);
+		put(r, "<|eot_id|>");
 	}
 	for (; i < n; i++) {
-		fprintf(r->f, "<|start_header_id|>%s<|end_header_id|>\n\n", m[i].role);
+		put3(r, "<|start_header_id|>", m[i].role, "<|end_header_id|>\n\n");
 		put_trimmed(r, m[i].content);
-		fputs("<|eot_id|>", r->f);
+		put(r, "<|eot_id|>");
 	}
-	fputs("<|start_header_id|>assistant<|end_header_id|>\n\n", r->f);
+	put(r, "<|start_header_id|>assistant<|end_header_id|>\n\n");
 	return 0;
 }
 
@@ -255,18 +289,19 @@ static int render_mistral(const struct chat *c, struct rendering *r, const struc
 		if (!is(&m[i], turn % 2 ? "assistant" : "user"))
 			return wrong(r, "message %zu is of role '%s'; Mistral's roles alternate, user first", i + 1, m[i].role);
 		if (turn % 2) {
-			fputs(before, r->f);
+			put(r, before);
 			put_content(r, m[i].content);
-			fprintf(r->f, "%.*s%s", (int)eos.size, eos.data, after);
+			put_bytes(r, eos.data, eos.size);
+			put(r, after);
 			continue;
 		}
-		fprintf(r->f, "%s[INST]%s", space_by(c, "[INST]", -1), space_by(c, "[INST]", 1));
+		put3(r, space_by(c, "[INST]", -1), "[INST]", space_by(c, "[INST]", 1));
 		if (system && turn == system_turn) {
 			put_content(r, system);
-			fputs("\n\n", r->f);
+			put(r, "\n\n");
 		}
 		put_content(r, m[i].content);
-		fprintf(r->f, "%s[/INST]%s", space_by(c, "[/INST]", -1), space_by(c, "[/INST]", 1));
+		put3(r, space_by(c, "[/INST]", -1), "[/INST]", space_by(c, "[/INST]", 1));
 	}
 	return 0;
 }
@@ -274,11 +309,11 @@ static int render_mistral(const struct chat *c, struct rendering *r, const struc
 static int render_deepseek_user(struct rendering *r, const struct chat_message *m, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		fputs(is(&m[i], "user") ? "User: " : is(&m[i], "assistant") ? "Assistant: " : "", r->f);
+		put(r, is(&m[i], "user") ? "User: " : is(&m[i], "assistant") ? "Assistant: " : "");
 		put_content(r, m[i].content);
-		fputs(is(&m[i], "assistant") ? "<｜end▁of▁sentence｜>" : "\n\n", r->f);
+		put(r, is(&m[i], "assistant") ? "<｜end▁of▁sentence｜>" : "\n\n");
 	}
-	fputs("Assistant:", r->f);
+	put(r, "Assistant:");
 	return 0;
 }
 
@@ -289,41 +324,37 @@ static int render_deepseek_v3(const struct chat *c, struct rendering *r, const s
 	for (size_t i = 0; i < n; i++) {	/* wherever they stand, system messages begin the text */
 		if (!is(&m[i], "system"))
 			continue;
-		fputs(first ? "" : "\n\n", r->f);
+		put(r, first ? "" : "\n\n");
 		put_content(r, m[i].content);
 		first = false;
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (is(&m[i], "user")) {
-			fputs("<｜User｜>", r->f);
+			put(r, "<｜User｜>");
 			put_content(r, m[i].content);
 		} else if (is(&m[i], "assistant")) {
-			fputs("<｜Assistant｜>", r->f);
+			put(r, "<｜Assistant｜>");
 			put_content(r, without_thought(c, m[i].content));
-			fputs("<｜end▁of▁sentence｜>", r->f);
+			put(r, "<｜end▁of▁sentence｜>");
 		}
 	}
-	fputs("<｜Assistant｜>", r->f);
+	put(r, "<｜Assistant｜>");
 	if (has(c, "<｜Assistant｜><think>\\n'"))
-		fputs("<think>\n", r->f);
+		put(r, "<think>\n");
 	return 0;
 }
 
-static int render(const struct chat *c, const struct chat_message *messages, size_t n, struct rendering *r,
-		  char **ret_text, size_t *ret_size)
+static int render(const struct chat *c, const struct chat_message *messages, size_t n, struct rendering *r)
 {
 	int error = 0;
 
 	r->plain = calloc(n + 1, sizeof(*r->plain));
-	r->f = open_memstream(ret_text, ret_size);
-	if (!r->plain || !r->f) {
-		snprintf(r->err, r->err_size, "no memory");
-		error = -ENOMEM;
-	}
-	for (size_t i = 0; i < n && !error; i++)
+	put(r, "");
+	r->short_of_memory |= !r->plain;
+	for (size_t i = 0; i < n && !error && !r->short_of_memory; i++)
 		if (!is(&messages[i], "system") && !is(&messages[i], "user") && !is(&messages[i], "assistant"))
 			error = wrong(r, "message %zu is of role '%s'; system, user and assistant are known", i + 1, messages[i].role);
-	if (!error) {
+	if (!error && !r->short_of_memory) {
 		switch (c->family) {
 		case CHATML:
 			error = render_chatml(c, r, messages, n);
@@ -341,12 +372,13 @@ static int render(const struct chat *c, const struct chat_message *messages, siz
 			error = render_deepseek_v3(c, r, messages, n);
 		}
 	}
-	if (r->f && fclose(r->f) && !error)
+	if (!error && r->short_of_memory) {
+		snprintf(r->err, r->err_size, "no memory");
 		error = -ENOMEM;
+	}
 	if (error) {
 		free(r->plain);
-		if (r->f)
-			free(*ret_text);
+		free(r->text);
 	}
 	return error;
 }
@@ -355,14 +387,12 @@ int chat_render(const struct chat *c, const struct chat_message *messages, size_
 		char *err, size_t err_size)
 {
 	struct rendering r = { .err = err, .err_size = err_size };
-	size_t size;
-	char *text;
-	int error = render(c, messages, n, &r, &text, &size);
+	int error = render(c, messages, n, &r);
 
 	if (error)
 		return error;
 	free(r.plain);
-	*ret_text = text;
+	*ret_text = r.text;
 	return 0;
 }
 
@@ -372,15 +402,14 @@ int chat_encode(const struct chat *c, const struct chat_message *messages, size_
 	bool bos = (c->has_bos || tokenizer_adds_bos(c->tokenizer)) && tokenizer_bos(c->tokenizer) >= 0;
 	struct rendering r = { .err = err, .err_size = err_size };
 	int32_t *ids, *with_bos;
-	size_t size, n_ids;
-	char *text;
-	int error = render(c, messages, n, &r, &text, &size);
+	size_t n_ids;
+	int error = render(c, messages, n, &r);
 
 	if (error)
 		return error;
-	error = tokenizer_encode_ranges(c->tokenizer, text, size, TOKENIZER_SPECIAL, r.plain, r.n_plain, &ids, &n_ids);
+	error = tokenizer_encode_ranges(c->tokenizer, r.text, r.size, TOKENIZER_SPECIAL, r.plain, r.n_plain, &ids, &n_ids);
 	free(r.plain);
-	free(text);
+	free(r.text);
 	if (error) {
 		snprintf(err, err_size, "the conversation: %s", strerror(-error));
 		return error;

@@ -388,12 +388,15 @@ int gguf_parse(const void *data, size_t size, const char *label, struct gguf **r
 	struct cursor c = { .g = g, .err = err, .err_size = err_size };
 	int r;
 
-	if (!g)
-		return -ENOMEM;
+	if (g)
+		g->path = strdup(label);
+	if (!g || !g->path) {
+		free(g);
+		return gguf_fail(&(struct gguf){ .path = (char *)label }, -ENOMEM, err, err_size, "no memory");
+	}
 	g->map = data;
 	g->size = size;
-	g->path = strdup(label);
-	r = g->path ? parse(&c) : -ENOMEM;
+	r = parse(&c);
 	if (r) {
 		gguf_close(g);
 		return r;
