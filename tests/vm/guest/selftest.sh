@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # seconds: 120
 # default: yes
-# variants: query bo prime program queue submit sync exec perm
+# variants: query bo prime memory program queue submit sync exec recover perm
 # files: $O/vm/selftests/$VARIANT
+# expect-log: engine recover0: the executor did not stop job
 # The kernel self-tests of tests/selftests/dseek, one program after the other.
 exec /t/bin/"$1"

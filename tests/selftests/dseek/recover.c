@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* What becomes of jobs when their executor hangs, or goes and nobody comes. Root only: it shortens the module's times. */
+#include "kselftest_harness.h"
+#include "dseek_test.h"
+#include <poll.h>
+
+#define PARAMETERS	"/sys/module/dseek/parameters/"
+#define ENGINE		"recover0"
+
+static int parameter_set(const char *name, unsigned int value, unsigned int *ret_old)
+{
+	char path[96], text[16] = "";
+	int fd, n;
+
+	snprintf(path, sizeof(path), PARAMETERS "%s", name);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (ret_old && read(fd, text, sizeof(text) - 1) > 0)
+		*ret_old = (unsigned int)atoi(text);
+	n = snprintf(text, sizeof(text), "%u", value);
+	n = pwrite(fd, text, (size_t)n, 0) < 0 ? -errno : 0;
+	close(fd);
+	return n;
+}
+
+FIXTURE(recover) {
+	int fd;
+	unsigned int recovery, grace;
+	uint32_t queue, tag;
+	struct test_exec exec;
+	struct drm_dseek_job job;
+};
+
+FIXTURE_SETUP(recover)
+{
+	if (parameter_set("recovery_ms", 300, &self->recovery) || parameter_set("grace_ms", 100, &self->grace))
+		SKIP(return, "not root");
+	self->fd = open_node();
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, exec_attach(&self->exec, ENGINE, 4));
+	ASSERT_EQ(0, queue_create(self->fd, self->exec.engine, DRM_DSEEK_CLASS_BATCH, 1, &self->queue));
+	ASSERT_EQ(0, program_create(self->fd, &self->job.program));
+}
+
+FIXTURE_TEARDOWN(recover)
+{
+	close(self->fd);
+	parameter_set("recovery_ms", self->recovery, NULL);
+	parameter_set("grace_ms", self->grace, NULL);
+}
+
+TEST_F(recover, nobody_comes)
+{
+	uint32_t sync, queue;
+	struct drm_dseek_sync wait, signal;
+	struct drm_dseek_job waiting;
+	int error = 0;
+
+	/* one held, one queued, one of another queue that waits for the queued one's fence */
+	ASSERT_EQ(0, syncobj_create(self->fd, &sync));
+	ASSERT_EQ(0, queue_create(self->fd, self->exec.engine, DRM_DSEEK_CLASS_INTERACTIVE, 1, &queue));
+	self->job.flags = DRM_DSEEK_JOB_IDEMPOTENT;
+	ASSERT_EQ(0, submit(self->fd, self->queue, &self->job, 1, NULL));
+	ASSERT_EQ(1, exec_next(&self->exec, NULL, 0, &self->tag, 1, SEC));
+	signal = (struct drm_dseek_sync){ .handle = sync };
+	self->job.signals = (uintptr_t)&signal;
+	self->job.signal_count = 1;
+	ASSERT_EQ(0, submit(self->fd, self->queue, &self->job, 1, NULL));
+	wait = signal;
+	waiting = (struct drm_dseek_job){ .program = self->job.program, .waits = (uintptr_t)&wait, .wait_count = 1 };
+	ASSERT_EQ(0, submit(self->fd, queue, &waiting, 1, NULL));
+	exec_close(&self->exec);
+
+	EXPECT_EQ(-ETIME, wait_job(self->fd, self->queue, 1, 100 * MS, &error));
+	ASSERT_EQ(0, wait_job(self->fd, self->queue, 2, 20 * SEC, &error));
+	EXPECT_EQ(-ESHUTDOWN, error);
+	ASSERT_EQ(0, wait_job(self->fd, self->queue, 1, 0, &error));
+	EXPECT_EQ(-ESHUTDOWN, error);
+	EXPECT_EQ(0, syncobj_wait(self->fd, sync, SEC, 0));
+	ASSERT_EQ(0, wait_job(self->fd, queue, 1, 20 * SEC, &error));
+	EXPECT_EQ(-ESHUTDOWN, error);
+
+	/* gone: refused, until the name is attached again */
+	EXPECT_EQ(-ESHUTDOWN, submit(self->fd, self->queue, &self->job, 1, NULL));
+	ASSERT_EQ(0, exec_start(&self->exec, ENGINE, 4));
+	self->job.signal_count = 0;
+	ASSERT_EQ(0, submit(self->fd, self->queue, &self->job, 1, NULL));
+	EXPECT_EQ(0, wait_job(self->fd, self->queue, 3, 20 * SEC, &error));
+	EXPECT_EQ(0, error);
+	exec_stop(&self->exec);
+}
+
+TEST_F(recover, one_that_hangs_is_declared_lost)
+{
+	struct drm_dseek_completion done = { 0 };
+	struct test_exec next;
+	uint32_t tags[2];
+	int error = 0;
+
+	self->job.limit_ns = 50 * MS;
+	ASSERT_EQ(0, submit(self->fd, self->queue, &self->job, 1, NULL));
+	self->job.limit_ns = 0;
+	self->job.flags = DRM_DSEEK_JOB_IDEMPOTENT;
+	ASSERT_EQ(0, submit(self->fd, self->queue, &self->job, 1, NULL));
+	ASSERT_EQ(2, exec_next(&self->exec, NULL, 0, tags, 2, SEC));
+	/* neither the word nor the bit is looked at */
+	ASSERT_EQ(0, wait_job(self->fd, self->queue, 1, 20 * SEC, &error));
+	EXPECT_EQ(-ETIMEDOUT, error);
+	EXPECT_NE(0, self->exec.control->detach);
+	done.tag = tags[0];
+	EXPECT_EQ(-ESTALE, exec_next(&self->exec, &done, 1, tags, 0, 0));
+	EXPECT_EQ(-ESTALE, exec_next(&self->exec, NULL, 0, tags, 1, SEC));
+	/* the name is free at once, and the second job runs again */
+	ASSERT_EQ(0, exec_start(&next, ENGINE, 4));
+	ASSERT_EQ(0, wait_job(self->fd, self->queue, 2, 20 * SEC, &error));
+	EXPECT_EQ(0, error);
+	exec_stop(&next);
+	exec_close(&self->exec);
+}
+
+TEST_F(recover, one_that_is_told_stops_in_time)
+{
+	struct drm_dseek_completion done = { .error = -ETIMEDOUT };
+	uint64_t until = now_ns() + 20 * SEC;
+	uint32_t tag;
+	int error = 0;
+
+	self->job.limit_ns = 50 * MS;
+	ASSERT_EQ(0, parameter_set("grace_ms", 20000, NULL));
+	ASSERT_EQ(0, submit(self->fd, self->queue, &self->job, 1, NULL));
+	ASSERT_EQ(1, exec_next(&self->exec, NULL, 0, &tag, 1, SEC));
+	while (!self->exec.control->abort_mask && now_ns() < until)
+		sleep_ns(MS);
+	EXPECT_EQ(1ULL << tag, self->exec.control->abort_mask);
+	EXPECT_EQ(1, self->exec.control->preempt);
+	done.tag = tag;
+	ASSERT_EQ(0, exec_next(&self->exec, &done, 1, &tag, 0, 0));
+	EXPECT_EQ(0, self->exec.control->abort_mask);
+	ASSERT_EQ(0, wait_job(self->fd, self->queue, 1, 20 * SEC, &error));
+	EXPECT_EQ(-ETIMEDOUT, error);
+	exec_close(&self->exec);
+}
+
+TEST_F(recover, order_is_kept_when_some_may_run_again)
+{
+	uint32_t tags[4];
+	int error = 0, i;
+
+	for (i = 0; i < 4; i++) {
+		self->job.flags = i % 2 ? 0 : DRM_DSEEK_JOB_IDEMPOTENT;
+		ASSERT_EQ(0, submit(self->fd, self->queue, &self->job, 1, NULL));
+	}
+	ASSERT_EQ(4, exec_next(&self->exec, NULL, 0, tags, 4, SEC));
+	ASSERT_EQ(0, call(self->exec.fd, DRM_IOCTL_DSEEK_DETACH, NULL));
+	/* the second has ended, but the first, before it, has not */
+	EXPECT_EQ(-ETIME, wait_job(self->fd, self->queue, 2, 0, &error));
+	exec_close(&self->exec);
+	ASSERT_EQ(0, exec_start(&self->exec, ENGINE, 4));
+	for (i = 0; i < 4; i++) {
+		ASSERT_EQ(0, wait_job(self->fd, self->queue, (uint64_t)i + 1, 20 * SEC, &error));
+		EXPECT_EQ(i % 2 ? -ECANCELED : 0, error);
+	}
+	exec_stop(&self->exec);
+}
+
+TEST_HARNESS_MAIN
