@@ -329,6 +329,7 @@ static void drain(struct drive *d)
 		if (d->queue[k].share) {
 			if (d->queue[k].used_ns != d->oracle.queue[k].used ||
 			    d->queue[k].queued_ns != d->oracle.queue[k].queued ||
+			    d->queue[k].preemptions != d->oracle.queue[k].preemptions ||
 			    d->queue[k].deadline_misses != d->oracle.queue[k].misses)
 				fail(d, "counters of queue %d differ from the oracle's", k);
 			arb_queue_remove(&d->queue[k], d->now);

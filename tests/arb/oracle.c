@@ -644,6 +644,7 @@ void oracle_give_back(struct oracle *o, int j, u64 used, u64 now, int done)
 	} else {
 		job->state = ARB_JOB_READY;
 		job->ready = now;
+		q->preemptions += used > 0;
 		if (job->bound)
 			job->bound = job->bound > used ? job->bound - used : 1;
 	}

@@ -32,7 +32,7 @@ struct oracle_job {
 struct oracle_queue {
 	int live, share, known, spent;
 	u32 class, weight;
-	u64 budget, period, next_seq, deadline, used, queued, misses;
+	u64 budget, period, next_seq, deadline, used, queued, misses, preemptions;
 	s64 left;
 	u128 vt;
 	struct oracle_turn turn;

@@ -58,6 +58,11 @@ static void vtime(void)
 	verdict(arb_vtime_ns((struct arb_vtime){ ~0ULL, ~0u }, ARB_WEIGHT_MAX) == ~0ULL >> 1, "too large saturates");
 }
 
+static u32 rank(const struct arb_node *node)
+{
+	return node ? node->rank : 0;
+}
+
 /* Random inserts and removals, the minimum found by a scan each time. */
 static void heap(void)
 {
@@ -85,9 +90,13 @@ static void heap(void)
 		good &= least < 0 ? !arb_heap_first(&heap) : arb_heap_first(&heap) == &node[least];
 		for (depth = 0, at = heap.root; at; at = at->right)
 			depth++;
+		for (j = 0; j < N; j++)
+			if (arb_heap_holds(&node[j]))
+				good &= rank(node[j].left) >= rank(node[j].right) &&
+					node[j].rank == rank(node[j].right) + 1;
 		deepest = depth > deepest ? depth : deepest;
 	}
-	verdict(good, "heap: the first is the least, equals in order of insertion");
+	verdict(good, "heap: the first is the least, equals in order of insertion, ranks are right");
 	verdict(deepest <= 8, "heap: a right spine of 300 nodes has no more than log2(301) of them");
 }
 
