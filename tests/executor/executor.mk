@@ -17,3 +17,4 @@ $(sample-backends): tests/executor/sample_backend.c
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(base-cflags) $(CFLAGS) $(sample-flags) -shared $< -o $@
+thread-tests += tests/executor/loop
