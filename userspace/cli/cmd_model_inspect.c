@@ -28,7 +28,9 @@ static uint64_t load(const uint8_t *p, uint32_t bytes)
 	return v;
 }
 
-/* Control characters and cut texts are shown as such; a key asked for by name is printed as it is. */
+/*
+ * Control characters and cut texts are shown as such; a key asked for by name is printed as it is.
+ */
 static void print_text(const char *s, size_t size, bool full)
 {
 	size_t n = full || size <= SHOWN_BYTES ? size : SHOWN_BYTES;
@@ -103,7 +105,8 @@ static void print_key(const struct gguf_key *key, bool full)
 		fputs(i ? ", " : "", stdout);
 		p = print_value(key->elem_type, p, full);
 	}
-	printf(!full && key->count > SHOWN_ELEMENTS ? ", ...] (%" PRIu64 " of %s)\n" : "]\n", key->count, gguf_type_name(key->elem_type));
+	printf(!full && key->count > SHOWN_ELEMENTS ? ", ...] (%" PRIu64 " of %s)\n" : "]\n",
+	       key->count, gguf_type_name(key->elem_type));
 }
 
 static uint64_t elements(const struct gguf_tensor *t)
@@ -165,7 +168,8 @@ static void print_all(const struct inspect *o, const struct gguf *g)
 		const struct gguf_tensor *t = gguf_tensor(g, i);
 
 		shape(t, dims, sizeof(dims));
-		printf("  %-40s %-8s %-24s offset %12" PRIu64 " bytes %12" PRIu64 "\n", t->name, gguf_tensor_type(t->type)->name, dims,
+		printf("  %-40s %-8s %-24s offset %12" PRIu64 " bytes %12" PRIu64 "\n", t->name,
+		       gguf_tensor_type(t->type)->name, dims,
 		       t->offset, t->size);
 	}
 }
@@ -286,7 +290,8 @@ int cmd_model_inspect(int argc, char **argv)
 		CLI_OPTION_JSON(&o.common), CLI_OPTIONS_END,
 	};
 	static const struct cli_usage usage = {
-		"dseek model inspect", "FILE", "Check a GGUF file's structure and print its keys and tensors.", NULL, 1, 1,
+		"dseek model inspect",
+		"FILE", "Check a GGUF file's structure and print its keys and tensors.", NULL, 1, 1,
 	};
 	struct gguf *g;
 	char err[512];

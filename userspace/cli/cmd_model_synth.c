@@ -54,7 +54,8 @@ int cmd_model_synth(int argc, char **argv)
 		CLI_OPTION_QUIET(&common), CLI_OPTIONS_END,
 	};
 	static const struct cli_usage usage = {
-		"dseek model synth", "[-p PRESET] [-t TYPE] FILE", "Write a small model with random weights, the same on every machine.", NULL, 1, 1,
+		"dseek model synth",
+		"[-p PRESET] [-t TYPE] FILE", "Write a small model with random weights, the same on every machine.", NULL, 1, 1,
 	};
 	struct synth_params p;
 	struct stat st;
@@ -65,9 +66,11 @@ int cmd_model_synth(int argc, char **argv)
 	first = cli_parse(&usage, options, argc, argv);
 	if (synth_preset(preset, &p, err, sizeof(err)))
 		return cli_usage_error(&usage, "%s", err);
-	if ((r = put_size(&usage, "layers", sizes[LAYERS], &p.n_layer)) || (r = put_size(&usage, "embd", sizes[EMBD], &p.n_embd)) ||
+	if ((r = put_size(&usage, "layers", sizes[LAYERS], &p.n_layer)) ||
+	    (r = put_size(&usage, "embd", sizes[EMBD], &p.n_embd)) ||
 	    (r = put_size(&usage, "heads", sizes[HEADS], &p.n_head)) || (r = put_size(&usage, "kv-heads", sizes[KV_HEADS], &p.n_head_kv)) ||
-	    (r = put_size(&usage, "head-dim", sizes[HEAD_DIM], &p.head_dim)) || (r = put_size(&usage, "ff", sizes[FF], &p.n_ff)) ||
+	    (r = put_size(&usage, "head-dim", sizes[HEAD_DIM],
+			  &p.head_dim)) || (r = put_size(&usage, "ff", sizes[FF], &p.n_ff)) ||
 	    (r = put_size(&usage, "experts", sizes[EXPERTS], &p.n_expert)) || (r = put_size(&usage, "used", sizes[USED], &p.n_expert_used)) ||
 	    (r = put_size(&usage, "vocab", sizes[VOCAB], &p.n_vocab)) || (r = put_size(&usage, "ctx", sizes[CTX], &p.n_ctx)) ||
 	    (r = put_size(&usage, "window", sizes[WINDOW], &p.window)))
@@ -87,6 +90,7 @@ int cmd_model_synth(int argc, char **argv)
 		return CLI_FAILED;
 	}
 	if (!stat(argv[first], &st))
-		cli_log(CLI_INFO, "%s: %s, %lld bytes", argv[first], p.preset, (long long)st.st_size);
+		cli_log(CLI_INFO, "%s: %s, %lld bytes", argv[first], p.preset,
+			(long long)st.st_size);
 	return CLI_OK;
 }

@@ -65,7 +65,8 @@ static void print_json(const struct tokenizer *t, const int32_t *ids, size_t n)
 	cJSON_Delete(root);
 }
 
-static int encode(const struct tokenize *o, const struct tokenizer *t, const char *text, size_t size)
+static int encode(const struct tokenize *o, const struct tokenizer *t, const char *text,
+		  size_t size)
 {
 	unsigned int flags = (o->add ? TOKENIZER_ADD : 0) | (o->plain ? 0 : TOKENIZER_SPECIAL);
 	int32_t *ids;
@@ -107,7 +108,8 @@ static int decode(const struct tokenizer *t, const char *list)
 	r = tokenizer_decode(t, ids, n, TOKENIZER_SPECIAL, &text, &size);
 	for (uint32_t i = 0; r == -ERANGE && i < n; i++)
 		if (ids[i] < 0 || (uint32_t)ids[i] >= tokenizer_n_vocab(t)) {
-			cli_log(CLI_ERROR, "there is no token %d; the vocabulary has %u", ids[i], tokenizer_n_vocab(t));
+			cli_log(CLI_ERROR, "there is no token %d; the vocabulary has %u", ids[i],
+				tokenizer_n_vocab(t));
 			break;
 		}
 	if (!r) {
@@ -131,7 +133,8 @@ int cmd_tokenize(int argc, char **argv)
 		CLI_OPTION_JSON(&o.common), CLI_OPTIONS_END,
 	};
 	static const struct cli_usage usage = {
-		"dseek tokenize", "-m MODEL [TEXT]", "Token ids of a text, by a model's vocabulary, and back.",
+		"dseek tokenize",
+		"-m MODEL [TEXT]", "Token ids of a text, by a model's vocabulary, and back.",
 		"Without TEXT, standard input.\n", 0, 1,
 	};
 	struct tokenizer *t = NULL;
@@ -145,7 +148,8 @@ int cmd_tokenize(int argc, char **argv)
 	if (!o.model)
 		return cli_usage_error(&usage, "--model is needed");
 	if (o.decode && (o.add || o.plain || o.pieces || o.common.json))
-		return cli_usage_error(&usage, "--decode takes none of --add, --plain, --pieces and --json");
+		return cli_usage_error(&usage,
+				       "--decode takes none of --add, --plain, --pieces and --json");
 	if (o.pieces && o.common.json)
 		return cli_usage_error(&usage, "--pieces and --json exclude each other");
 	r = gguf_open(o.model, &g, err, sizeof(err));

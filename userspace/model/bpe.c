@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Byte-level byte-pair encoding (Sennrich et al. 2016, algorithm 1, on bytes): in each word the pair of neighbours that comes first in the
- * list of merges is joined, the leftmost of equals first, until no pair is in the list.
+ * Byte-level byte-pair encoding (Sennrich et al. 2016, algorithm 1, on bytes): in each word the
+ * pair of neighbours that comes first in the list of merges is joined, the leftmost of equals
+ * first, until no pair is in the list.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -41,8 +42,12 @@ static struct bpe_pair *pair_slot(const struct tokenizer *t, int32_t left, int32
 	return &t->pairs[i];
 }
 
-/* "left right": the space that divides is the only one, since a space within a token is written otherwise. */
-static int add_merge(struct tokenizer *t, struct gguf_str merge, uint32_t rank, char *joined, char *err, size_t err_size)
+/*
+ * "left right": the space that divides is the only one, since a space within a token is written
+ * otherwise.
+ */
+static int add_merge(struct tokenizer *t, struct gguf_str merge, uint32_t rank, char *joined,
+		     char *err, size_t err_size)
 {
 	const char *space = merge.size ? memchr(merge.data + 1, ' ', merge.size - 1) : NULL;
 	int32_t left, right, merged;
@@ -50,7 +55,9 @@ static int add_merge(struct tokenizer *t, struct gguf_str merge, uint32_t rank, 
 	size_t n;
 
 	if (!space || space + 1 == merge.data + merge.size)
-		return gguf_fail(t->g, -EINVAL, err, err_size, "key 'tokenizer.ggml.merges': element %u isn't two strings with a space between", rank);
+		return gguf_fail(t->g, -EINVAL, err, err_size,
+				 "key 'tokenizer.ggml.merges': element %u isn't two strings with a space between",
+				 rank);
 	n = space - merge.data;
 	left = str_map_find(&t->text, merge.data, n);
 	right = str_map_find(&t->text, space + 1, merge.size - n - 1);
@@ -58,7 +65,9 @@ static int add_merge(struct tokenizer *t, struct gguf_str merge, uint32_t rank, 
 	memcpy(joined + n, space + 1, merge.size - n - 1);
 	merged = str_map_find(&t->text, joined, merge.size - 1);
 	if (left < 0 || right < 0 || merged < 0)
-		return gguf_fail(t->g, -EINVAL, err, err_size, "key 'tokenizer.ggml.merges': element %u: %s isn't in the vocabulary", rank,
+		return gguf_fail(t->g, -EINVAL, err, err_size,
+				 "key 'tokenizer.ggml.merges': element %u: %s isn't in the vocabulary",
+				 rank,
 				 left < 0 ? "its left part" : right < 0 ? "its right part" : "what it makes");
 	slot = pair_slot(t, left, right);
 	if (slot->left < 0)
@@ -128,7 +137,8 @@ static int push_pair(const struct tokenizer *t, struct work *w, int32_t i)
 	pair = pair_slot(t, left->id, w->symbols[left->next].id);
 	if (pair->left < 0)
 		return 0;
-	return merge_push(&w->heap, (struct merge){ (uint64_t)pair->rank << 32 | (uint32_t)i, pair->left, pair->right, i });
+	return merge_push(&w->heap,
+			  (struct merge){ (uint64_t)pair->rank << 32 | (uint32_t)i, pair->left, pair->right, i });
 }
 
 static int merge_word(const struct tokenizer *t, struct work *w, const char *word, uint32_t size)
@@ -170,7 +180,8 @@ static int merge_word(const struct tokenizer *t, struct work *w, const char *wor
 	return r;
 }
 
-static int whole_word(const struct tokenizer *t, struct work *w, const char *word, uint32_t size, int32_t *ret)
+static int whole_word(const struct tokenizer *t, struct work *w, const char *word, uint32_t size,
+		      int32_t *ret)
 {
 	size_t n = 0;
 
@@ -188,7 +199,8 @@ static int whole_word(const struct tokenizer *t, struct work *w, const char *wor
 	return 0;
 }
 
-static int encode_word(const struct tokenizer *t, struct work *w, const char *word, uint32_t size, struct ids *out)
+static int encode_word(const struct tokenizer *t, struct work *w, const char *word, uint32_t size,
+		       struct ids *out)
 {
 	int32_t id = -1;
 	int r = 0;

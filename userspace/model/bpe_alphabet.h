@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Byte-level BPE writes bytes as characters (Radford et al. 2019): 33..126, 161..172 and 174..255 stand for themselves, the other 68
- * are 256 and up, in order.
+ * Byte-level BPE writes bytes as characters (Radford et al. 2019): 33..126, 161..172 and 174..255
+ * stand for themselves, the other 68 are 256 and up, in order.
  */
 #ifndef DSEEK_BPE_ALPHABET_H
 #define DSEEK_BPE_ALPHABET_H

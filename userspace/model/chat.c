@@ -38,7 +38,10 @@ static bool has(const struct chat *c, const char *text)
 	return strstr(c->source, text) != NULL;
 }
 
-/* A Jinja string literal after @before and up to @after, with \n undone; NULL if there is none or it isn't a plain one. */
+/*
+ * A Jinja string literal after @before and up to @after, with \n undone; NULL if there is none or
+ * it isn't a plain one.
+ */
 static char *literal(const char *source, const char *before, const char *after)
 {
 	const char *start, *end;
@@ -72,7 +75,8 @@ static int recognise(struct chat *c)
 		c->family = CHATML;
 		c->default_system = literal(c->source, "'<|im_start|>system\\n", "<|im_end|>");
 		if (!c->default_system)	/* a line break in the literal itself */
-			c->default_system = literal(c->source, "'<|im_start|>system\n", "<|im_end|>");
+			c->default_system = literal(c->source, "'<|im_start|>system\n",
+						    "<|im_end|>");
 	} else if (has(c, "<|start_header_id|>") && has(c, "<|eot_id|>")) {
 		c->family = LLAMA3;
 		if (has(c, "Cutting Knowledge Date: December 2023")) {
@@ -80,7 +84,8 @@ static int recognise(struct chat *c)
 			if (!c->date)
 				return -ENOTSUP;
 		}
-	} else if (has(c, "[INST]") && has(c, "[/INST]") && !has(c, "<<SYS>>") && !has(c, "[SYSTEM_PROMPT]")) {
+	} else if (has(c, "[INST]") && has(c, "[/INST]") && !has(c, "<<SYS>>") &&
+		   !has(c, "[SYSTEM_PROMPT]")) {
 		c->family = MISTRAL;
 	} else if (has(c, "<｜User｜>") && has(c, "<｜Assistant｜>")) {
 		c->family = DEEPSEEK_V3;
@@ -93,14 +98,17 @@ static int recognise(struct chat *c)
 	return 0;
 }
 
-int chat_create(const struct gguf *g, const struct tokenizer *t, struct chat **ret_chat, char *err, size_t err_size)
+int chat_create(const struct gguf *g, const struct tokenizer *t, struct chat **ret_chat, char *err,
+		size_t err_size)
 {
 	struct gguf_str source;
 	struct chat *c;
 	int r;
 
 	if (!gguf_find_key(g, "tokenizer.chat_template")) {
-		snprintf(err, err_size, "%s: the file has no chat template (key 'tokenizer.chat_template'); --raw takes the prompt as it is", gguf_path(g));
+		snprintf(err, err_size,
+			 "%s: the file has no chat template (key 'tokenizer.chat_template'); --raw takes the prompt as it is",
+			 gguf_path(g));
 		return -ENOENT;
 	}
 	r = gguf_get_str(g, "tokenizer.chat_template", &source, err, err_size);
@@ -117,7 +125,8 @@ int chat_create(const struct gguf *g, const struct tokenizer *t, struct chat **r
 	c->tokenizer = t;
 	r = recognise(c);
 	if (r) {
-		snprintf(err, err_size, "%s: the chat template is none of those known (ChatML, Llama 3, Mistral, DeepSeek); --raw takes the prompt as it is",
+		snprintf(err, err_size,
+			 "%s: the chat template is none of those known (ChatML, Llama 3, Mistral, DeepSeek); --raw takes the prompt as it is",
 			 gguf_path(g));
 		chat_destroy(c);
 		return r;
@@ -226,7 +235,8 @@ static const char *without_thought(const struct chat *c, const char *content)
 	return content;
 }
 
-static int render_chatml(const struct chat *c, struct rendering *r, const struct chat_message *m, size_t n)
+static int render_chatml(const struct chat *c, struct rendering *r, const struct chat_message *m,
+			 size_t n)
 {
 	if (c->default_system && (!n || !is(m, "system")))
 		put3(r, "<|im_start|>system\n", c->default_system, "<|im_end|>\n");
@@ -245,12 +255,15 @@ static int render_chatml(const struct chat *c, struct rendering *r, const struct
 	return 0;
 }
 
-static int render_llama3(const struct chat *c, struct rendering *r, const struct chat_message *m, size_t n)
+static int render_llama3(const struct chat *c, struct rendering *r, const struct chat_message *m,
+			 size_t n)
 {
 	size_t i = 0;
 
 	if (c->date) {
-		put3(r, "<|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December 2023\nToday Date: ", c->date, "\n\n");
+		put3(r,
+		     "<|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December 2023\nToday Date: ",
+		     c->date, "\n\n");
 		if (n && is(m, "system"))
 			put_trimmed(r, m[i++].content);
 		put(r, "<|eot_id|>");
@@ -272,9 +285,11 @@ static const char *space_by(const struct chat *c, const char *tag, int side)
 	return (side < 0 ? at > c->source && at[-1] == ' ' : at[strlen(tag)] == ' ') ? " " : "";
 }
 
-static int render_mistral(const struct chat *c, struct rendering *r, const struct chat_message *m, size_t n)
+static int render_mistral(const struct chat *c, struct rendering *r, const struct chat_message *m,
+			  size_t n)
 {
-	const char *before = has(c, "' ' + message") || has(c, "\" \" + message") ? " " : "", *after = has(c, "eos_token + ' '") ? " " : "";
+	bool space = has(c, "' ' + message") || has(c, "\" \" + message");
+	const char *before = space ? " " : "", *after = has(c, "eos_token + ' '") ? " " : "";
 	struct gguf_str eos = tokenizer_eos(c->tokenizer) >= 0 ? tokenizer_name(c->tokenizer, tokenizer_eos(c->tokenizer)) : (struct gguf_str){ "", 0 };
 	size_t i = 0, turn = 0, system_turn = 0;
 	const char *system = NULL;
@@ -287,7 +302,9 @@ static int render_mistral(const struct chat *c, struct rendering *r, const struc
 		system_turn = (n - i - 1) & ~(size_t)1;
 	for (; i < n; i++, turn++) {
 		if (!is(&m[i], turn % 2 ? "assistant" : "user"))
-			return wrong(r, "message %zu is of role '%s'; Mistral's roles alternate, user first", i + 1, m[i].role);
+			return wrong(r,
+				     "message %zu is of role '%s'; Mistral's roles alternate, user first",
+				     i + 1, m[i].role);
 		if (turn % 2) {
 			put(r, before);
 			put_content(r, m[i].content);
@@ -317,7 +334,8 @@ static int render_deepseek_user(struct rendering *r, const struct chat_message *
 	return 0;
 }
 
-static int render_deepseek_v3(const struct chat *c, struct rendering *r, const struct chat_message *m, size_t n)
+static int render_deepseek_v3(const struct chat *c, struct rendering *r,
+			      const struct chat_message *m, size_t n)
 {
 	bool first = true;
 
@@ -344,7 +362,8 @@ static int render_deepseek_v3(const struct chat *c, struct rendering *r, const s
 	return 0;
 }
 
-static int render(const struct chat *c, const struct chat_message *messages, size_t n, struct rendering *r)
+static int render(const struct chat *c, const struct chat_message *messages, size_t n,
+		  struct rendering *r)
 {
 	int error = 0;
 
@@ -352,8 +371,11 @@ static int render(const struct chat *c, const struct chat_message *messages, siz
 	put(r, "");
 	r->short_of_memory |= !r->plain;
 	for (size_t i = 0; i < n && !error && !r->short_of_memory; i++)
-		if (!is(&messages[i], "system") && !is(&messages[i], "user") && !is(&messages[i], "assistant"))
-			error = wrong(r, "message %zu is of role '%s'; system, user and assistant are known", i + 1, messages[i].role);
+		if (!is(&messages[i], "system") && !is(&messages[i], "user") &&
+		    !is(&messages[i], "assistant"))
+			error = wrong(r,
+				      "message %zu is of role '%s'; system, user and assistant are known",
+				      i + 1, messages[i].role);
 	if (!error && !r->short_of_memory) {
 		switch (c->family) {
 		case CHATML:
@@ -383,7 +405,8 @@ static int render(const struct chat *c, const struct chat_message *messages, siz
 	return error;
 }
 
-int chat_render(const struct chat *c, const struct chat_message *messages, size_t n, char **ret_text,
+int chat_render(const struct chat *c, const struct chat_message *messages, size_t n,
+		char **ret_text,
 		char *err, size_t err_size)
 {
 	struct rendering r = { .err = err, .err_size = err_size };
@@ -396,10 +419,12 @@ int chat_render(const struct chat *c, const struct chat_message *messages, size_
 	return 0;
 }
 
-int chat_encode(const struct chat *c, const struct chat_message *messages, size_t n, int32_t **ret_ids, size_t *ret_n,
+int chat_encode(const struct chat *c, const struct chat_message *messages, size_t n,
+		int32_t **ret_ids, size_t *ret_n,
 		char *err, size_t err_size)
 {
-	bool bos = (c->has_bos || tokenizer_adds_bos(c->tokenizer)) && tokenizer_bos(c->tokenizer) >= 0;
+	bool wanted = c->has_bos || tokenizer_adds_bos(c->tokenizer);
+	bool bos = wanted && tokenizer_bos(c->tokenizer) >= 0;
 	struct rendering r = { .err = err, .err_size = err_size };
 	int32_t *ids, *with_bos;
 	size_t n_ids;
@@ -407,7 +432,8 @@ int chat_encode(const struct chat *c, const struct chat_message *messages, size_
 
 	if (error)
 		return error;
-	error = tokenizer_encode_ranges(c->tokenizer, r.text, r.size, TOKENIZER_SPECIAL, r.plain, r.n_plain, &ids, &n_ids);
+	error = tokenizer_encode_ranges(c->tokenizer, r.text, r.size, TOKENIZER_SPECIAL, r.plain,
+					r.n_plain, &ids, &n_ids);
 	free(r.plain);
 	free(r.text);
 	if (error) {

@@ -62,7 +62,8 @@ static size_t left(const struct cursor *c)
 
 static int truncated(struct cursor *c, const char *what, uint64_t wanted)
 {
-	return fail(c, -EINVAL, "truncated: %s needs %" PRIu64 " bytes at offset %zu, %zu are left", what, wanted, c->at, left(c));
+	return fail(c, -EINVAL, "truncated: %s needs %" PRIu64 " bytes at offset %zu, %zu are left",
+		    what, wanted, c->at, left(c));
 }
 
 static int take(struct cursor *c, unsigned int bytes, const char *what, uint64_t *ret)
@@ -83,7 +84,8 @@ static int take_name(struct cursor *c, const char *what, char **ret)
 	if (r)
 		return r;
 	if (!size || size > GGUF_MAX_NAME)
-		return fail(c, -EINVAL, "%s of %" PRIu64 " bytes at offset %zu, 1 to %d are allowed", what, size, c->at - 8, GGUF_MAX_NAME);
+		return fail(c, -EINVAL,
+			    "%s of %" PRIu64 " bytes at offset %zu, 1 to %d are allowed", what, size, c->at - 8, GGUF_MAX_NAME);
 	if (left(c) < size)
 		return truncated(c, what, size);
 	data = (const char *)c->g->map + c->at;
@@ -101,11 +103,13 @@ static int skip_string(struct cursor *c, const struct gguf_key *key)
 	uint64_t size = 0;
 
 	if (left(c) < 8)
-		return fail(c, -EINVAL, "key '%s': truncated: no room for a string at offset %zu", key->name, c->at);
+		return fail(c, -EINVAL, "key '%s': truncated: no room for a string at offset %zu",
+			    key->name, c->at);
 	size = gguf_load(c->g->map + c->at, 8);
 	c->at += 8;
 	if (size > left(c))
-		return fail(c, -EINVAL, "key '%s': a string of %" PRIu64 " bytes at offset %zu, %zu are left", key->name, size, c->at, left(c));
+		return fail(c, -EINVAL,
+			    "key '%s': a string of %" PRIu64 " bytes at offset %zu, %zu are left", key->name, size, c->at, left(c));
 	c->at += size;
 	return 0;
 }
@@ -119,7 +123,8 @@ static int skip_values(struct cursor *c, struct gguf_key *key)
 
 	key->data = c->g->map + c->at;
 	if (key->count > left(c) / least)
-		return fail(c, -EINVAL, "key '%s': %" PRIu64 " %s values need at least %" PRIu64 " bytes each at offset %zu, %zu are left",
+		return fail(c, -EINVAL,
+			    "key '%s': %" PRIu64 " %s values need at least %" PRIu64 " bytes each at offset %zu, %zu are left",
 			    key->name, key->count, gguf_type_name(key->elem_type), least, c->at, left(c));
 	if (!bytes) {
 		for (uint64_t i = 0; i < key->count; i++) {
@@ -132,7 +137,8 @@ static int skip_values(struct cursor *c, struct gguf_key *key)
 	if (key->elem_type == GGUF_BOOL)
 		for (uint64_t i = 0; i < key->count; i++)
 			if (c->g->map[c->at + i] > 1)
-				return fail(c, -EINVAL, "key '%s': bool value %u, neither 0 nor 1", key->name, c->g->map[c->at + i]);
+				return fail(c, -EINVAL, "key '%s': bool value %u, neither 0 nor 1",
+					    key->name, c->g->map[c->at + i]);
 	c->at += key->count * bytes;
 	return 0;
 }
@@ -162,7 +168,8 @@ static int parse_key(struct cursor *c)
 		if (r)
 			return r;
 		if (!gguf_type_name(v) || v == GGUF_ARRAY)
-			return fail(c, -EINVAL, "key '%s': array of %s type %" PRIu64, name, v == GGUF_ARRAY ? "unsupported" : "unknown", v);
+			return fail(c, -EINVAL, "key '%s': array of %s type %" PRIu64, name,
+				    v == GGUF_ARRAY ? "unsupported" : "unknown", v);
 		key->elem_type = v;
 		r = take(c, 8, "an array's count", &key->count);
 		if (r)
@@ -180,14 +187,17 @@ static int tensor_size(struct cursor *c, struct gguf_tensor *t)
 		return fail(c, -EINVAL, "tensor '%s': unknown type %u", t->name, t->type);
 	t->dtype = type->dtype;
 	if (t->ne[0] % type->block)
-		return fail(c, -EINVAL, "tensor '%s': rows of %" PRIu64 " elements are no whole number of %s blocks of %u",
+		return fail(c, -EINVAL,
+			    "tensor '%s': rows of %" PRIu64 " elements are no whole number of %s blocks of %u",
 			    t->name, t->ne[0], type->name, type->block);
 	bytes = t->ne[0] / type->block;
 	if (__builtin_mul_overflow(bytes, type->block_bytes, &bytes))
-		return fail(c, -EOVERFLOW, "tensor '%s': the product of its extents overflows", t->name);
+		return fail(c, -EOVERFLOW, "tensor '%s': the product of its extents overflows",
+			    t->name);
 	for (int i = 1; i < GGUF_MAX_DIMS; i++)
 		if (__builtin_mul_overflow(bytes, t->ne[i], &bytes) || bytes > INT64_MAX)
-			return fail(c, -EOVERFLOW, "tensor '%s': the product of its extents overflows", t->name);
+			return fail(c, -EOVERFLOW,
+				    "tensor '%s': the product of its extents overflows", t->name);
 	t->size = bytes;
 	return 0;
 }
@@ -208,7 +218,8 @@ static int parse_tensor(struct cursor *c)
 	if (r)
 		return r;
 	if (!v || v > GGUF_MAX_DIMS)
-		return fail(c, -EINVAL, "tensor '%s': %" PRIu64 " dimensions, 1 to %d are allowed", name, v, GGUF_MAX_DIMS);
+		return fail(c, -EINVAL, "tensor '%s': %" PRIu64 " dimensions, 1 to %d are allowed",
+			    name, v, GGUF_MAX_DIMS);
 	t->n_dims = v;
 	for (uint32_t i = 0; i < GGUF_MAX_DIMS; i++) {
 		t->ne[i] = 1;
@@ -232,12 +243,14 @@ static int parse_tensor(struct cursor *c)
 
 static int by_key_name(const void *a, const void *b)
 {
-	return strcmp((*(const struct gguf_key *const *)a)->name, (*(const struct gguf_key *const *)b)->name);
+	return strcmp((*(const struct gguf_key *const *)a)->name,
+		      (*(const struct gguf_key *const *)b)->name);
 }
 
 static int by_tensor_name(const void *a, const void *b)
 {
-	return strcmp((*(const struct gguf_tensor *const *)a)->name, (*(const struct gguf_tensor *const *)b)->name);
+	return strcmp((*(const struct gguf_tensor *const *)a)->name,
+		      (*(const struct gguf_tensor *const *)b)->name);
 }
 
 static int by_offset(const void *a, const void *b)
@@ -268,10 +281,14 @@ static int read_alignment(struct cursor *c)
 	if (!key)
 		return 0;
 	if (key->type != GGUF_U32)
-		return fail(c, -EINVAL, "key 'general.alignment' is a %s, not a u32", gguf_type_name(key->type));
+		return fail(c, -EINVAL, "key 'general.alignment' is a %s, not a u32",
+			    gguf_type_name(key->type));
 	c->g->alignment = gguf_load(key->data, 4);
-	if (!c->g->alignment || c->g->alignment & (c->g->alignment - 1) || c->g->alignment > MAX_ALIGNMENT)
-		return fail(c, -EINVAL, "key 'general.alignment' is %u, not a power of two up to %u", c->g->alignment, MAX_ALIGNMENT);
+	if (!c->g->alignment || c->g->alignment & (c->g->alignment - 1) ||
+	    c->g->alignment > MAX_ALIGNMENT)
+		return fail(c, -EINVAL,
+			    "key 'general.alignment' is %u, not a power of two up to %u",
+			    c->g->alignment, MAX_ALIGNMENT);
 	return 0;
 }
 
@@ -303,9 +320,12 @@ static int place_tensors(struct cursor *c)
 		struct gguf_tensor *t = &g->tensors[i];
 
 		if (t->offset % g->alignment)
-			return fail(c, -EINVAL, "tensor '%s': offset %" PRIu64 " isn't a multiple of the alignment %u", t->name, t->offset, g->alignment);
-		if (base > g->size || t->offset > g->size - base || t->size > g->size - base - t->offset)
-			return fail(c, -EINVAL, "tensor '%s': %" PRIu64 " bytes at data offset %" PRIu64 " reach past the file's end",
+			return fail(c, -EINVAL,
+				    "tensor '%s': offset %" PRIu64 " isn't a multiple of the alignment %u", t->name, t->offset, g->alignment);
+		if (base > g->size || t->offset > g->size - base ||
+		    t->size > g->size - base - t->offset)
+			return fail(c, -EINVAL,
+				    "tensor '%s': %" PRIu64 " bytes at data offset %" PRIu64 " reach past the file's end",
 				    t->name, t->size, t->offset);
 		t->offset += base;
 		t->data = g->map + t->offset;
@@ -315,7 +335,8 @@ static int place_tensors(struct cursor *c)
 	qsort(sorted, g->n_tensors, sizeof(*sorted), by_offset);
 	for (size_t i = 1; i < g->n_tensors && !r; i++)
 		if (sorted[i - 1]->offset + sorted[i - 1]->size > sorted[i]->offset)
-			r = fail(c, -EINVAL, "tensors '%s' and '%s' overlap", sorted[i - 1]->name, sorted[i]->name);
+			r = fail(c, -EINVAL, "tensors '%s' and '%s' overlap", sorted[i - 1]->name,
+				 sorted[i]->name);
 	if (r)
 		return r;
 	qsort(sorted, g->n_tensors, sizeof(*sorted), by_tensor_name);
@@ -340,7 +361,8 @@ static int parse_header(struct cursor *c, uint64_t *ret_tensors, uint64_t *ret_k
 	if (swapped == 2 || swapped == 3)
 		return fail(c, -EINVAL, "a big-endian GGUF file; only little-endian ones are read");
 	if (version != 2 && version != 3)
-		return fail(c, -EINVAL, "GGUF version %" PRIu64 "; versions 2 and 3 are read", version);
+		return fail(c, -EINVAL, "GGUF version %" PRIu64 "; versions 2 and 3 are read",
+			    version);
 	c->g->version = version;
 	r = take(c, 8, "the number of tensors", ret_tensors);
 	if (!r)
@@ -348,9 +370,11 @@ static int parse_header(struct cursor *c, uint64_t *ret_tensors, uint64_t *ret_k
 	if (r)
 		return r;
 	if (*ret_keys > left(c) / MIN_KEY_BYTES)
-		return fail(c, -EINVAL, "%" PRIu64 " keys don't fit into the %zu bytes left", *ret_keys, left(c));
+		return fail(c, -EINVAL, "%" PRIu64 " keys don't fit into the %zu bytes left",
+			    *ret_keys, left(c));
 	if (*ret_tensors > left(c) / MIN_TENSOR_BYTES)
-		return fail(c, -EINVAL, "%" PRIu64 " tensors don't fit into the %zu bytes left", *ret_tensors, left(c));
+		return fail(c, -EINVAL, "%" PRIu64 " tensors don't fit into the %zu bytes left",
+			    *ret_tensors, left(c));
 	return 0;
 }
 
@@ -382,7 +406,8 @@ static int parse(struct cursor *c)
 	return r ? r : place_tensors(c);
 }
 
-int gguf_parse(const void *data, size_t size, const char *label, struct gguf **ret_gguf, char *err, size_t err_size)
+int gguf_parse(const void *data, size_t size, const char *label, struct gguf **ret_gguf, char *err,
+	       size_t err_size)
 {
 	struct gguf *g = calloc(1, sizeof(*g));
 	struct cursor c = { .g = g, .err = err, .err_size = err_size };
@@ -392,7 +417,8 @@ int gguf_parse(const void *data, size_t size, const char *label, struct gguf **r
 		g->path = strdup(label);
 	if (!g || !g->path) {
 		free(g);
-		return gguf_fail(&(struct gguf){ .path = (char *)label }, -ENOMEM, err, err_size, "no memory");
+		return gguf_fail(&(struct gguf){ .path = (char *)label }, -ENOMEM, err, err_size,
+				 "no memory");
 	}
 	g->map = data;
 	g->size = size;
@@ -424,7 +450,8 @@ int gguf_open(const char *path, struct gguf **ret_gguf, char *err, size_t err_si
 		goto out_close;
 	}
 	if (st.st_size < 4) {	/* also what mmap would refuse: nothing */
-		r = gguf_fail(&name, -EINVAL, err, err_size, "not a GGUF file: it has %lld bytes", (long long)st.st_size);
+		r = gguf_fail(&name, -EINVAL, err, err_size, "not a GGUF file: it has %lld bytes",
+			      (long long)st.st_size);
 		goto out_close;
 	}
 	map = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading GGUF files (versions 2 and 3, little-endian) through a read-only mapping. Opening checks the whole of
- * the file's structure, so that everything reached through this header afterwards lies inside the mapping: string
- * lengths, array counts, names (none twice), shapes, types, offsets, alignment and overlap. What is not checked is
- * the meaning of keys and the bytes of tensors.
+ * Reading GGUF files (versions 2 and 3, little-endian) through a read-only mapping. Opening checks
+ * the whole of the file's structure, so that everything reached through this header afterwards lies
+ * inside the mapping: string lengths, array counts, names (none twice), shapes, types, offsets,
+ * alignment and overlap. What is not checked is the meaning of keys and the bytes of tensors.
  *
- * Errors: -errno and in @err one sentence that names the file, the key or tensor, and what is wrong with it. @err may be NULL
- * with @err_size 0. A file that someone truncates while it is mapped raises SIGBUS, as with any mapping.
+ * Errors: -errno and in @err one sentence that names the file, the key or tensor, and what is wrong
+ * with it. @err may be NULL with @err_size 0. A file that someone truncates while it is mapped
+ * raises SIGBUS, as with any mapping.
  */
 #ifndef DSEEK_GGUF_H
 #define DSEEK_GGUF_H
@@ -58,8 +59,12 @@ struct gguf_tensor_type {
 struct gguf;
 
 int gguf_open(const char *path, struct gguf **ret_gguf, char *err, size_t err_size);
-/* The same of @size bytes at @data, which stay the caller's and must outlive it; @label stands for the file's name. */
-int gguf_parse(const void *data, size_t size, const char *label, struct gguf **ret_gguf, char *err, size_t err_size);
+/*
+ * The same of @size bytes at @data, which stay the caller's and must outlive it; @label stands for
+ * the file's name.
+ */
+int gguf_parse(const void *data, size_t size, const char *label, struct gguf **ret_gguf, char *err,
+	       size_t err_size);
 void gguf_close(struct gguf *g);
 
 const char *gguf_path(const struct gguf *g);
@@ -75,25 +80,31 @@ size_t gguf_n_tensors(const struct gguf *g);
 const struct gguf_tensor *gguf_tensor(const struct gguf *g, size_t i);
 
 /*
- * By name; NULL if there is none. A key's name that starts with a dot stands for the architecture's:
- * ".block_count" is "llama.block_count" in a llama file. That holds for the functions below too.
+ * By name; NULL if there is none. A key's name that starts with a dot stands for the
+ * architecture's: ".block_count" is "llama.block_count" in a llama file. That holds for the
+ * functions below too.
  */
 const struct gguf_key *gguf_find_key(const struct gguf *g, const char *name);
 const struct gguf_tensor *gguf_find_tensor(const struct gguf *g, const char *name);
 
 /*
- * Typed values: -ENOENT if the key is missing, -EINVAL if it is of another kind, -ERANGE if it doesn't fit. Integers of every
- * width are taken for u32 and u64 if the value fits; f32 and f64 for f32.
+ * Typed values: -ENOENT if the key is missing, -EINVAL if it is of another kind, -ERANGE if it
+ * doesn't fit. Integers of every width are taken for u32 and u64 if the value fits; f32 and f64 for
+ * f32.
  */
 int gguf_get_u32(const struct gguf *g, const char *name, uint32_t *ret, char *err, size_t err_size);
 int gguf_get_u64(const struct gguf *g, const char *name, uint64_t *ret, char *err, size_t err_size);
 int gguf_get_f32(const struct gguf *g, const char *name, float *ret, char *err, size_t err_size);
 int gguf_get_bool(const struct gguf *g, const char *name, bool *ret, char *err, size_t err_size);
-int gguf_get_str(const struct gguf *g, const char *name, struct gguf_str *ret, char *err, size_t err_size);
+int gguf_get_str(const struct gguf *g, const char *name, struct gguf_str *ret, char *err,
+		 size_t err_size);
 /* Arrays as copies that the caller frees. */
-int gguf_get_strs(const struct gguf *g, const char *name, struct gguf_str **ret, size_t *ret_n, char *err, size_t err_size);
-int gguf_get_f32s(const struct gguf *g, const char *name, float **ret, size_t *ret_n, char *err, size_t err_size);
-int gguf_get_i32s(const struct gguf *g, const char *name, int32_t **ret, size_t *ret_n, char *err, size_t err_size);
+int gguf_get_strs(const struct gguf *g, const char *name, struct gguf_str **ret, size_t *ret_n,
+		  char *err, size_t err_size);
+int gguf_get_f32s(const struct gguf *g, const char *name, float **ret, size_t *ret_n, char *err,
+		  size_t err_size);
+int gguf_get_i32s(const struct gguf *g, const char *name, int32_t **ret, size_t *ret_n, char *err,
+		  size_t err_size);
 
 /* Bytes of a key's value (all elements) in the file. */
 size_t gguf_key_size(const struct gguf_key *key);

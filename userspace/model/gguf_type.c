@@ -15,7 +15,10 @@ static const struct {
 	[GGUF_I64] = { "i64", 8 }, [GGUF_F64] = { "f64", 8 },
 };
 
-/* Numbers, blocks and sizes: ggml/include/ggml.h and ggml-common.h. Gaps were withdrawn from the format. */
+/*
+ * Numbers, blocks and sizes: ggml/include/ggml.h and ggml-common.h. Gaps were withdrawn from the
+ * format.
+ */
 static const struct gguf_tensor_type tensor_types[] = {
 	[0] = { "f32", 1, 4, DSEEK_F32 },	[1] = { "f16", 1, 2, DSEEK_F16 },
 	[2] = { "q4_0", 32, 18, DSEEK_Q4_0 },	[3] = { "q4_1", 32, 20, DSEEK_Q4_1 },

@@ -83,19 +83,23 @@ const struct gguf_tensor *gguf_find_tensor(const struct gguf *g, const char *nam
 {
 	const struct gguf_tensor **found;
 
-	found = bsearch(name, g->tensors_by_name, g->n_tensors, sizeof(*g->tensors_by_name), tensor_name_cmp);
+	found = bsearch(name, g->tensors_by_name, g->n_tensors, sizeof(*g->tensors_by_name),
+			tensor_name_cmp);
 	return found ? *found : NULL;
 }
 
-static int find(const struct gguf *g, const char *name, const struct gguf_key **ret, char *err, size_t err_size)
+static int find(const struct gguf *g, const char *name, const struct gguf_key **ret, char *err,
+		size_t err_size)
 {
 	*ret = gguf_find_key(g, name);
 	if (!*ret)
-		return gguf_fail(g, -ENOENT, err, err_size, "key '%s%s' is missing", *name == '.' ? g->arch : "", name);
+		return gguf_fail(g, -ENOENT, err, err_size, "key '%s%s' is missing",
+				 *name == '.' ? g->arch : "", name);
 	return 0;
 }
 
-static int wrong_type(const struct gguf *g, const struct gguf_key *key, const char *wanted, char *err, size_t err_size)
+static int wrong_type(const struct gguf *g, const struct gguf_key *key, const char *wanted,
+		      char *err, size_t err_size)
 {
 	bool array = key->type == GGUF_ARRAY;
 
@@ -109,7 +113,8 @@ static bool load_int(uint32_t type, const uint8_t *p, uint64_t *ret, bool *ret_n
 	uint32_t bytes = gguf_type_bytes(type);
 	bool is_signed = type == GGUF_I8 || type == GGUF_I16 || type == GGUF_I32 || type == GGUF_I64;
 
-	if (!is_signed && type != GGUF_U8 && type != GGUF_U16 && type != GGUF_U32 && type != GGUF_U64)
+	if (!is_signed && type != GGUF_U8 && type != GGUF_U16 && type != GGUF_U32 &&
+	    type != GGUF_U64)
 		return false;
 	*ret = gguf_load(p, bytes);
 	*ret_negative = is_signed && *ret >> (8 * bytes - 1);
@@ -148,7 +153,8 @@ int gguf_get_u64(const struct gguf *g, const char *name, uint64_t *ret, char *er
 	if (!load_int(key->type, key->data, &v, &negative))
 		return wrong_type(g, key, "an integer", err, err_size);
 	if (negative)
-		return gguf_fail(g, -ERANGE, err, err_size, "key '%s' is %" PRId64 ", below 0", key->name, (int64_t)v);
+		return gguf_fail(g, -ERANGE, err, err_size, "key '%s' is %" PRId64 ", below 0",
+				 key->name, (int64_t)v);
 	*ret = v;
 	return 0;
 }
@@ -161,7 +167,8 @@ int gguf_get_u32(const struct gguf *g, const char *name, uint32_t *ret, char *er
 	if (r)
 		return r;
 	if (v > UINT32_MAX)
-		return gguf_fail(g, -ERANGE, err, err_size, "key '%s%s' is %" PRIu64 ", too large", *name == '.' ? g->arch : "", name, v);
+		return gguf_fail(g, -ERANGE, err, err_size, "key '%s%s' is %" PRIu64 ", too large",
+				 *name == '.' ? g->arch : "", name, v);
 	*ret = v;
 	return 0;
 }
@@ -194,7 +201,8 @@ static struct gguf_str load_str(const uint8_t *p)
 	return (struct gguf_str){ (const char *)p + 8, gguf_load(p, 8) };
 }
 
-int gguf_get_str(const struct gguf *g, const char *name, struct gguf_str *ret, char *err, size_t err_size)
+int gguf_get_str(const struct gguf *g, const char *name, struct gguf_str *ret, char *err,
+		 size_t err_size)
 {
 	const struct gguf_key *key;
 	int r = find(g, name, &key, err, err_size);
@@ -229,10 +237,12 @@ static int find_array(const struct gguf *g, const char *name, const char *wanted
 	if ((*ret_key)->type != GGUF_ARRAY)
 		return wrong_type(g, *ret_key, wanted, err, err_size);
 	*ret_copy = calloc((*ret_key)->count + 1, elem_size);
-	return *ret_copy ? 0 : gguf_fail(g, -ENOMEM, err, err_size, "key '%s': no memory", (*ret_key)->name);
+	return *ret_copy ? 0 : gguf_fail(g, -ENOMEM, err, err_size, "key '%s': no memory",
+					 (*ret_key)->name);
 }
 
-int gguf_get_strs(const struct gguf *g, const char *name, struct gguf_str **ret, size_t *ret_n, char *err, size_t err_size)
+int gguf_get_strs(const struct gguf *g, const char *name, struct gguf_str **ret, size_t *ret_n,
+		  char *err, size_t err_size)
 {
 	static const char wanted[] = "an array of strings";
 	const struct gguf_key *key;
@@ -258,7 +268,8 @@ int gguf_get_strs(const struct gguf *g, const char *name, struct gguf_str **ret,
 	return 0;
 }
 
-int gguf_get_f32s(const struct gguf *g, const char *name, float **ret, size_t *ret_n, char *err, size_t err_size)
+int gguf_get_f32s(const struct gguf *g, const char *name, float **ret, size_t *ret_n, char *err,
+		  size_t err_size)
 {
 	static const char wanted[] = "an array of floating-point numbers";
 	const struct gguf_key *key;
@@ -270,7 +281,8 @@ int gguf_get_f32s(const struct gguf *g, const char *name, float **ret, size_t *r
 		return r;
 	bytes = gguf_type_bytes(key->elem_type);
 	for (uint64_t i = 0; i < key->count; i++)
-		if (!load_f32(key->elem_type, (const uint8_t *)key->data + i * bytes, (float *)copy + i)) {
+		if (!load_f32(key->elem_type, (const uint8_t *)key->data + i * bytes,
+			      (float *)copy + i)) {
 			free(copy);
 			return wrong_type(g, key, wanted, err, err_size);
 		}
@@ -279,7 +291,8 @@ int gguf_get_f32s(const struct gguf *g, const char *name, float **ret, size_t *r
 	return 0;
 }
 
-int gguf_get_i32s(const struct gguf *g, const char *name, int32_t **ret, size_t *ret_n, char *err, size_t err_size)
+int gguf_get_i32s(const struct gguf *g, const char *name, int32_t **ret, size_t *ret_n, char *err,
+		  size_t err_size)
 {
 	static const char wanted[] = "an array of integers";
 	const struct gguf_key *key;
@@ -294,10 +307,12 @@ int gguf_get_i32s(const struct gguf *g, const char *name, int32_t **ret, size_t 
 		bool negative = false;
 		uint64_t v = 0;
 
-		if (!load_int(key->elem_type, (const uint8_t *)key->data + i * bytes, &v, &negative)) {
+		if (!load_int(key->elem_type, (const uint8_t *)key->data + i * bytes, &v,
+			      &negative)) {
 			r = wrong_type(g, key, wanted, err, err_size);
 		} else if (negative ? (int64_t)v < INT32_MIN : v > INT32_MAX) {
-			r = gguf_fail(g, -ERANGE, err, err_size, "key '%s': element %" PRIu64 " doesn't fit 32 bits", key->name, i);
+			r = gguf_fail(g, -ERANGE, err, err_size,
+				      "key '%s': element %" PRIu64 " doesn't fit 32 bits", key->name, i);
 		}
 		if (r) {
 			free(copy);

@@ -109,7 +109,8 @@ void gguf_writer_str(struct gguf_writer *w, const char *key, const char *value)
 	put_str(put_key(w, key, GGUF_STRING), value, strlen(value));
 }
 
-void gguf_writer_strs(struct gguf_writer *w, const char *key, const struct gguf_str *values, size_t n)
+void gguf_writer_strs(struct gguf_writer *w, const char *key, const struct gguf_str *values,
+		      size_t n)
 {
 	FILE *f = put_array(w, key, GGUF_STRING, n);
 
@@ -135,24 +136,28 @@ void gguf_writer_i32s(struct gguf_writer *w, const char *key, const int32_t *val
 
 void gguf_writer_key(struct gguf_writer *w, const struct gguf_key *key)
 {
-	FILE *f = key->type == GGUF_ARRAY ? put_array(w, key->name, key->elem_type, key->count) : put_key(w, key->name, key->type);
+	FILE *f = key->type == GGUF_ARRAY ? put_array(w, key->name, key->elem_type,
+						      key->count) : put_key(w, key->name, key->type);
 
 	fwrite(key->data, 1, gguf_key_size(key), f);
 }
 
-void gguf_writer_tensor(struct gguf_writer *w, const char *name, uint32_t type, uint32_t n_dims, const uint64_t *ne)
+void gguf_writer_tensor(struct gguf_writer *w, const char *name, uint32_t type, uint32_t n_dims,
+			const uint64_t *ne)
 {
 	const struct gguf_tensor_type *tt = gguf_tensor_type(type);
 	uint64_t bytes, *sizes;
 
 	if (w->started || !tt || !n_dims || n_dims > GGUF_MAX_DIMS || ne[0] % tt->block) {
-		keep_error(w, -EINVAL, "tensor '%s' %s", name, w->started ? "after the first data" : "has a type or shape that can't be written");
+		keep_error(w, -EINVAL, "tensor '%s' %s", name,
+			   w->started ? "after the first data" : "has a type or shape that can't be written");
 		return;
 	}
 	bytes = ne[0] / tt->block * tt->block_bytes;
 	for (uint32_t i = 1; i < n_dims; i++)
 		if (__builtin_mul_overflow(bytes, ne[i], &bytes) || bytes > INT64_MAX / 2) {
-			keep_error(w, -EOVERFLOW, "tensor '%s': the product of its extents overflows", name);
+			keep_error(w, -EOVERFLOW,
+				   "tensor '%s': the product of its extents overflows", name);
 			return;
 		}
 	sizes = realloc(w->sizes, (w->n_tensors + 1) * sizeof(*sizes));
@@ -216,7 +221,8 @@ int gguf_writer_finish(struct gguf_writer *w, char *err, size_t err_size)
 	if (!w->error && !w->started)
 		start(w);
 	if (!w->error && w->current != w->n_tensors)
-		keep_error(w, -EINVAL, "data of %" PRIu64 " of %" PRIu64 " tensors was written", w->current, w->n_tensors);
+		keep_error(w, -EINVAL, "data of %" PRIu64 " of %" PRIu64 " tensors was written",
+			   w->current, w->n_tensors);
 	if (!w->error) {
 		int r = fclose(w->file);
 
@@ -235,7 +241,8 @@ int gguf_writer_finish(struct gguf_writer *w, char *err, size_t err_size)
 	return w->error;
 }
 
-int gguf_writer_create(const char *path, struct gguf_writer **ret_writer, char *err, size_t err_size)
+int gguf_writer_create(const char *path, struct gguf_writer **ret_writer, char *err,
+		       size_t err_size)
 {
 	struct gguf_writer *w = calloc(1, sizeof(*w));
 	int r = -ENOMEM;

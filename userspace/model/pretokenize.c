@@ -13,8 +13,8 @@
 #define MAX_PATTERNS 6
 
 /*
- * White space as the models' own tools see it: the Unicode property White_Space. PCRE2's \s differs by U+180E.
- * WS is for use inside brackets.
+ * White space as the models' own tools see it: the Unicode property White_Space. PCRE2's \s differs
+ * by U+180E. WS is for use inside brackets.
  */
 #define WS	"\\t-\\r\\x20\\x85\\xA0\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{3000}"
 #define S	"[" WS "]"
@@ -49,7 +49,10 @@
 	"\\x{10400}-\\x{1044F}\\x{104B0}-\\x{104D3}\\x{104D8}-\\x{104FB}\\x{10C80}-\\x{10CB2}" \
 	"\\x{10CC0}-\\x{10CF2}\\x{118A0}-\\x{118DF}\\x{1E900}-\\x{1E943}]+"
 
-/* Patterns are applied one after the other, each to the pieces the one before left: matches and what lies between them. */
+/*
+ * Patterns are applied one after the other, each to the pieces the one before left: matches and
+ * what lies between them.
+ */
 struct family {
 	const char *names;	/* of tokenizer.ggml.pre, space-separated */
 	bool whole_words, default_bos;
@@ -104,7 +107,8 @@ static int unknown(const char *name, char *err, size_t err_size)
 {
 	int n = snprintf(err, err_size, "unknown pre-tokenizer '%s'; known are", name);
 
-	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]) && n >= 0 && (size_t)n < err_size; i++)
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]) && n >= 0 &&
+	     (size_t)n < err_size; i++)
 		n += snprintf(err + n, err_size - n, "%s %s", i ? "," : "", families[i].names);
 	return -ENOTSUP;
 }
@@ -124,11 +128,13 @@ int pretokenizer_create(const char *name, struct pretokenizer **ret_pre, char *e
 		PCRE2_SIZE at;
 		int code;
 
-		p->codes[p->n_codes] = pcre2_compile((PCRE2_SPTR)family->patterns[p->n_codes], PCRE2_ZERO_TERMINATED,
+		p->codes[p->n_codes] = pcre2_compile((PCRE2_SPTR)family->patterns[p->n_codes],
+						     PCRE2_ZERO_TERMINATED,
 						     PCRE2_UTF | PCRE2_UCP | PCRE2_DOLLAR_ENDONLY, &code, &at, NULL);
 		if (!p->codes[p->n_codes])
 			goto no_memory;	/* the patterns are ours, and the tests compile each */
-		pcre2_jit_compile(p->codes[p->n_codes], PCRE2_JIT_COMPLETE);	/* without it they are interpreted */
+		pcre2_jit_compile(p->codes[p->n_codes],
+				  PCRE2_JIT_COMPLETE);	/* without it they are interpreted */
 	}
 	*ret_pre = p;
 	return 0;
@@ -183,14 +189,17 @@ static int split_span(const pcre2_code *code, pcre2_match_data *match, pcre2_mat
 	int r;
 
 	while (at < span.size) {
-		r = pcre2_match(code, (PCRE2_SPTR)text + span.at, span.size, at, PCRE2_NO_UTF_CHECK, match, context);
+		r = pcre2_match(code, (PCRE2_SPTR)text + span.at, span.size, at, PCRE2_NO_UTF_CHECK,
+				match, context);
 		if (r == PCRE2_ERROR_JIT_STACKLIMIT)
-			r = pcre2_match(code, (PCRE2_SPTR)text + span.at, span.size, at, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, match, context);
+			r = pcre2_match(code, (PCRE2_SPTR)text + span.at, span.size, at,
+					PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, match, context);
 		if (r == PCRE2_ERROR_NOMATCH)
 			break;
 		if (r < 0)
 			return r == PCRE2_ERROR_NOMEMORY ? -ENOMEM : -EIO;
-		if (add_span(out, span.at + done, bounds[0] - done) || add_span(out, span.at + bounds[0], bounds[1] - bounds[0]))
+		if (add_span(out, span.at + done, bounds[0] - done) ||
+		    add_span(out, span.at + bounds[0], bounds[1] - bounds[0]))
 			return -ENOMEM;
 		done = at = bounds[1];
 	}
@@ -218,7 +227,8 @@ static int split_utf8(const char *text, uint32_t size, struct spans *out)
 	return add_span(out, start, at - start);
 }
 
-int pretokenizer_split(const struct pretokenizer *p, const char *text, uint32_t size, struct spans *out)
+int pretokenizer_split(const struct pretokenizer *p, const char *text, uint32_t size,
+		       struct spans *out)
 {
 	pcre2_match_context *context = pcre2_match_context_create(NULL);
 	pcre2_match_data *match = pcre2_match_data_create(1, NULL);

@@ -26,8 +26,8 @@ struct sampler {
 };
 
 /*
- * e^x for x <= 0, relative error below 1e-15: x = n ln 2 + r, |r| <= (ln 2)/2, the Taylor series of e^r to r^13.
- * Only additions and multiplications, which this file's flags keep from being fused.
+ * e^x for x <= 0, relative error below 1e-15: x = n ln 2 + r, |r| <= (ln 2)/2, the Taylor series of
+ * e^r to r^13. Only additions and multiplications, which this file's flags keep from being fused.
  */
 static double exp_portable(double x)
 {
@@ -93,8 +93,8 @@ static double weigh(struct sampler *s, size_t n, float max)
 }
 
 /*
- * The largest candidates in order, moved to the end of the array from its last element down; how many. Only as many as are
- * needed leave the heap, so that a large vocabulary isn't sorted.
+ * The largest candidates in order, moved to the end of the array from its last element down; how
+ * many. Only as many as are needed leave the heap, so that a large vocabulary isn't sorted.
  */
 static size_t select_top(struct sampler *s, size_t n, float max)
 {
@@ -121,7 +121,8 @@ static size_t select_top(struct sampler *s, size_t n, float max)
 		if (total > 0 && sum >= p->top_p * total)
 			break;
 	}
-	if (limit < s->n_vocab && p->top_p < 1 && total == 0) {	/* top-p among the top k: their sum is known only now */
+	if (limit < s->n_vocab && p->top_p < 1 &&
+	    total == 0) {	/* top-p among the top k: their sum is known only now */
 		double kept = 0;
 		size_t end = n + taken;
 
@@ -215,7 +216,8 @@ static const char *check(const struct sampler_params *p)
 	return NULL;
 }
 
-int sampler_create(const struct sampler_params *params, uint32_t n_vocab, struct sampler **ret_sampler, char *err, size_t err_size)
+int sampler_create(const struct sampler_params *params, uint32_t n_vocab,
+		   struct sampler **ret_sampler, char *err, size_t err_size)
 {
 	const char *wrong = n_vocab ? check(params) : "the vocabulary is empty";
 	struct sampler *s;

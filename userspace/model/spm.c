@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * SentencePiece's BPE (Kudo and Richardson 2018): spaces are written U+2581; of all neighbours whose joint text is
- * a token the pair with the best score is joined, the leftmost of equals first. A character that isn't a token falls back to its bytes.
+ * SentencePiece's BPE (Kudo and Richardson 2018): spaces are written U+2581; of all neighbours
+ * whose joint text is a token the pair with the best score is joined, the leftmost of equals first.
+ * A character that isn't a token falls back to its bytes.
  */
 #include <errno.h>
 #include <math.h>
@@ -28,10 +29,14 @@ int spm_load(struct tokenizer *t, char *err, size_t err_size)
 	if (r)
 		return r;
 	if (n != t->n_vocab)
-		return gguf_fail(t->g, -EINVAL, err, err_size, "key 'tokenizer.ggml.scores' has %zu elements for %u tokens", n, t->n_vocab);
+		return gguf_fail(t->g, -EINVAL, err, err_size,
+				 "key 'tokenizer.ggml.scores' has %zu elements for %u tokens",
+				 n, t->n_vocab);
 	for (size_t i = 0; i < n; i++)
 		if (!isfinite(t->scores[i]))
-			return gguf_fail(t->g, -EINVAL, err, err_size, "key 'tokenizer.ggml.scores': element %zu isn't finite", i);
+			return gguf_fail(t->g, -EINVAL, err, err_size,
+					 "key 'tokenizer.ggml.scores': element %zu isn't finite",
+					 i);
 	for (int b = 0; b < 256; b++) {
 		char name[8];
 
@@ -44,7 +49,10 @@ int spm_load(struct tokenizer *t, char *err, size_t err_size)
 	return 0;
 }
 
-/* Of two scores the better has the smaller number: the order of IEEE 754 numbers as integers, turned round. */
+/*
+ * Of two scores the better has the smaller number: the order of IEEE 754 numbers as integers,
+ * turned round.
+ */
 static uint32_t descending(float score)
 {
 	uint32_t bits;
@@ -54,7 +62,8 @@ static uint32_t descending(float score)
 	return bits >> 31 ? bits : ~bits & 0x7fffffff;
 }
 
-static int push_pair(const struct tokenizer *t, const char *text, const struct symbol *s, int32_t i, struct merge_heap *heap)
+static int push_pair(const struct tokenizer *t, const char *text, const struct symbol *s, int32_t i,
+		     struct merge_heap *heap)
 {
 	int32_t next = s[i].next, id;
 	uint32_t size;
@@ -65,7 +74,8 @@ static int push_pair(const struct tokenizer *t, const char *text, const struct s
 	id = str_map_find(&t->text, text + s[i].at, size);
 	if (id < 0)
 		return 0;
-	return merge_push(heap, (struct merge){ (uint64_t)descending(t->scores[id]) << 32 | (uint32_t)i, s[i].size, s[next].size, i });
+	return merge_push(heap,
+			  (struct merge){ (uint64_t)descending(t->scores[id]) << 32 | (uint32_t)i, s[i].size, s[next].size, i });
 }
 
 static int merge_text(const struct tokenizer *t, const char *text, struct symbol *s, uint32_t n)
@@ -117,7 +127,8 @@ static int add_symbol(const struct tokenizer *t, const char *text, uint32_t size
 	return r;
 }
 
-static int encode_written(const struct tokenizer *t, const char *text, uint32_t size, struct ids *out)
+static int encode_written(const struct tokenizer *t, const char *text, uint32_t size,
+			  struct ids *out)
 {
 	struct symbol *s = malloc(size * sizeof(*s));
 	uint32_t n = 0;
@@ -139,7 +150,9 @@ static int encode_written(const struct tokenizer *t, const char *text, uint32_t 
 	return r;
 }
 
-/* @text begins a prompt or follows a special token: both get a space before it if the file says so. */
+/*
+ * @text begins a prompt or follows a special token: both get a space before it if the file says so.
+ */
 int spm_encode(const struct tokenizer *t, const char *text, uint32_t size, struct ids *out)
 {
 	size_t n = size + 3, spaces = 0;

@@ -35,7 +35,8 @@ static struct str_map_slot *slot_of(const struct str_map *m, const char *data, u
 {
 	uint32_t i = hash(data, size) & m->mask;
 
-	while (m->slots[i].data && (m->slots[i].size != size || memcmp(m->slots[i].data, data, size)))
+	while (m->slots[i].data &&
+	       (m->slots[i].size != size || memcmp(m->slots[i].data, data, size)))
 		i = (i + 1) & m->mask;
 	return &m->slots[i];
 }

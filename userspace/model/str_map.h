@@ -17,7 +17,9 @@ struct str_map {
 
 int str_map_init(struct str_map *m, size_t n);	/* room for @n strings; 0 or -ENOMEM */
 void str_map_fini(struct str_map *m);
-void str_map_add(struct str_map *m, const char *data, uint32_t size, int32_t value);	/* the first of equals stays */
-int32_t str_map_find(const struct str_map *m, const char *data, uint32_t size);		/* -1: not there */
+void str_map_add(struct str_map *m, const char *data, uint32_t size,
+		 int32_t value);	/* the first of equals stays */
+int32_t str_map_find(const struct str_map *m, const char *data,
+		     uint32_t size);		/* -1: not there */
 
 #endif /* DSEEK_STR_MAP_H */

@@ -70,7 +70,8 @@ static double normal(struct random *r)
 	return (double)(2 * sum - 12 * 65535) * 0x1p-17;
 }
 
-static void tensor(struct walk *k, const char *name, int dtype, double mean, double deviation, uint64_t ne0, uint64_t ne1, uint64_t ne2)
+static void tensor(struct walk *k, const char *name, int dtype, double mean, double deviation,
+		   uint64_t ne0, uint64_t ne1, uint64_t ne2)
 {
 	uint64_t ne[3] = { ne0, ne1 ? ne1 : 1, ne2 ? ne2 : 1 }, bytes = dseek_row_bytes(dtype, ne0);
 	struct random r;
@@ -80,7 +81,8 @@ static void tensor(struct walk *k, const char *name, int dtype, double mean, dou
 		return;
 	snprintf(full, sizeof(full), "%s%s", k->prefix, name);
 	if (!k->write) {
-		gguf_writer_tensor(k->w, full, gguf_tensor_type_of(dtype), ne2 ? 3 : ne1 ? 2 : 1, ne);
+		gguf_writer_tensor(k->w, full, gguf_tensor_type_of(dtype), ne2 ? 3 : ne1 ? 2 : 1,
+				   ne);
 		return;
 	}
 	random_seed(&r, seed_of(k->p->seed, full));
@@ -93,7 +95,8 @@ static void tensor(struct walk *k, const char *name, int dtype, double mean, dou
 	}
 }
 
-static void matrix(struct walk *k, const char *name, double gain, uint64_t ne0, uint64_t ne1, uint64_t ne2)
+static void matrix(struct walk *k, const char *name, double gain, uint64_t ne0, uint64_t ne1,
+		   uint64_t ne2)
 {
 	tensor(k, name, k->p->dtype, 0, gain / sqrt((double)ne0), ne0, ne1, ne2);
 }
@@ -124,7 +127,8 @@ static void layer(struct walk *k)
 		matrix(k, "ffn_down.weight", 1.5, p->n_ff, p->n_embd, 0);
 		return;
 	}
-	tensor(k, "ffn_gate_inp.weight", DSEEK_F32, 0, 2 / sqrt(p->n_embd), p->n_embd, p->n_expert, 0);
+	tensor(k, "ffn_gate_inp.weight", DSEEK_F32, 0, 2 / sqrt(p->n_embd), p->n_embd, p->n_expert,
+	       0);
 	matrix(k, "ffn_gate_exps.weight", 1, p->n_embd, p->n_ff, p->n_expert);
 	matrix(k, "ffn_up_exps.weight", 1, p->n_embd, p->n_ff, p->n_expert);
 	matrix(k, "ffn_down_exps.weight", 1.5, p->n_ff, p->n_embd, p->n_expert);
@@ -147,7 +151,8 @@ static void walk(struct walk *k, bool write)
 
 /* ---- keys */
 
-static void key(struct gguf_writer *w, const struct synth_params *p, const char *name, uint32_t value)
+static void key(struct gguf_writer *w, const struct synth_params *p, const char *name,
+		uint32_t value)
 {
 	char full[96];
 
@@ -155,7 +160,8 @@ static void key(struct gguf_writer *w, const struct synth_params *p, const char 
 	gguf_writer_u32(w, full, value);
 }
 
-static void key_f32(struct gguf_writer *w, const struct synth_params *p, const char *name, float value)
+static void key_f32(struct gguf_writer *w, const struct synth_params *p, const char *name,
+		    float value)
 {
 	char full[96];
 
@@ -193,9 +199,11 @@ static void write_keys(struct gguf_writer *w, const struct synth_params *p)
 
 static const char *check(const struct synth_params *p)
 {
-	if (!p->n_embd || !p->n_layer || !p->n_head || !p->n_head_kv || !p->head_dim || !p->n_ff || !p->n_ctx)
+	if (!p->n_embd || !p->n_layer || !p->n_head || !p->n_head_kv || !p->head_dim || !p->n_ff ||
+	    !p->n_ctx)
 		return "a size is 0";
-	if (p->n_embd > 65536 || p->n_layer > 1024 || p->n_head > 1024 || p->head_dim > 1024 || p->n_ff > 262144 || p->n_vocab > 1 << 20 ||
+	if (p->n_embd > 65536 || p->n_layer > 1024 || p->n_head > 1024 || p->head_dim > 1024 ||
+	    p->n_ff > 262144 || p->n_vocab > 1 << 20 ||
 	    p->n_expert > 1024)
 		return "a size is too large";
 	if (p->n_head % p->n_head_kv)
@@ -206,7 +214,8 @@ static const char *check(const struct synth_params *p)
 		return "the number of experts used is not between 1 and that of experts";
 	if (p->n_vocab < SYNTH_MIN_VOCAB)
 		return "the vocabulary has less than 300 tokens";
-	if (p->dtype != DSEEK_F32 && p->dtype != DSEEK_F16 && p->dtype != DSEEK_BF16 && p->dtype != DSEEK_Q8_0 && p->dtype != DSEEK_Q4_0 &&
+	if (p->dtype != DSEEK_F32 && p->dtype != DSEEK_F16 && p->dtype != DSEEK_BF16 &&
+	    p->dtype != DSEEK_Q8_0 && p->dtype != DSEEK_Q4_0 &&
 	    p->dtype != DSEEK_Q4_1)
 		return "the type is none of f32, f16, bf16, q8_0, q4_0, q4_1";
 	if (p->n_embd % dseek_dtype_block(p->dtype) || p->n_ff % dseek_dtype_block(p->dtype) ||

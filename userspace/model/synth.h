@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Small models with random weights, for tests and demonstrations: the same parameters give the same file, byte for byte, on every
- * machine. Each tensor has its own stream of random numbers, seeded by the seed and its name, so that files that differ in type or
- * number of layers share their values. Weights are sums of twelve uniform numbers (nearly normal, and no libm), with the
- * deviations that keep activations near 1; router, norms and biases are float32, as converters write them. The
- * vocabulary is trained on the shipped text (sample_text.h) by byte-pair encoding, so that ids decode to readable syllables.
+ * Small models with random weights, for tests and demonstrations: the same parameters give the same
+ * file, byte for byte, on every machine. Each tensor has its own stream of random numbers, seeded
+ * by the seed and its name, so that files that differ in type or number of layers share their
+ * values. Weights are sums of twelve uniform numbers (nearly normal, and no libm), with the
+ * deviations that keep activations near 1; router, norms and biases are float32, as converters
+ * write them. The vocabulary is trained on the shipped text (sample_text.h) by byte-pair encoding,
+ * so that ids decode to readable syllables.
  */
 #ifndef DSEEK_SYNTH_H
 #define DSEEK_SYNTH_H
@@ -26,7 +28,10 @@ struct synth_params {
 
 #define SYNTH_MIN_VOCAB	300	/* 256 bytes, special tokens and some letters */
 
-/* Presets: "tiny-llama" (dense), "tiny-mixtral" (8 experts, 2 used), "tiny-qwen3moe". -ENOENT, and @err names them. */
+/*
+ * Presets: "tiny-llama" (dense), "tiny-mixtral" (8 experts, 2 used), "tiny-qwen3moe". -ENOENT, and
+ * @err names them.
+ */
 int synth_preset(const char *name, struct synth_params *ret_params, char *err, size_t err_size);
 
 /* -EINVAL and one sentence for parameters that make no model; else what writing ends in. */

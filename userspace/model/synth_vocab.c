@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A vocabulary trained on the shipped text: byte-pair encoding (Sennrich et al. 2016), most frequent pair first, of equals the one that
- * comes first by its ids. A merge may not cross from one word into the next; a space belongs to the word after it.
+ * A vocabulary trained on the shipped text: byte-pair encoding (Sennrich et al. 2016), most
+ * frequent pair first, of equals the one that comes first by its ids. A merge may not cross from
+ * one word into the next; a space belongs to the word after it.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -58,7 +59,8 @@ static bool best_pair(struct trainer *t, uint32_t *ret_left, uint32_t *ret_right
 			t->counts[t->text[i] * MAX_SYMBOLS + t->text[i + 1]]++;
 	for (uint32_t l = 0; l < t->n_symbols; l++)
 		for (uint32_t r = 0; r < t->n_symbols; r++)
-			if (t->counts[l * MAX_SYMBOLS + r] > best && strlen(t->names[l]) + strlen(t->names[r]) < MAX_NAME) {
+			if (t->counts[l * MAX_SYMBOLS + r] > best &&
+			    strlen(t->names[l]) + strlen(t->names[r]) < MAX_NAME) {
 				best = t->counts[l * MAX_SYMBOLS + r];
 				*ret_left = l;
 				*ret_right = r;
@@ -73,7 +75,8 @@ static void merge(struct trainer *t, uint32_t left, uint32_t right)
 
 	t->left[t->n_merges] = left;
 	t->right[t->n_merges++] = right;
-	strcpy(stpcpy(t->names[id], t->names[left]), t->names[right]);	/* best_pair() saw to the size */
+	strcpy(stpcpy(t->names[id], t->names[left]),
+	       t->names[right]);	/* best_pair() saw to the size */
 	for (size_t i = 0; i < t->n; i++, out++) {
 		bool joined = i + 1 < t->n && t->text[i] == left && t->text[i + 1] == right && !t->starts[i + 1];
 
@@ -180,14 +183,16 @@ int synth_vocabulary(struct gguf_writer *w, uint32_t n_vocab, int spm)
 	l.types = calloc(room, sizeof(*l.types));
 	l.scores = calloc(room, sizeof(*l.scores));
 	l.bytes = malloc((room + MAX_MERGES) * 2 * MAX_NAME);
-	if (!t->text || !t->starts || !t->counts || !l.names || !l.merges || !l.types || !l.scores || !l.bytes)
+	if (!t->text || !t->starts || !t->counts || !l.names || !l.merges || !l.types ||
+	    !l.scores || !l.bytes)
 		goto out;
 	start(t, text, spm);
 	for (int b = 0; b < 256; b++)
 		letters += spm && *t->names[b];
 	if (spm && letters > n_vocab - 259)
 		letters = n_vocab - 259;
-	while (t->n_merges < MAX_MERGES && t->n_merges < n_vocab - 259 - letters && best_pair(t, &left, &right))
+	while (t->n_merges < MAX_MERGES && t->n_merges < n_vocab - 259 - letters &&
+	       best_pair(t, &left, &right))
 		merge(t, left, right);
 	if (spm) {
 		fill_spm(&l, t);

@@ -29,13 +29,18 @@ static int load_names(struct tokenizer *t, char *err, size_t err_size)
 	t->n_vocab = (uint32_t)n;
 	for (size_t i = 0; i < n; i++)
 		if (t->names[i].size > GGUF_MAX_NAME)
-			return fail(t, -EINVAL, "key 'tokenizer.ggml.tokens': element %zu has %zu bytes", i, t->names[i].size);
+			return fail(t, -EINVAL,
+				    "key 'tokenizer.ggml.tokens': element %zu has %zu bytes",
+				    i, t->names[i].size);
 	if (gguf_find_key(t->g, "tokenizer.ggml.token_type")) {
-		r = gguf_get_i32s(t->g, "tokenizer.ggml.token_type", &t->types, &n_types, err, err_size);
+		r = gguf_get_i32s(t->g, "tokenizer.ggml.token_type", &t->types, &n_types, err,
+				  err_size);
 		if (r)
 			return r;
 		if (n_types != n)
-			return fail(t, -EINVAL, "key 'tokenizer.ggml.token_type' has %zu elements for %zu tokens", n_types, n);
+			return fail(t, -EINVAL,
+				    "key 'tokenizer.ggml.token_type' has %zu elements for %zu tokens",
+				    n_types, n);
 	} else {
 		t->types = calloc(n, sizeof(*t->types));
 		for (size_t i = 0; t->types && i < n; i++)
@@ -46,12 +51,14 @@ static int load_names(struct tokenizer *t, char *err, size_t err_size)
 		return fail(t, -ENOMEM, "no memory");
 	for (uint32_t i = 0; i < n; i++) {
 		if (t->types[i] < 0 || t->types[i] >= TOKEN_TYPE_COUNT)
-			return fail(t, -EINVAL, "key 'tokenizer.ggml.token_type': element %u is %d", i, t->types[i]);
+			return fail(t, -EINVAL, "key 'tokenizer.ggml.token_type': element %u is %d",
+				    i, t->types[i]);
 		if (!t->names[i].size)
 			continue;
 		if (is_special(t->types[i]))
 			str_map_add(&t->special, t->names[i].data, t->names[i].size, (int32_t)i);
-		if (t->types[i] == TOKEN_NORMAL || t->types[i] == TOKEN_UNDEFINED || t->types[i] == TOKEN_USER_DEFINED)
+		if (t->types[i] == TOKEN_NORMAL || t->types[i] == TOKEN_UNDEFINED ||
+		    t->types[i] == TOKEN_USER_DEFINED)
 			str_map_add(&t->text, t->names[i].data, t->names[i].size, (int32_t)i);
 	}
 	return 0;
@@ -93,7 +100,8 @@ static int load_ids(struct tokenizer *t, char *err, size_t err_size)
 {
 	/* Files often name just one; these end a turn wherever they exist. */
 	static const char *const ends[] = {
-		"<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|endoftext|>", "<|end|>", "<|return|>", "<end_of_turn>",
+		"<|im_end|>",
+		"<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|endoftext|>", "<|end|>", "<|return|>", "<end_of_turn>",
 		"<EOT>", "<|EOT|>", "<｜end▁of▁sentence｜>",
 	};
 	static const char *const end_keys[] = { "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id" };
@@ -114,7 +122,8 @@ static int load_ids(struct tokenizer *t, char *err, size_t err_size)
 	if (!r)
 		r = load_bool(t, "tokenizer.ggml.add_eos_token", &t->add_eos, err, err_size);
 	if (!r)
-		r = load_bool(t, "tokenizer.ggml.add_space_prefix", &t->add_space_prefix, err, err_size);
+		r = load_bool(t, "tokenizer.ggml.add_space_prefix", &t->add_space_prefix, err,
+			      err_size);
 	if (r)
 		return r;
 	for (uint32_t i = 0; i < t->n_vocab && t->unknown < 0; i++)
@@ -157,7 +166,8 @@ static size_t make_piece(const struct tokenizer *t, uint32_t id, char *out)
 		memcpy(out, name.data, name.size);
 		return name.size;
 	}
-	if (t->types[id] == TOKEN_BYTE && name.size == 6 && sscanf((char[7]){ name.data[0], name.data[1], name.data[2], name.data[3],
+	if (t->types[id] == TOKEN_BYTE && name.size == 6 &&
+	    sscanf((char[7]){ name.data[0], name.data[1], name.data[2], name.data[3],
 								      name.data[4], name.data[5] }, "<0x%2X>", &byte) == 1) {
 		*out = (char)byte;
 		return 1;
@@ -237,7 +247,8 @@ static int load(struct tokenizer *t, char *err, size_t err_size)
 		return r;
 	t->spm = gguf_str_eq(model, "llama");
 	if (!t->spm && !gguf_str_eq(model, "gpt2"))
-		return fail(t, -ENOTSUP, "key 'tokenizer.ggml.model' is '%.*s'; 'gpt2' and 'llama' are supported",
+		return fail(t, -ENOTSUP,
+			    "key 'tokenizer.ggml.model' is '%.*s'; 'gpt2' and 'llama' are supported",
 			    model.size < 40 ? (int)model.size : 40, model.data);
 	r = load_names(t, err, err_size);
 	if (!r)
@@ -252,7 +263,8 @@ static int load(struct tokenizer *t, char *err, size_t err_size)
 	return r ? r : index_specials(t, err, err_size);
 }
 
-int tokenizer_create(const struct gguf *g, struct tokenizer **ret_tokenizer, char *err, size_t err_size)
+int tokenizer_create(const struct gguf *g, struct tokenizer **ret_tokenizer, char *err,
+		     size_t err_size)
 {
 	struct tokenizer *t = calloc(1, sizeof(*t));
 	int r;
@@ -289,7 +301,8 @@ void tokenizer_destroy(struct tokenizer *t)
 }
 
 /* The special token that begins at @text, the longest if several do; -1: none. */
-static int32_t special_at(const struct tokenizer *t, const char *text, size_t size, unsigned int flags)
+static int32_t special_at(const struct tokenizer *t, const char *text, size_t size,
+			  unsigned int flags)
 {
 	unsigned char c = *text;
 
@@ -297,7 +310,8 @@ static int32_t special_at(const struct tokenizer *t, const char *text, size_t si
 		int32_t id = t->specials[i];
 		struct gguf_str name = t->names[id];
 
-		if ((flags & TOKENIZER_SPECIAL || t->types[id] == TOKEN_USER_DEFINED) && name.size <= size && !memcmp(name.data, text, name.size))
+		if ((flags & TOKENIZER_SPECIAL || t->types[id] == TOKEN_USER_DEFINED) &&
+		    name.size <= size && !memcmp(name.data, text, name.size))
 			return id;
 	}
 	return -1;
@@ -310,7 +324,8 @@ static int encode_text(const struct tokenizer *t, const char *text, size_t size,
 	return t->spm ? spm_encode(t, text, (uint32_t)size, out) : bpe_encode(t, text, (uint32_t)size, out);
 }
 
-int tokenizer_encode_ranges(const struct tokenizer *t, const char *text, size_t size, unsigned int flags,
+int tokenizer_encode_ranges(const struct tokenizer *t, const char *text, size_t size,
+			    unsigned int flags,
 			    const struct tokenizer_range *plain, size_t n_plain, int32_t **ret_ids, size_t *ret_n)
 {
 	size_t start = 0, at = 0, range = 0;
@@ -328,7 +343,8 @@ int tokenizer_encode_ranges(const struct tokenizer *t, const char *text, size_t 
 		while (range < n_plain && at >= plain[range].end)
 			range++;
 		in_plain = range < n_plain && at >= plain[range].start;
-		id = special_at(t, text + at, size - at, in_plain ? flags & ~TOKENIZER_SPECIAL : flags);
+		id = special_at(t, text + at, size - at,
+				in_plain ? flags & ~TOKENIZER_SPECIAL : flags);
 		if (id < 0) {
 			at++;
 			continue;
@@ -358,12 +374,14 @@ int tokenizer_encode(const struct tokenizer *t, const char *text, size_t size, u
 	return tokenizer_encode_ranges(t, text, size, flags, NULL, 0, ret_ids, ret_n);
 }
 
-int tokenizer_piece(const struct tokenizer *t, int32_t id, unsigned int flags, struct gguf_str *ret_piece)
+int tokenizer_piece(const struct tokenizer *t, int32_t id, unsigned int flags,
+		    struct gguf_str *ret_piece)
 {
 	if (id < 0 || (uint32_t)id >= t->n_vocab)
 		return -ERANGE;
 	*ret_piece = t->pieces[id];
-	if (!(flags & TOKENIZER_SPECIAL) && (t->types[id] == TOKEN_CONTROL || t->types[id] == TOKEN_UNKNOWN))
+	if (!(flags & TOKENIZER_SPECIAL) &&
+	    (t->types[id] == TOKEN_CONTROL || t->types[id] == TOKEN_UNKNOWN))
 		ret_piece->size = 0;
 	return 0;
 }

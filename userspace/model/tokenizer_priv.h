@@ -14,7 +14,10 @@ struct ids {
 
 int ids_add(struct ids *ids, int32_t id);
 
-/* Candidates for merging, least key first: (rank or inverted score) << 32 | position, so that equals go from left to right. */
+/*
+ * Candidates for merging, least key first: (rank or inverted score) << 32 | position, so that
+ * equals go from left to right.
+ */
 struct merge {
 	uint64_t key;
 	uint32_t left, right;	/* what stood there when it was found; if that changed, it's stale */

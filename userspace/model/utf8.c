@@ -6,8 +6,9 @@
 static const char replacement[] = "\xef\xbf\xbd";	/* U+FFFD */
 
 /*
- * How many of the first bytes of @text form the beginning of a character, whole or not (at least 1), and in *ret_whole how many the
- * whole has, 0 if no character begins so. Ranges of the second byte: Unicode 15, table 3-7.
+ * How many of the first bytes of @text form the beginning of a character, whole or not (at least
+ * 1), and in *ret_whole how many the whole has, 0 if no character begins so. Ranges of the second
+ * byte: Unicode 15, table 3-7.
  */
 static uint32_t beginning(const unsigned char *text, size_t size, uint32_t *ret_whole)
 {
