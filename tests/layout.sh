@@ -18,6 +18,7 @@ check "arb includes only itself" "$(includes kmod/arb 'arb[a-z_]*\.h'; files kmo
 check "__KERNEL__ only in arb_env.h" "$(files kmod/arb | grep -v arb_env.h | xargs -r grep -Hn __KERNEL__)"
 check "kmod includes arb, uapi and itself" "$(includes kmod '(arb/)?arb[a-z_]*\.h|dseek_[a-z_]*\.h|drm/dseek_drm\.h|\.\./uapi/drm/dseek_drm\.h')"
 check "kernel version tests only in dseek_compat.h" "$(files kmod | grep -v dseek_compat.h | xargs -r grep -HnE 'LINUX_VERSION_CODE|KERNEL_VERSION')"
+check "user copies of the module only in dseek_copy.h" "$(files kmod | grep -v dseek_copy.h | xargs -r grep -HnE '\b(copy_(to|from)_user|(get|put)_user|copy_(to|from)_iter|copy_struct_from_user|kernel_(read|write))\(')"
 check "model includes no transport, core or backend internals" "$(files userspace/model | xargs -r grep -HnE 'include .*(arb\.h|embed|executor/cpu)')"
 check "lib includes arb only in the embedded transport" "$(files userspace/lib | grep -v '/embed' | xargs -r grep -HnE 'include .*arb\.h')"
 check "every source has an SPDX line" "$(listing | grep -E '\.(c|h|S|mk|sh|py)$' | while read -r f; do head -n 3 "$f" | grep -q SPDX-License-Identifier || echo "$f"; done)"
