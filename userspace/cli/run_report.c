@@ -167,7 +167,7 @@ static void tenant_json(const struct run_report *report, const struct run_result
 	cJSON_AddNumberToObject(object, "steps_refused", t->stats.refused);
 	cJSON_AddNumberToObject(object, "budget_ms", t->stats.budget_ns / 1e6);
 	cJSON_AddNumberToObject(object, "period_ms", t->stats.period_ns / 1e6);
-	cJSON_AddNumberToObject(object, "step_alone_ms", t->stats.step_ns / 1e6);
+	add_ms(object, "step_alone_ms", t->stats.step_ns ? t->stats.step_ns / 1e6 : -1);
 	cJSON_AddNumberToObject(object, "jobs", q->completed);
 	cJSON_AddNumberToObject(object, "jobs_faulted", q->faulted);
 	cJSON_AddNumberToObject(object, "engine_ms", q->engine_ns / 1e6);

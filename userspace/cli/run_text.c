@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define CONTEXT		1024	/* tokens; a text that fills it is complete */
-#define MEASURE_STEPS	4
+#define MEASURE_STEPS	3
 
 struct text {
 	const struct run_work_params *params;

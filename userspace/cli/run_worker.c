@@ -276,7 +276,7 @@ static int work_open(struct run_worker *w)
 	r = w->ops->open(&w->work_params, &w->work, err, sizeof(err));
 	if (r)
 		w->work = NULL;
-	else
+	else if (spec->sched_class == DSEEK_CLASS_DEADLINE)
 		r = w->ops->measure(w->work, &w->step_ns, err, sizeof(err));
 	if (r)
 		return fail(w, r, "%s", err[0] ? err : strerror(-r));
