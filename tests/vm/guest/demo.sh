@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# seconds: 900
+# seconds: 2400
 # memory: 3072
 # default: no
 # module: fresh
