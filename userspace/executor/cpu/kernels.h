@@ -11,7 +11,7 @@
  *   f32 tile: float x[k][m]
  *
  * Sums run in an order that depends on k and the dtype only, so results are the same bits for every
- * number of threads and of tokens in the tile.
+ * number of threads, of tokens in the tile, and for both instruction sets.
  */
 #ifndef DSEEK_CPU_KERNELS_H
 #define DSEEK_CPU_KERNELS_H

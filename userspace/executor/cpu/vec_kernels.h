@@ -12,6 +12,12 @@
 
 #define PARTS	(16 / VW)	/* vectors to a group of 16 rows */
 
+/* Sum of 16 lanes. All sums are made of 16 lanes, whatever VW: so both instruction sets give the same bits. */
+VALWAYS float sum_16(const vf *v)
+{
+	return v_sum(PARTS == 1 ? v[0] : v_add(v[0], v[PARTS - 1]));
+}
+
 /* ---- tiles */
 
 static void quantise_32(const float *x, uint8_t *block, uint32_t m, uint32_t t)
@@ -306,17 +312,25 @@ static void glu(uint32_t act, const float *gate, const float *up, float *out, ui
 
 static void rmsnorm(const float *x, const float *weight, float *out, uint32_t n, float eps)
 {
-	vf sum[2] = { v_zero(), v_zero() }, scale;
+	vf sum[2][PARTS], scale;
 	float total, factor;
 	uint32_t i;
+	int h, p;
 
-	for (i = 0; i + 2 * VW <= n; i += 2 * VW) {
-		vf a = v_load(x + i), b = v_load(x + i + VW);
+	for (p = 0; p < PARTS; p++)
+		sum[0][p] = sum[1][p] = v_zero();
+	for (i = 0; i + 32 <= n; i += 32) {
+		for (h = 0; h < 2; h++) {
+			for (p = 0; p < PARTS; p++) {
+				vf v = v_load(x + i + 16 * h + p * VW);
 
-		sum[0] = v_fma(a, a, sum[0]);
-		sum[1] = v_fma(b, b, sum[1]);
+				sum[h][p] = v_fma(v, v, sum[h][p]);
+			}
+		}
 	}
-	total = v_sum(v_add(sum[0], sum[1]));
+	for (p = 0; p < PARTS; p++)
+		sum[0][p] = v_add(sum[0][p], sum[1][p]);
+	total = sum_16(sum[0]);
 	for (; i < n; i++)
 		total += x[i] * x[i];
 	factor = 1 / sqrtf(total / n + eps);
@@ -550,11 +564,11 @@ VALWAYS float one_exp(float x)
 VALWAYS void few_scores(const struct cpu_attend *a, uint32_t dtype, int32_t slot, int n, float (*scores)[CPU_ATTEND_SLOTS], int few)
 {
 	uint32_t size = dtype == DSEEK_F32 ? 4 : 2, d;
-	int s, i;
+	int s, i, p;
 
 	for (s = 0; s < n; s++) {
 		const uint8_t *key = a->k + (slot + s) * a->k_stride;
-		vf dot[CPU_ATTEND_FEW];
+		vf dot[CPU_ATTEND_FEW][PARTS];
 
 		/* the slot's value, which comes next, and the key of a few slots later */
 		for (d = 0; d < a->dv; d += 64 / size)
@@ -564,17 +578,22 @@ VALWAYS void few_scores(const struct cpu_attend *a, uint32_t dtype, int32_t slot
 
 #pragma GCC unroll 4
 		for (i = 0; i < few; i++)
-			dot[i] = v_zero();
-		for (d = 0; d < a->dk; d += VW) {
-			vf k = load_as(dtype, key, d);
+#pragma GCC unroll 2
+			for (p = 0; p < PARTS; p++)
+				dot[i][p] = v_zero();
+		for (d = 0; d < a->dk; d += 16) {
+#pragma GCC unroll 2
+			for (p = 0; p < PARTS; p++) {
+				vf k = load_as(dtype, key, d + p * VW);
 
 #pragma GCC unroll 4
-			for (i = 0; i < few; i++)
-				dot[i] = v_fma(k, v_load(a->q + i * a->dk + d), dot[i]);
+				for (i = 0; i < few; i++)
+					dot[i][p] = v_fma(k, v_load(a->q + i * a->dk + d + p * VW), dot[i][p]);
+			}
 		}
 #pragma GCC unroll 4
 		for (i = 0; i < few; i++)
-			scores[i][s] = v_sum(dot[i]);
+			scores[i][s] = sum_16(dot[i]);
 	}
 	for (i = 0; i < few; i++) {
 		for (s = 0; s < CPU_ATTEND_SLOTS; s += VW) {
@@ -633,7 +652,7 @@ VALWAYS void attend_these(const struct cpu_attend *a, uint32_t dtype, int few)
 		few_scores(a, dtype, slot, n, scores, few);
 		for (i = 0; i < few; i++) {
 			float old = a->max[i], max = old;
-			vf sum = v_zero(), v = v_load(scores[i]);
+			vf sum[PARTS], v = v_load(scores[i]);
 
 			for (s = VW; s < CPU_ATTEND_SLOTS; s += VW)
 				v = v_max(v, v_load(scores[i] + s));
@@ -641,12 +660,12 @@ VALWAYS void attend_these(const struct cpu_attend *a, uint32_t dtype, int few)
 			max = max > old ? max : old;
 			for (s = 0; s < CPU_ATTEND_SLOTS; s += VW) {
 				v = v_exp(v_sub(v_load(scores[i] + s), v_set1(max)));
-				sum = v_add(sum, v);
+				sum[s / VW % PARTS] = s < 16 ? v : v_add(sum[s / VW % PARTS], v);
 				v_store(scores[i] + s, v);
 			}
 			decay[i] = one_exp(old - max);
 			a->max[i] = max;
-			a->sum[i] = a->sum[i] * decay[i] + v_sum(sum);
+			a->sum[i] = a->sum[i] * decay[i] + sum_16(sum);
 		}
 		for (d = 0; d + 2 * VW <= a->dv; d += 2 * VW)
 			few_values(a, dtype, slot, n, scores, decay, acc, d, 2, few);
