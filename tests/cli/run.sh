@@ -113,6 +113,7 @@ tenant "class: deadline" >"$b"; refused "deadline without period" "2: class dead
 tenant "class: deadline" "period_ms: 5" "weight: 2" >"$b"; refused "weight of deadline" "6: 'weight' has no meaning"
 tenant "class: deadline" "period_ms: 5" "budget_ms: 6" >"$b"; refused "budget over period" "6: 'budget_ms' is more than"
 tenant "class: deadline" "period_ms: 5x" >"$b"; refused "period no number" "5: 'period_ms' is '5x'"
+tenant "class: deadline" "period_ms: 4701" >"$b"; refused "period too long" "5: 'period_ms' is '4701'"
 tenant "class: batch" "streams: 17" >"$b"; refused "too many streams" "5: 'streams' is '17'"
 tenant "class: batch" "tokens: 0" >"$b"; refused "no tokens" "5: 'tokens' is '0'"
 tenant "class: batch" "user: ''" >"$b"; refused "empty user" "5: 'user' is empty"
