@@ -144,7 +144,7 @@ static int by_value(const void *a, const void *b)
 
 struct phase {
 	uint64_t *took;
-	uint32_t n, late;	/* late: refused, or done after the deadline */
+	uint32_t n, late, refused;
 };
 
 static double p(const struct phase *h, uint32_t percent)
@@ -202,7 +202,7 @@ static void deadline(uint32_t engine, unsigned int seconds)
 			job.deadline_ns = now_ns() + within;
 			r = submit(fd, q.handle, &job, 1, &seqno);
 			if (r == -ETIME) {	/* refused now, rather than late */
-				h->late++;
+				h->refused++;
 				r = 0;
 				continue;
 			}
@@ -217,15 +217,18 @@ static void deadline(uint32_t engine, unsigned int seconds)
 		kill(c[i].pid, SIGCONT);
 		stop(&c[i]);
 		qsort(phases[i].took, phases[i].n, sizeof(uint64_t), by_value);
-		printf("# a 1 ms job due in 40 ms, %s: %u jobs, p50 %.1f ms, p99 %.1f ms, worst %.1f ms, late or refused %u\n",
+		printf("# a 1 ms job due in 40 ms, %s: %u jobs, p50 %.1f ms, p99 %.1f ms, worst %.1f ms, late %u, refused %u\n",
 		       i ? "beside two batch tenants" : "alone", phases[i].n, p(&phases[i], 50), p(&phases[i], 99), p(&phases[i], 100),
-		       phases[i].late);
+		       phases[i].late, phases[i].refused);
 	}
 	snprintf(text, sizeof(text), "a deadline tenant's p99 is %.1f ms of 40 while two batch tenants saturate (%.1f alone)", p(busy, 99),
 		 p(alone, 99));
-	/* what the machine does to it alone, and as many seconds later, it may do here as well */
-	printf("# limit of lateness: 2 %% and twice what it has alone\n");
-	check(!r && busy->n > max / 4 && busy->late * 50 <= busy->n + 100 * alone->late, text);
+	/*
+	 * What was promised is kept, but for what the machine does to it alone as well. Refusals follow the learned
+	 * cost, which a stall of the machine raises for a while: they may not be the rule.
+	 */
+	check(!r && busy->n > busy->refused * 4 && busy->late * 50 <= busy->n + 100 * alone->late &&
+	      (p(busy, 99) <= (double)within / 1e6 || p(busy, 99) <= 2 * p(alone, 99)), text);
 	close(fd);
 	free(alone->took);
 	free(busy->took);
