@@ -139,17 +139,20 @@ static const struct drm_driver dseek_driver = {
 };
 
 /* Takes the sleeping and spinning locks of dseek_drv.h once in their order, so that lockdep knows it from the start. */
+struct lock_class_key dseek_submit_key, dseek_bo_key, dseek_engine_key;
+
 static void dseek_lock_order(struct dseek_device *dev)
 {
 #ifdef CONFIG_PROVE_LOCKING
-	static struct lock_class_key submit_key, bo_key, engine_key;
 	struct mutex submit_lock, bo_lock;
 	spinlock_t engine_lock;
 
-	__mutex_init(&submit_lock, "dseek_queue.submit_lock", &submit_key);
-	__mutex_init(&bo_lock, "dseek_bo.lock", &bo_key);
+	mutex_init(&submit_lock);
+	lockdep_set_class(&submit_lock, &dseek_submit_key);
+	mutex_init(&bo_lock);
+	lockdep_set_class(&bo_lock, &dseek_bo_key);
 	spin_lock_init(&engine_lock);
-	lockdep_set_class(&engine_lock, &engine_key);
+	lockdep_set_class(&engine_lock, &dseek_engine_key);
 	mutex_lock(&submit_lock);
 	mutex_lock(&dev->lock);
 	mutex_lock(&bo_lock);

@@ -98,6 +98,9 @@ struct dseek_device {
 extern struct dseek_device *dseek;	/* one a machine */
 extern u64 __percpu *dseek_copied;
 
+/* Classes of the locks that are many, shared with dseek_lock_order(). */
+extern struct lock_class_key dseek_submit_key, dseek_bo_key, dseek_engine_key;
+
 static inline struct dseek_device *to_dseek(struct drm_device *drm)
 {
 	return container_of(drm, struct dseek_device, drm);

@@ -227,6 +227,7 @@ static struct dseek_engine *engine_create(const char *name, u32 type)
 	engine->type = type;
 	strscpy(engine->name, name, sizeof(engine->name));
 	spin_lock_init(&engine->lock);
+	lockdep_set_class(&engine->lock, &dseek_engine_key);
 	INIT_LIST_HEAD(&engine->queues);
 	INIT_LIST_HEAD(&engine->finished);
 	init_waitqueue_head(&engine->wait);

@@ -142,6 +142,7 @@ int dseek_ioctl_queue_create(struct drm_device *drm, void *data, struct drm_file
 	queue->engine = engine;
 	queue->tenant = dseek_tenant_get(tenant);
 	mutex_init(&queue->submit_lock);
+	lockdep_set_class(&queue->submit_lock, &dseek_submit_key);
 	init_waitqueue_head(&queue->wait);
 	INIT_LIST_HEAD(&queue->waiting);
 	INIT_LIST_HEAD(&queue->jobs);
