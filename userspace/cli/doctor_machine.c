@@ -11,7 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* Instruction sets the cpu backend has code for, by their names in /proc/cpuinfo, in groups that come together. */
+/* Instruction sets by their names in /proc/cpuinfo, in groups that come together. The cpu backend has no AMX code so far. */
 static const struct {
 	const char *name, *flags[5];
 } cpu_sets[] = {
