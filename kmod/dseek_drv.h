@@ -360,6 +360,7 @@ struct dseek_engine {
 	spinlock_t lock;
 	struct arb_engine arb;
 	struct dseek_exec *exec;	/* NULL: nobody serves it */
+	struct list_head standby;	/* struct dseek_exec, in the order of their turn */
 	u32 depth;
 	s32 numa_node;
 	u64 caps;
@@ -371,7 +372,8 @@ struct dseek_engine {
 	bool lost;			/* the executor is to be declared lost by @work */
 	struct list_head queues;	/* recovery walks it */
 	struct list_head finished;
-	wait_queue_head_t wait;		/* executors in NEXT */
+	wait_queue_head_t wait;		/* the executor's threads in NEXT */
+	wait_queue_head_t standby_wait;	/* those that stand by */
 	struct hrtimer timer;
 	u64 timer_at;			/* U64_MAX: not armed */
 	struct work_struct work;
@@ -380,6 +382,7 @@ struct dseek_engine {
 
 struct dseek_engine *dseek_engine_find(u32 id);		/* NULL */
 int dseek_engine_attach(struct dseek_exec *exec, struct drm_dseek_attach *args);
+void dseek_engine_serve(struct dseek_engine *engine, struct dseek_exec *exec);	/* from now on */
 void dseek_engine_detach(struct dseek_exec *exec);	/* close, DETACH; any state */
 void dseek_engine_lose(struct dseek_engine *engine, struct dseek_exec *exec, u64 now);
 void dseek_engine_recovery(struct work_struct *work);
@@ -404,7 +407,10 @@ struct dseek_exec {
 
 	/* engine->lock */
 	bool lost;			/* declared lost, or detached: every call says -ESTALE */
+	struct list_head standby_link;	/* engine->standby */
 	u32 depth;
+	s32 numa_node;
+	u64 caps;
 	u64 free_tags;
 	struct dseek_job *jobs[DRM_DSEEK_MAX_DEPTH];
 	struct list_head held;		/* in the order of fetching */

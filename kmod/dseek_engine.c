@@ -228,9 +228,11 @@ static struct dseek_engine *engine_create(const char *name, u32 type)
 	strscpy(engine->name, name, sizeof(engine->name));
 	spin_lock_init(&engine->lock);
 	lockdep_set_class(&engine->lock, &dseek_engine_key);
+	INIT_LIST_HEAD(&engine->standby);
 	INIT_LIST_HEAD(&engine->queues);
 	INIT_LIST_HEAD(&engine->finished);
 	init_waitqueue_head(&engine->wait);
+	init_waitqueue_head(&engine->standby_wait);
 	hrtimer_setup(&engine->timer, engine_timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_SOFT);
 	engine->timer_at = U64_MAX;
 	INIT_WORK(&engine->work, engine_work);
@@ -245,6 +247,20 @@ static struct dseek_engine *engine_create(const char *name, u32 type)
 err_free:
 	kfree(engine);
 	return ERR_PTR(err);
+}
+
+/* Nobody does. What its executor says of the engine holds while it serves it. */
+void dseek_engine_serve(struct dseek_engine *engine, struct dseek_exec *exec)
+{
+	lockdep_assert_held(&engine->lock);
+	engine->exec = exec;
+	engine->depth = exec->depth;
+	engine->numa_node = exec->numa_node;
+	engine->caps = exec->caps;
+	engine->generation++;
+	engine->gone = false;
+	exec->free_tags = exec->depth == 64 ? U64_MAX : BIT_ULL(exec->depth) - 1;
+	WRITE_ONCE(exec->control->generation, engine->generation);
 }
 
 int dseek_engine_attach(struct dseek_exec *exec, struct drm_dseek_attach *args)
@@ -271,20 +287,19 @@ int dseek_engine_attach(struct dseek_exec *exec, struct drm_dseek_attach *args)
 	}
 	if (err)
 		goto out;
+	exec->depth = args->depth;
+	exec->numa_node = args->numa_node;
+	exec->caps = args->caps;
 	spin_lock_irq(&engine->lock);
-	if (engine->exec) {
+	if (!engine->exec)
+		dseek_engine_serve(engine, exec);
+	else if (args->flags & DRM_DSEEK_ATTACH_STANDBY)
+		list_add_tail(&exec->standby_link, &engine->standby);
+	else
 		err = -EBUSY;
-	} else {
-		engine->exec = exec;
-		engine->depth = args->depth;
-		engine->numa_node = args->numa_node;
-		engine->caps = args->caps;
-		engine->generation++;
-		engine->gone = false;
-		exec->depth = args->depth;
-		exec->free_tags = args->depth == 64 ? U64_MAX : BIT_ULL(args->depth) - 1;
+	if (!err) {
 		args->engine = engine->id;
-		args->generation = engine->generation;
+		args->generation = exec->control->generation;
 		WRITE_ONCE(exec->engine, engine);
 	}
 	spin_unlock_irq(&engine->lock);
@@ -310,7 +325,8 @@ int dseek_engine_info(u32 index, struct drm_dseek_engine_info *info)
 	info->id = engine->id;
 	info->type = engine->type;
 	spin_lock_irq(&engine->lock);
-	info->flags = engine->exec ? DRM_DSEEK_ENGINE_ATTACHED : 0;
+	info->flags = (engine->exec ? DRM_DSEEK_ENGINE_ATTACHED : 0) |
+		      (list_empty(&engine->standby) ? 0 : DRM_DSEEK_ENGINE_STANDBY);
 	info->depth = engine->depth;
 	info->numa_node = engine->numa_node;
 	info->caps = engine->caps;

@@ -22,6 +22,7 @@ static int exec_open(struct inode *inode, struct file *filp)
 	if (!exec)
 		return -ENOMEM;
 	mutex_init(&exec->lock);
+	INIT_LIST_HEAD(&exec->standby_link);
 	INIT_LIST_HEAD(&exec->held);
 	INIT_LIST_HEAD(&exec->active);
 	INIT_LIST_HEAD(&exec->retired);
@@ -61,7 +62,8 @@ static int exec_attach(struct dseek_exec *exec, struct drm_dseek_attach *args)
 {
 	int err;
 
-	if (args->pad || args->flags & ~DRM_DSEEK_ATTACH_REATTACH || !name_valid(args->name) ||
+	if (args->pad || args->flags & ~(DRM_DSEEK_ATTACH_REATTACH | DRM_DSEEK_ATTACH_STANDBY) ||
+	    !name_valid(args->name) ||
 	    args->type >= DRM_DSEEK_ENGINE_TYPE_COUNT || !args->depth || args->depth > DRM_DSEEK_MAX_DEPTH ||
 	    args->numa_node < -1 || args->numa_node >= (s32)nr_node_ids) {
 		drm_dbg(&dseek->drm, "ATTACH: name, type %u, depth %u, node %d or flags 0x%x\n", args->type,
@@ -195,6 +197,8 @@ static u32 take_jobs(struct dseek_exec *exec, u32 *tags, u32 max, u64 now)
 	bool contended;
 	u32 count = 0;
 
+	if (engine->exec != exec)	/* it stands by */
+		return 0;
 	while (count < max && exec->free_tags && engine->ready) {
 		picked = arb_pick(&engine->arb, now);
 		if (!picked)
@@ -328,6 +332,33 @@ static int wait_for_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u
 	return err;
 }
 
+/* Until this executor serves the engine; on a queue of its own, as one wake-up there is for one who can take a job. */
+static int wait_for_turn(struct dseek_exec *exec, u64 deadline_ns)
+{
+	struct dseek_engine *engine = exec->engine;
+	ktime_t expires = ns_to_ktime(min_t(u64, deadline_ns, KTIME_MAX));
+	DEFINE_WAIT(wait);
+	int err = 0;
+
+	if (!deadline_ns)
+		return 0;
+	do {
+		prepare_to_wait(&engine->standby_wait, &wait, TASK_INTERRUPTIBLE);
+		if (READ_ONCE(exec->control->generation))
+			break;
+		if (READ_ONCE(exec->lost))
+			err = -ESTALE;
+		else if (signal_pending(current))
+			err = -EINTR;
+		else if (expires == KTIME_MAX)
+			schedule();
+		else if (!schedule_hrtimeout(&expires, HRTIMER_MODE_ABS))
+			break;
+	} while (!err);
+	finish_wait(&engine->standby_wait, &wait);
+	return err;
+}
+
 static int exec_next(struct dseek_exec *exec, struct drm_dseek_next *args)
 {
 	struct dseek_engine *engine = exec->engine;
@@ -350,6 +381,8 @@ static int exec_next(struct dseek_exec *exec, struct drm_dseek_next *args)
 	err = return_jobs(exec, args, tags, &events);
 	if (err)
 		return err;
+	if (!READ_ONCE(exec->control->generation))
+		return wait_for_turn(exec, args->deadline_ns);
 	if (args->tag_max) {
 		if (!args->tag_count && args->deadline_ns && list_empty_careful(&exec->retired))
 			err = wait_for_jobs(exec, args, tags, events);

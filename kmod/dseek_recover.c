@@ -2,7 +2,7 @@
 /*
  * When an executor goes: by closing, by DETACH, killed, or declared lost by the watchdog. What it held runs again if it
  * says that it may (from its start), else faults with -ECANCELED. What is queued waits recovery_ms for the
- * name to be attached again, then faults with -ESHUTDOWN.
+ * name to be attached again, then faults with -ESHUTDOWN. One that stands by takes over at once.
  */
 #include <linux/ktime.h>
 
@@ -12,6 +12,7 @@
 void dseek_engine_lose(struct dseek_engine *engine, struct dseek_exec *exec, u64 now)
 {
 	struct dseek_job *job, *next;
+	struct dseek_exec *heir;
 
 	lockdep_assert_held(&engine->lock);
 	exec->lost = true;
@@ -35,7 +36,14 @@ void dseek_engine_lose(struct dseek_engine *engine, struct dseek_exec *exec, u64
 		}
 		dseek_queue_advance(job->queue, now);
 	}
-	queue_delayed_work(dseek->wq, &engine->recovery, msecs_to_jiffies(READ_ONCE(dseek_recovery_ms)));
+	heir = list_first_entry_or_null(&engine->standby, struct dseek_exec, standby_link);
+	if (heir) {
+		list_del_init(&heir->standby_link);
+		dseek_engine_serve(engine, heir);
+		wake_up_interruptible_all(&engine->standby_wait);
+	} else {
+		queue_delayed_work(dseek->wq, &engine->recovery, msecs_to_jiffies(READ_ONCE(dseek_recovery_ms)));
+	}
 	WRITE_ONCE(engine->events, engine->events + 1);
 	wake_up_interruptible_all(&engine->wait);
 	if (!list_empty(&engine->finished))
@@ -47,8 +55,13 @@ void dseek_engine_detach(struct dseek_exec *exec)
 	struct dseek_engine *engine = exec->engine;
 
 	spin_lock_irq(&engine->lock);
-	if (engine->exec == exec)
+	if (engine->exec == exec) {
 		dseek_engine_lose(engine, exec, ktime_get_ns());
+	} else {
+		list_del_init(&exec->standby_link);
+		WRITE_ONCE(exec->lost, true);
+		wake_up_interruptible_all(&engine->standby_wait);
+	}
 	spin_unlock_irq(&engine->lock);
 	dseek_engine_drain(engine);
 }

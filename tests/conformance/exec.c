@@ -27,7 +27,8 @@ static void attach_refusals(void)
 	REFUSED(a.name[20] = 'x', EINVAL);
 	REFUSED(memset(a.name, 'a', sizeof(a.name)), EINVAL);
 	REFUSED(a.type = DRM_DSEEK_ENGINE_TYPE_COUNT, EINVAL);
-	REFUSED(a.flags = 2, EINVAL);
+	REFUSED(a.flags = DRM_DSEEK_ATTACH_STANDBY << 1, EINVAL);
+	REFUSED((set_name(&a, m.name), a.type = DRM_DSEEK_ENGINE_NIC, a.flags = DRM_DSEEK_ATTACH_STANDBY), EMEDIUMTYPE);
 	REFUSED(a.depth = 0, EINVAL);
 	REFUSED(a.depth = DRM_DSEEK_MAX_DEPTH + 1, EINVAL);
 	REFUSED(a.numa_node = -2, EINVAL);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The executor goes away; another comes, or none. */
+#include <pthread.h>
 #include <unistd.h>
 #include "suite.h"
 
@@ -158,11 +159,134 @@ static void hung_thread_is_replaced(void)
 	dseek_close(dev);
 }
 
+static struct dseek_exec *stand_by(const struct manual *m, uint32_t depth)
+{
+	struct drm_dseek_attach attach = { .type = DRM_DSEEK_ENGINE_NULL, .depth = depth, .numa_node = -1,
+					   .flags = DRM_DSEEK_ATTACH_STANDBY };
+	struct dseek_exec *exec;
+
+	strcpy((char *)attach.name, m->name);
+	CHECK_OK(dseek_exec_attach(manual_path(), &attach, &exec));
+	CHECK_EQ(attach.engine, m->engine);
+	CHECK_EQ(attach.generation, 0);
+	CHECK_EQ(dseek_exec_control(exec)->generation, 0);
+	return exec;
+}
+
+static void standbys_in_their_order(void)
+{
+	struct drm_dseek_completion c = { 0 };
+	struct drm_dseek_next next = { .completions = (uintptr_t)&c };
+	struct dseek_exec *second, *third, *leaves;
+	struct dseek_engine_info info;
+	struct dseek_program *prog;
+	struct dseek_queue *queue;
+	struct dseek_job job;
+	uint32_t tag;
+	struct manual m;
+	int stop = 0;
+
+	manual_open(&m, 1, NULL);
+	CHECK_EQ(dseek_exec_control(m.exec)->generation, 1);
+	CHECK_OK(dseek_exec_wait_turn(m.exec, &stop));
+	CHECK_OK(dseek_engine_find(m.dev, m.name, &info));
+	CHECK_EQ(info.standby, 0);
+	leaves = stand_by(&m, 3);
+	second = stand_by(&m, 2);
+	third = stand_by(&m, 4);
+	CHECK_OK(dseek_engine_find(m.dev, m.name, &info));
+	CHECK_EQ(info.standby, 1);
+	CHECK_EQ(info.depth, 1);
+	prog = program_nop(m.dev);
+	queue = queue_fair(m.dev, m.engine, DSEEK_CLASS_BATCH, 1);
+	job = (struct dseek_job) { .program = prog, .flags = DSEEK_JOB_IDEMPOTENT };
+	submit_one(queue, &job);
+	submit_one(queue, &job);
+	/* Those that stand by see nothing of the jobs, and can give nothing back. */
+	next.tags = (uintptr_t)&tag;
+	next.tag_max = 1;
+	CHECK_OK(dseek_exec_next(second, &next));
+	CHECK_EQ(next.tag_count, 0);
+	next.deadline_ns = in_ms(20);
+	CHECK_OK(dseek_exec_next(second, &next));
+	CHECK_EQ(next.tag_count, 0);
+	tag = manual_fetch_one(&m);
+	next.completion_count = 1;
+	c.tag = tag;
+	CHECK_EQ(dseek_exec_next(second, &next), -EINVAL);
+	CHECK_EQ(next.completed, 0);
+	dseek_exec_detach(leaves);
+
+	dseek_exec_detach(m.exec);
+	CHECK_OK(dseek_exec_wait_turn(second, &stop));
+	CHECK_EQ(dseek_exec_control(second)->generation, 2);
+	CHECK_EQ(dseek_exec_control(third)->generation, 0);
+	CHECK_OK(dseek_engine_find(m.dev, m.name, &info));
+	CHECK_EQ(info.attached, 1);
+	CHECK_EQ(info.generation, 2);
+	CHECK_EQ(info.depth, 2);
+	CHECK_EQ(info.standby, 1);
+	m.exec = second;
+	manual_done(&m, manual_fetch_one(&m), 0, 1000);
+	CHECK_OK(wait_for(queue, 1).error);
+
+	dseek_exec_detach(m.exec);
+	m.exec = third;
+	manual_done(&m, manual_fetch_one(&m), 0, 1000);
+	CHECK_OK(wait_for(queue, 2).error);
+	CHECK_OK(dseek_engine_find(m.dev, m.name, &info));
+	CHECK_EQ(info.generation, 3);
+	CHECK_EQ(info.depth, 4);
+	CHECK_EQ(info.standby, 0);
+	dseek_queue_destroy(queue);
+	dseek_program_destroy(prog);
+	manual_close(&m);
+}
+
+struct turn {
+	struct dseek_exec *exec;
+	int stop, result;
+};
+
+static void *wait_turn(void *arg)
+{
+	struct turn *turn = arg;
+
+	turn->result = dseek_exec_wait_turn(turn->exec, &turn->stop);
+	return NULL;
+}
+
+static void standby_wakes(void)
+{
+	struct turn turn = { .result = 1 };
+	pthread_t thread;
+	struct manual m;
+
+	manual_open(&m, 1, NULL);
+	/* asked to stop, it doesn't wait for its turn */
+	turn.exec = stand_by(&m, 1);
+	turn.stop = 1;
+	wait_turn(&turn);
+	CHECK_OK(turn.result);
+	CHECK_EQ(dseek_exec_control(turn.exec)->generation, 0);
+	turn.stop = 0;
+	CHECK_OK(pthread_create(&thread, NULL, wait_turn, &turn));
+	usleep(50000);
+	dseek_exec_detach(m.exec);
+	CHECK_OK(pthread_join(thread, NULL));
+	CHECK_OK(turn.result);
+	CHECK_EQ(dseek_exec_control(turn.exec)->generation, 2);
+	m.exec = turn.exec;
+	manual_close(&m);
+}
+
 const struct test recover_tests[] = {
 	{ "executor lost: idempotent jobs run again, others fault", lost_with_jobs },
 	{ "executor lost after a yield", lost_after_a_yield },
 	{ "nobody comes back in time", nobody_comes_back },
 	{ "an executor that doesn't obey is lost", hang_is_lost },
+	{ "those that stand by take over in their order", standbys_in_their_order },
+	{ "one that waits for its turn is woken", standby_wakes },
 	{ "embedded: a thread that hangs is replaced", hung_thread_is_replaced },
 	{ NULL },
 };

@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 #define DRM_DSEEK_ABI_MAJOR		1
-#define DRM_DSEEK_ABI_MINOR		0
+#define DRM_DSEEK_ABI_MINOR		1
 
 /* Limits of the format, not of a tenant: quotas are reported by DRM_DSEEK_QUERY_TENANT. */
 #define DRM_DSEEK_MAX_BINDINGS		16	/* buffers a job can name */
@@ -85,15 +85,18 @@ struct drm_dseek_dev_query {
 	__u32 pad;
 };
 
+#define DRM_DSEEK_FEATURE_STANDBY	(1 << 0)	/* since 1.1: DRM_DSEEK_ATTACH_STANDBY */
+
 struct drm_dseek_device_info {
 	__u32 abi_major;
 	__u32 abi_minor;
-	__u64 features;		/* bits of DRM_DSEEK_FEATURE_*; none in 1.0 */
+	__u64 features;		/* bits of DRM_DSEEK_FEATURE_* */
 	__u32 engine_count;
 	__u32 pad;
 };
 
 #define DRM_DSEEK_ENGINE_ATTACHED	(1 << 0)	/* an executor serves it now */
+#define DRM_DSEEK_ENGINE_STANDBY	(1 << 1)	/* another is ready to take over */
 
 struct drm_dseek_engine_info {
 	__u8 name[DRM_DSEEK_NAME_LEN];
@@ -336,7 +339,8 @@ struct drm_dseek_wait {
 
 /* ------------------------------------------------------------------ executor */
 
-#define DRM_DSEEK_ATTACH_REATTACH	(1 << 0)	/* the name must exist and have no executor */
+#define DRM_DSEEK_ATTACH_REATTACH	(1 << 0)	/* the name must exist */
+#define DRM_DSEEK_ATTACH_STANDBY	(1 << 1)	/* if it has one: stand by to take over */
 
 /**
  * struct drm_dseek_attach - serve an engine with this file; one engine a file
@@ -344,6 +348,10 @@ struct drm_dseek_wait {
  * The name is kept, with its queues and waiting jobs, when the executor goes; a later attach of the
  * same name and type takes it over. Errors: -EBUSY the name has an executor; -EALREADY the file
  * has attached already; -EMEDIUMTYPE the name belongs to another type; -ENOENT REATTACH of an unknown name.
+ *
+ * With STANDBY a name that has an executor is no error: the file waits in line, @generation is 0, and so is
+ * drm_dseek_control.generation. When the executor goes, or is declared lost, the first in line serves the
+ * engine from that moment on, with its own @depth, @numa_node and @caps: no time to recover is needed.
  *
  * After it, mmap of this file: at DRM_DSEEK_MMAP_JOBS an array of @depth struct drm_dseek_job_desc
  * (read-only), at DRM_DSEEK_MMAP_CONTROL one struct drm_dseek_control (read-only).
@@ -357,7 +365,7 @@ struct drm_dseek_attach {
 	__u64 caps;		/* in */
 	__u32 engine;		/* out: id */
 	__u32 pad;
-	__u64 generation;	/* out */
+	__u64 generation;	/* out: 0 while it stands by */
 };
 
 #define DRM_DSEEK_MMAP_JOBS		0x0ULL
@@ -399,6 +407,7 @@ struct drm_dseek_control {
 	__u32 preempt;		/* not 0: something better waits, or a job is to stop; yield at the next op boundary */
 	__u32 detach;		/* not 0: the module is going away; give everything back */
 	__u64 abort_mask;	/* bit (1 << tag): stop that job and complete it with -ETIMEDOUT */
+	__u64 generation;	/* of the engine, for which this file serves it; 0: it stands by (since 1.1) */
 };
 
 enum drm_dseek_outcome {
@@ -425,7 +434,8 @@ struct drm_dseek_completion {
  * Waits until there is at least one job to take, a buffer to unmap, or @deadline_ns (then succeeds with
  * nothing); returns at once if @tag_max is 0. The completions are processed first, whatever happens after:
  * also on failure @completed is written and says how many not to give back again. A signal is
- * -EINTR (the call is never restarted). Several threads may wait at once.
+ * -EINTR (the call is never restarted). Several threads may wait at once. One that stands by has nothing to
+ * take or to give back: its call waits for its turn, whatever @tag_max, and returns with nothing when it has come.
  *
  * A job that yields although its tenant has gone, or after it was to stop, is over (-ECANCELED, -ETIMEDOUT).
  * Of what one call returns, unmap @retired before running @tags: a job may name such a buffer again, and

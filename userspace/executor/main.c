@@ -22,7 +22,7 @@ struct settings {
 	const char *device, *name, *backend, *backend_options, *user, *group;
 	unsigned int depth;
 	int numa_node;
-	int allow_root;
+	int allow_root, standby;
 };
 
 static const char *const log_names[LOG_COUNT] = { "error", "warn", "info", "debug" };
@@ -77,6 +77,7 @@ static void usage(FILE *to)
 		"  --backend=NAME|PATH.so   what runs the jobs (default cpu)\n"
 		"  --backend-options=K=V,.. for the backend\n"
 		"  --depth=N                jobs held at once, 1 to %d (default 2)\n"
+		"  --standby                if the engine has an executor, be ready to take over\n"
 		"  --numa-node=N            node the engine is on; threads and buffers go there\n"
 		"  --user=NAME --group=NAME become these once the device is open (group: default the user's own)\n"
 		"  --allow-root             run jobs as root: for tests\n"
@@ -110,7 +111,8 @@ static int parse(int argc, char **argv, struct settings *set)
 		{ "backend", required_argument, NULL, 'b' }, { "backend-options", required_argument, NULL, 'o' },
 		{ "depth", required_argument, NULL, 'D' }, { "numa-node", required_argument, NULL, 'N' },
 		{ "user", required_argument, NULL, 'u' }, { "group", required_argument, NULL, 'g' },
-		{ "allow-root", no_argument, NULL, 'R' }, { "help", no_argument, NULL, 'h' },
+		{ "allow-root", no_argument, NULL, 'R' }, { "standby", no_argument, NULL, 's' },
+		 { "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' }, { NULL },
 	};
 	long number;
@@ -125,6 +127,7 @@ static int parse(int argc, char **argv, struct settings *set)
 		case 'u': set->user = optarg; break;
 		case 'g': set->group = optarg; break;
 		case 'R': set->allow_root = 1; break;
+		case 's': set->standby = 1; break;
 		case 'D':
 			if (parse_number("depth", optarg, 1, DRM_DSEEK_MAX_DEPTH, &number))
 				return 2;
@@ -197,10 +200,19 @@ static int drop_privileges(uid_t uid, gid_t gid)
 	return 0;
 }
 
+/* Generation 0: it stands by. */
+static void tell_ready(const struct drm_dseek_attach *attach, uint64_t generation)
+{
+	printf("READY=1 engine=%s id=%u generation=%llu\n", (const char *)attach->name, attach->engine,
+	       (unsigned long long)generation);
+	fflush(stdout);
+}
+
 static int serve(struct dseek_exec *exec, const struct dseek_backend *backend, const struct settings *set,
 		 const struct drm_dseek_attach *attach)
 {
 	char why[200] = "";
+	uint64_t generation;
 	void *state = NULL;
 	int r;
 
@@ -209,12 +221,19 @@ static int serve(struct dseek_exec *exec, const struct dseek_backend *backend, c
 		say(LOG_ERROR, "backend %s: %s", backend->name, why);
 		return 1;
 	}
-	say(LOG_INFO, "engine %s (id %u, generation %llu, depth %u): backend %s, uid %u", (const char *)attach->name,
-	    attach->engine, (unsigned long long)attach->generation, attach->depth, backend->name, getuid());
-	printf("READY=1 engine=%s id=%u generation=%llu\n", (const char *)attach->name, attach->engine,
-	       (unsigned long long)attach->generation);
-	fflush(stdout);
-	r = dseek_exec_run(exec, backend, state, &stop);
+	say(LOG_INFO, "engine %s (id %u, generation %llu, depth %u): backend %s, uid %u%s", (const char *)attach->name,
+	    attach->engine, (unsigned long long)attach->generation, attach->depth, backend->name, getuid(),
+	    attach->generation ? "" : ", stands by");
+	tell_ready(attach, attach->generation);
+	r = dseek_exec_wait_turn(exec, &stop);
+	generation = dseek_exec_control(exec)->generation;
+	if (!r && generation && !attach->generation) {
+		say(LOG_INFO, "engine %s: took over, generation %llu", (const char *)attach->name,
+		    (unsigned long long)generation);
+		tell_ready(attach, generation);
+	}
+	if (!r)
+		r = dseek_exec_run(exec, backend, state, &stop);
 	if (backend->close)
 		backend->close(state);
 	if (r == -ENODEV) {
@@ -272,6 +291,7 @@ int main(int argc, char **argv)
 	}
 	attach.type = backend->type;
 	attach.depth = set.depth;
+	attach.flags = set.standby ? DRM_DSEEK_ATTACH_STANDBY : 0;
 	attach.numa_node = set.numa_node;
 	r = dseek_exec_attach(set.device, &attach, &exec);
 	if (r) {

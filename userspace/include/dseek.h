@@ -60,6 +60,7 @@ struct dseek_engine_info {
 	uint32_t id;
 	uint32_t type;		/* enum dseek_engine_type */
 	uint32_t attached;	/* an executor serves it now */
+	uint32_t standby;	/* another is ready to take over */
 	uint32_t depth;
 	int32_t numa_node;
 	uint64_t caps;

@@ -26,6 +26,12 @@ struct dseek_backend;	/* userspace/executor/backend.h */
 int dseek_exec_attach(const char *path, struct drm_dseek_attach *attach, struct dseek_exec **ret_exec);
 void dseek_exec_detach(struct dseek_exec *exec);
 
+/*
+ * With DRM_DSEEK_ATTACH_STANDBY and a name that has an executor: wait until this one serves it, or *stop is set (seen
+ * after a signal, else within a second). 0 at once if it does. -ESTALE: it was detached.
+ */
+int dseek_exec_wait_turn(struct dseek_exec *exec, const int *stop);
+
 int dseek_exec_next(struct dseek_exec *exec, struct drm_dseek_next *next);
 const struct drm_dseek_job_desc *dseek_exec_job(const struct dseek_exec *exec, uint32_t tag);
 const volatile struct drm_dseek_control *dseek_exec_control(const struct dseek_exec *exec);

@@ -152,7 +152,8 @@ static int drm_engine_info(struct dseek_device *dev, uint32_t index, struct dsee
 	if (r)
 		return drm_fail(r, "engine query");
 	*ret_info = (struct dseek_engine_info) {
-		.id = info.id, .type = info.type, .attached = info.flags & DRM_DSEEK_ENGINE_ATTACHED,
+		.id = info.id, .type = info.type, .attached = !!(info.flags & DRM_DSEEK_ENGINE_ATTACHED),
+		.standby = !!(info.flags & DRM_DSEEK_ENGINE_STANDBY),
 		.depth = info.depth, .numa_node = info.numa_node, .caps = info.caps,
 		.generation = info.generation, .busy_ns = info.busy_ns,
 	};

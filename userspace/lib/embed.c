@@ -47,6 +47,7 @@ static int embed_engine_info(struct dseek_device *base, uint32_t index, struct d
 	if (engine) {
 		*ret_info = (struct dseek_engine_info) {
 			.id = engine->id, .type = engine->type, .attached = engine->exec != NULL,
+			.standby = !list_empty(&engine->standby),
 			.depth = engine->depth, .numa_node = engine->numa_node, .caps = engine->caps,
 			.generation = engine->generation, .busy_ns = engine->busy_ns,
 		};

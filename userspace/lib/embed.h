@@ -96,6 +96,7 @@ struct embed_engine {
 	int32_t numa_node;
 	uint64_t caps, generation, busy_ns;
 	struct embed_exec *exec;	/* NULL: nobody serves it */
+	struct list standby;		/* embed_exec.standby_link, in the order of their turn */
 	uint64_t lost_ns;		/* since when */
 	struct list queues;
 	uint32_t ready;			/* jobs arb_pick() may return, now or later */
@@ -106,6 +107,9 @@ struct embed_engine {
 struct embed_exec {
 	struct dseek_exec base;
 	struct embed_engine *engine;
+	struct list standby_link;	/* engine's standby */
+	int32_t numa_node;
+	uint64_t caps;
 	struct drm_dseek_control control;
 	struct drm_dseek_job_desc *desc;	/* [depth] */
 	struct embed_job *held[DRM_DSEEK_MAX_DEPTH];
@@ -286,6 +290,7 @@ void embed_engine_kick(struct embed_engine *engine, uint64_t now);
 void embed_engine_fail(struct embed_engine *engine, int error);	/* everything that waits */
 struct embed_job *embed_engine_pick(struct embed_engine *engine, uint64_t now);
 int embed_exec_complete(struct embed_exec *exec, const struct drm_dseek_completion *c, uint64_t now);
+void embed_engine_serve(struct embed_engine *engine, struct embed_exec *exec);	/* from now on */
 void embed_exec_lose(struct embed_exec *exec, uint64_t now);
 
 /* embed_exec.c */

@@ -152,6 +152,20 @@ int embed_exec_complete(struct embed_exec *exec, const struct drm_dseek_completi
 	return 0;
 }
 
+/* Nobody does. What its executor says of the engine holds while it serves it. */
+void embed_engine_serve(struct embed_engine *engine, struct embed_exec *exec)
+{
+	engine->exec = exec;
+	engine->depth = exec->base.depth;
+	engine->numa_node = exec->numa_node;
+	engine->caps = exec->caps;
+	engine->generation++;
+	engine->dead = false;
+	__atomic_store_n(&exec->control.generation, engine->generation, __ATOMIC_RELAXED);
+	embed_engine_dirty(engine);
+	embed_wake(engine->inst, &exec->event);
+}
+
 void embed_exec_lose(struct embed_exec *exec, uint64_t now)
 {
 	struct embed_engine *engine = exec->engine;
@@ -162,6 +176,11 @@ void embed_exec_lose(struct embed_exec *exec, uint64_t now)
 	if (exec->lost)
 		return;
 	exec->lost = true;
+	if (engine->exec != exec) {
+		list_del(&exec->standby_link);
+		embed_wake(inst, &exec->event);
+		return;
+	}
 	engine->exec = NULL;
 	engine->lost_ns = now;
 	embed_wake(inst, &exec->event);
@@ -191,6 +210,12 @@ void embed_exec_lose(struct embed_exec *exec, uint64_t now)
 		job->yield_ns = job == head ? used : 0;
 		let_go(exec, job, job->yield_ns, now);
 		give_back(job->queue, now);
+	}
+	if (!list_empty(&engine->standby)) {
+		exec = container_of(engine->standby.next, struct embed_exec, standby_link);
+		list_del(&exec->standby_link);
+		embed_engine_serve(engine, exec);
+		return;
 	}
 	if (exec->own_thread && !inst->stopping)
 		inst->respawn = true;

@@ -55,6 +55,8 @@ static uint32_t take_jobs(struct embed_exec *exec, uint32_t *tags, uint32_t max,
 	struct embed_job *job;
 	uint32_t n = 0, tag = 0;
 
+	if (engine->exec != exec)	/* it stands by */
+		return 0;
 	while (n < max) {
 		while (tag < exec->base.depth && exec->held[tag])
 			tag++;
@@ -107,6 +109,11 @@ static int exec_next(struct dseek_exec *base, struct drm_dseek_next *next)
 			if (next->tag_max && !next->retired_count)
 				r = dseek_fail(-ENODEV, "next: the instance is going away");
 			break;
+		}
+		if (exec->engine->exec != exec && next->deadline_ns) {
+			if (!embed_sleep(inst, &exec->event, next->deadline_ns) || exec->engine->exec == exec)
+				break;
+			continue;
 		}
 		next->tag_count = take_jobs(exec, (uint32_t *)(uintptr_t)next->tags, next->tag_max, now);
 		if (next->tag_count || next->retired_count || !next->tag_max)
@@ -253,7 +260,7 @@ static int engine_get(struct embed_instance *inst, const struct drm_dseek_attach
 			continue;
 		if (engine->type != attach->type)
 			return dseek_fail(-EMEDIUMTYPE, "attach: engine %s is of type %u", name, engine->type);
-		if (engine->exec)
+		if (engine->exec && !(attach->flags & DRM_DSEEK_ATTACH_STANDBY))
 			return dseek_fail(-EBUSY, "attach: engine %s has an executor", name);
 		*ret_engine = engine;
 		return 0;
@@ -274,6 +281,7 @@ static int engine_get(struct embed_instance *inst, const struct drm_dseek_attach
 	strcpy(engine->name, name);
 	engine->id = inst->engine_count;
 	engine->type = attach->type;
+	list_init(&engine->standby);
 	list_init(&engine->queues);
 	inst->engines[inst->engine_count++] = engine;
 	*ret_engine = engine;
@@ -289,7 +297,8 @@ int embed_exec_attach(struct embed_instance *inst, struct drm_dseek_attach *atta
 
 	if (!name_valid((const char *)attach->name))
 		return dseek_fail(-EINVAL, "attach: a name is 1 to %d of a-z 0-9 _ . -", DRM_DSEEK_NAME_LEN - 1);
-	if (attach->type >= DRM_DSEEK_ENGINE_TYPE_COUNT || attach->flags & ~DRM_DSEEK_ATTACH_REATTACH ||
+	if (attach->type >= DRM_DSEEK_ENGINE_TYPE_COUNT ||
+	    attach->flags & ~(DRM_DSEEK_ATTACH_REATTACH | DRM_DSEEK_ATTACH_STANDBY) ||
 	    attach->depth == 0 || attach->depth > DRM_DSEEK_MAX_DEPTH || attach->numa_node < -1 || attach->pad)
 		return dseek_fail(-EINVAL, "attach: type %u, flags 0x%x, depth %u, node %d, pad 0x%x: one is out of range",
 				  attach->type, attach->flags, attach->depth, attach->numa_node, attach->pad);
@@ -319,13 +328,14 @@ int embed_exec_attach(struct embed_instance *inst, struct drm_dseek_attach *atta
 	list_init(&exec->maps);
 	list_init(&exec->retired);
 	list_init(&exec->reported);
-	engine->depth = attach->depth;
-	engine->numa_node = attach->numa_node;
-	engine->caps = attach->caps;
-	engine->exec = exec;
-	engine->dead = false;
+	exec->numa_node = attach->numa_node;
+	exec->caps = attach->caps;
+	if (!engine->exec)
+		embed_engine_serve(engine, exec);
+	else
+		list_add_tail(&exec->standby_link, &engine->standby);
 	attach->engine = engine->id;
-	attach->generation = ++engine->generation;
+	attach->generation = exec->control.generation;
 	embed_unlock(inst);
 	*ret_exec = &exec->base;
 	return 0;

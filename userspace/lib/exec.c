@@ -19,6 +19,21 @@ void dseek_exec_detach(struct dseek_exec *exec)
 		exec->ops->detach(exec);
 }
 
+int dseek_exec_wait_turn(struct dseek_exec *exec, const int *stop)
+{
+	struct drm_dseek_next next = { 0 };
+	int r = 0;
+
+	while (!r && !__atomic_load_n(&exec->control->generation, __ATOMIC_ACQUIRE) &&
+	       !__atomic_load_n(stop, __ATOMIC_RELAXED)) {
+		next.deadline_ns = dseek_now() + 1000000000u;
+		r = dseek_exec_next(exec, &next);
+		if (r == -EINTR)
+			r = 0;
+	}
+	return r;
+}
+
 int dseek_exec_next(struct dseek_exec *exec, struct drm_dseek_next *next)
 {
 	return exec->ops->next(exec, next);
