@@ -367,6 +367,7 @@ struct dseek_engine {
 	u64 generation;
 	u64 busy_ns;
 	u32 ready;			/* jobs the core holds that are not running */
+	u64 ready_ns;			/* since when there are some */
 	u32 events;			/* changes that may give the executor something to do */
 	bool gone;			/* recovery time is over: refuse */
 	bool lost;			/* the executor is to be declared lost by @work */
@@ -382,7 +383,8 @@ struct dseek_engine {
 
 struct dseek_engine *dseek_engine_find(u32 id);		/* NULL */
 int dseek_engine_attach(struct dseek_exec *exec, struct drm_dseek_attach *args);
-void dseek_engine_serve(struct dseek_engine *engine, struct dseek_exec *exec);	/* from now on */
+void dseek_engine_serve(struct dseek_engine *engine, struct dseek_exec *exec, u64 now);	/* from now on */
+void dseek_engine_ready(struct dseek_engine *engine, u64 now);	/* the core has got a job (back) */
 void dseek_engine_detach(struct dseek_exec *exec);	/* close, DETACH; any state */
 void dseek_engine_lose(struct dseek_engine *engine, struct dseek_exec *exec, u64 now);
 void dseek_engine_recovery(struct work_struct *work);
@@ -415,6 +417,8 @@ struct dseek_exec {
 	struct dseek_job *jobs[DRM_DSEEK_MAX_DEPTH];
 	struct list_head held;		/* in the order of fetching */
 	u64 abort_ns;			/* when the oldest was told to stop; 0: was not */
+	u64 serve_ns;			/* since when it serves the engine */
+	u64 seen_ns;			/* when it last looked for jobs; 0: never did */
 
 	/* dseek->map_lock */
 	struct xarray maps;		/* struct dseek_exec_map by offset >> DSEEK_MAP_SHIFT */

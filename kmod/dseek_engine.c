@@ -21,7 +21,7 @@ MODULE_PARM_DESC(job_limit_ms, "engine time after which a job that states no lim
 
 uint dseek_grace_ms = 2000;
 module_param_named(grace_ms, dseek_grace_ms, uint, 0644);
-MODULE_PARM_DESC(grace_ms, "time an executor has to stop an aborted job before it is declared lost (2000)");
+MODULE_PARM_DESC(grace_ms, "time an executor has to stop an aborted job, or to fetch one while it holds none, before it is declared lost (2000)");
 
 uint dseek_recovery_ms = 5000;
 module_param_named(recovery_ms, dseek_recovery_ms, uint, 0644);
@@ -86,6 +86,14 @@ void dseek_engine_drain(struct dseek_engine *engine)
 	dseek_jobs_finish(engine, &finished);
 }
 
+void dseek_engine_ready(struct dseek_engine *engine, u64 now)
+{
+	lockdep_assert_held(&engine->lock);
+	if (!engine->ready++)
+		engine->ready_ns = now;
+	WRITE_ONCE(engine->events, engine->events + 1);
+}
+
 /* After a change under engine->lock that may give the executor something to do. */
 void dseek_engine_wake(struct dseek_engine *engine)
 {
@@ -97,14 +105,27 @@ void dseek_engine_wake(struct dseek_engine *engine)
 		wake_up_interruptible_sync(&engine->wait);
 }
 
-/* When the oldest job that the executor holds is to be aborted, or the executor declared lost. */
-static u64 watchdog_at(struct dseek_exec *exec)
+/* When an executor that holds nothing must have looked for what is ready. It may take longer before the first time. */
+static u64 fetch_by(const struct dseek_engine *engine)
 {
+	const struct dseek_exec *exec = engine->exec;
+
+	if (!engine->ready)
+		return U64_MAX;
+	if (!exec->seen_ns)
+		return max(engine->ready_ns, exec->serve_ns) + (u64)READ_ONCE(dseek_limit_ms) * NSEC_PER_MSEC;
+	return max(engine->ready_ns, exec->seen_ns) + (u64)READ_ONCE(dseek_grace_ms) * NSEC_PER_MSEC;
+}
+
+/* When the oldest job that the executor holds is to be aborted, or the executor declared lost. */
+static u64 watchdog_at(const struct dseek_engine *engine)
+{
+	struct dseek_exec *exec = engine->exec;
 	struct dseek_job *job = list_first_entry_or_null(&exec->held, struct dseek_job, held_link);
 	u64 left;
 
 	if (!job)
-		return U64_MAX;
+		return fetch_by(engine);
 	if (exec->abort_ns)
 		return exec->abort_ns + (u64)READ_ONCE(dseek_grace_ms) * NSEC_PER_MSEC;
 	left = job->limit_ns > job->arb.used_ns ? job->limit_ns - job->arb.used_ns : 0;
@@ -119,17 +140,9 @@ bool dseek_engine_contended(const struct dseek_engine *engine)
 	return exec && !list_empty(&exec->held) && (engine->ready || !list_is_singular(&exec->held));
 }
 
-/* Arm the timer for the next thing that happens by time alone. One that fires too early costs less than arming anew. */
-void dseek_engine_arm(struct dseek_engine *engine, u64 now)
+/* One that fires too early costs less than arming anew. */
+static void timer_at(struct dseek_engine *engine, u64 at, u64 now)
 {
-	u64 at = U64_MAX;
-
-	lockdep_assert_held(&engine->lock);
-	if (!engine->exec)
-		return;
-	if ((engine->ready || dseek_engine_contended(engine)) && !engine->exec->control->preempt)
-		at = arb_next_event(&engine->arb, now);
-	at = min(at, watchdog_at(engine->exec));
 	if (at >= engine->timer_at)
 		return;
 	/* The core may say "now" of work that nobody is free to take: don't spin on it. */
@@ -140,17 +153,32 @@ void dseek_engine_arm(struct dseek_engine *engine, u64 now)
 	hrtimer_start(&engine->timer, ns_to_ktime(at), HRTIMER_MODE_ABS_SOFT);
 }
 
+/* Arm the timer for the next thing that happens by time alone. */
+void dseek_engine_arm(struct dseek_engine *engine, u64 now)
+{
+	u64 at = U64_MAX;
+
+	lockdep_assert_held(&engine->lock);
+	if (!engine->exec)
+		return;
+	if ((engine->ready || dseek_engine_contended(engine)) && !engine->exec->control->preempt)
+		at = arb_next_event(&engine->arb, now);
+	timer_at(engine, min(at, watchdog_at(engine)), now);
+}
+
 /* Something became ready, or time passed: should what runs give way? */
 void dseek_engine_kick(struct dseek_engine *engine, u64 now)
 {
 	struct dseek_exec *exec = engine->exec;
 
 	lockdep_assert_held(&engine->lock);
-	if (!dseek_engine_contended(engine))
-		return;
-	if (!exec->control->preempt && arb_wants_preempt(&engine->arb, now))
-		WRITE_ONCE(exec->control->preempt, 1);
-	dseek_engine_arm(engine, now);
+	if (dseek_engine_contended(engine)) {
+		if (!exec->control->preempt && arb_wants_preempt(&engine->arb, now))
+			WRITE_ONCE(exec->control->preempt, 1);
+		dseek_engine_arm(engine, now);
+	} else if (exec) {
+		timer_at(engine, watchdog_at(engine), now);	/* it is about to look */
+	}
 }
 
 static void watchdog(struct dseek_engine *engine, u64 now)
@@ -158,10 +186,18 @@ static void watchdog(struct dseek_engine *engine, u64 now)
 	struct dseek_exec *exec = engine->exec;
 	struct dseek_job *job;
 
-	if (now < watchdog_at(exec))
+	if (now < watchdog_at(engine))
 		return;
-	job = list_first_entry(&exec->held, struct dseek_job, held_link);
-	if (!exec->abort_ns) {
+	job = list_first_entry_or_null(&exec->held, struct dseek_job, held_link);
+	if (!job) {
+		/* One that waits in NEXT is alive: what is ready may not run now. */
+		if (waitqueue_active(&engine->wait)) {
+			exec->seen_ns = now;
+			return;
+		}
+		drm_err(&dseek->drm, "engine %s: the executor did not fetch a job in time, declared lost\n", engine->name);
+		dseek_engine_lose(engine, exec, now);
+	} else if (!exec->abort_ns) {
 		exec->abort_ns = now;
 		job->aborted = true;
 		WRITE_ONCE(exec->control->abort_mask, exec->control->abort_mask | BIT_ULL(job->tag));
@@ -250,7 +286,7 @@ err_free:
 }
 
 /* Nobody does. What its executor says of the engine holds while it serves it. */
-void dseek_engine_serve(struct dseek_engine *engine, struct dseek_exec *exec)
+void dseek_engine_serve(struct dseek_engine *engine, struct dseek_exec *exec, u64 now)
 {
 	lockdep_assert_held(&engine->lock);
 	engine->exec = exec;
@@ -259,6 +295,7 @@ void dseek_engine_serve(struct dseek_engine *engine, struct dseek_exec *exec)
 	engine->caps = exec->caps;
 	engine->generation++;
 	engine->gone = false;
+	exec->serve_ns = now;
 	exec->free_tags = exec->depth == 64 ? U64_MAX : BIT_ULL(exec->depth) - 1;
 	WRITE_ONCE(exec->control->generation, engine->generation);
 }
@@ -269,6 +306,7 @@ int dseek_engine_attach(struct dseek_exec *exec, struct drm_dseek_attach *args)
 	unsigned long id;
 	bool found = false;
 	int err = 0;
+	u64 now;
 
 	mutex_lock(&dseek->lock);
 	xa_for_each(&dseek->engines, id, engine) {
@@ -291,12 +329,15 @@ int dseek_engine_attach(struct dseek_exec *exec, struct drm_dseek_attach *args)
 	exec->numa_node = args->numa_node;
 	exec->caps = args->caps;
 	spin_lock_irq(&engine->lock);
-	if (!engine->exec)
-		dseek_engine_serve(engine, exec);
-	else if (args->flags & DRM_DSEEK_ATTACH_STANDBY)
+	now = ktime_get_ns();
+	if (!engine->exec) {
+		dseek_engine_serve(engine, exec, now);
+		dseek_engine_arm(engine, now);
+	} else if (args->flags & DRM_DSEEK_ATTACH_STANDBY) {
 		list_add_tail(&exec->standby_link, &engine->standby);
-	else
+	} else {
 		err = -EBUSY;
+	}
 	if (!err) {
 		args->engine = engine->id;
 		args->generation = exec->control->generation;

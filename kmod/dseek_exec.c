@@ -147,8 +147,7 @@ static int return_job(struct dseek_exec *exec, const struct drm_dseek_completion
 		job->cursor = done->cursor;
 		job->state = DSEEK_JOB_READY;
 		job->queue->running--;
-		engine->ready++;
-		WRITE_ONCE(engine->events, engine->events + 1);
+		dseek_engine_ready(engine, now);
 		engine->busy_ns += used;
 		arb_job_yield(&job->arb, used, now);
 		return 0;
@@ -199,6 +198,7 @@ static u32 take_jobs(struct dseek_exec *exec, u32 *tags, u32 max, u64 now)
 
 	if (engine->exec != exec)	/* it stands by */
 		return 0;
+	exec->seen_ns = now;
 	while (count < max && exec->free_tags && engine->ready) {
 		picked = arb_pick(&engine->arb, now);
 		if (!picked)
@@ -247,8 +247,7 @@ static void untake_jobs(struct dseek_exec *exec, const u32 *tags, u32 count)
 		}
 		job->state = DSEEK_JOB_READY;
 		job->queue->running--;
-		engine->ready++;
-		WRITE_ONCE(engine->events, engine->events + 1);
+		dseek_engine_ready(engine, now);
 		arb_job_yield(&job->arb, 0, now);
 	}
 	spin_unlock_irq(&engine->lock);

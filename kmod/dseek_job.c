@@ -119,8 +119,7 @@ void dseek_queue_advance(struct dseek_queue *queue, u64 now)
 			continue;
 		}
 		job->state = DSEEK_JOB_READY;
-		engine->ready++;
-		WRITE_ONCE(engine->events, engine->events + 1);
+		dseek_engine_ready(engine, now);
 		arb_job_ready(&job->arb, now);
 	}
 	list_for_each_entry_safe(job, next, &queue->jobs, link) {

@@ -27,8 +27,7 @@ void dseek_engine_lose(struct dseek_engine *engine, struct dseek_exec *exec, u64
 			job->cursor = 0;
 			job->state = DSEEK_JOB_READY;
 			job->queue->running--;
-			engine->ready++;
-			WRITE_ONCE(engine->events, engine->events + 1);
+			dseek_engine_ready(engine, now);
 			engine->busy_ns += used;
 			arb_job_yield(&job->arb, used, now);
 		} else {
@@ -39,7 +38,8 @@ void dseek_engine_lose(struct dseek_engine *engine, struct dseek_exec *exec, u64
 	heir = list_first_entry_or_null(&engine->standby, struct dseek_exec, standby_link);
 	if (heir) {
 		list_del_init(&heir->standby_link);
-		dseek_engine_serve(engine, heir);
+		dseek_engine_serve(engine, heir, now);
+		dseek_engine_arm(engine, now);
 		wake_up_interruptible_all(&engine->standby_wait);
 	} else {
 		queue_delayed_work(dseek->wq, &engine->recovery, msecs_to_jiffies(READ_ONCE(dseek_recovery_ms)));

@@ -130,6 +130,55 @@ static void hang_is_lost(void)
 	manual_close(&m);
 }
 
+static void idle_and_deaf_is_lost(void)
+{
+	struct drm_dseek_next next = { 0 };
+	struct dseek_program *prog;
+	struct dseek_queue *queue;
+	struct dseek_job job;
+	struct manual m;
+	uint32_t tag;
+
+	if (!on_embed())
+		skip("the grace period of the module isn't the caller's to set");
+	manual_open(&m, 1, "grace_ms=300,limit_ms=1200");
+	prog = program_nop(m.dev);
+	queue = queue_fair(m.dev, m.engine, DSEEK_CLASS_BATCH, 1);
+	/* Before its first look it has as long as a job. */
+	job = (struct dseek_job) { .program = prog, .flags = DSEEK_JOB_IDEMPOTENT };
+	submit_one(queue, &job);
+	CHECK_EQ(dseek_wait(queue, 1, in_ms(500), NULL), -ETIME);
+	manual_done(&m, manual_fetch_one(&m), 0, 1000);
+	submit_one(queue, &job);
+	CHECK_EQ(dseek_wait(queue, 2, in_ms(600), NULL), -ETIME);
+	CHECK_EQ(dseek_exec_next(m.exec, &next), -ESTALE);
+	dseek_exec_detach(m.exec);
+	manual_attach(&m);
+	manual_done(&m, manual_fetch_one(&m), 0, 1000);
+	CHECK_OK(wait_for(queue, 2).error);
+	/* Nor may the next one never look at all. */
+	dseek_exec_detach(m.exec);
+	manual_attach(&m);
+	submit_one(queue, &job);
+	CHECK_EQ(dseek_wait(queue, 3, in_ms(1500), NULL), -ETIME);
+	CHECK_EQ(dseek_exec_next(m.exec, &next), -ESTALE);
+	dseek_exec_detach(m.exec);
+	manual_attach(&m);
+	dseek_queue_destroy(queue);
+	/* One that waits is not deaf, though what is ready may not run: the budget is spent for a second. */
+	queue = queue_deadline(m.dev, m.engine, 10000, 1000000000);
+	job.flags = 0;
+	submit_one(queue, &job);
+	submit_one(queue, &job);
+	manual_done(&m, manual_fetch_one(&m), 0, 15000);
+	CHECK_EQ(manual_fetch(&m, &tag, 1, 600), 0);
+	manual_done(&m, manual_fetch_one(&m), 0, 1000);
+	CHECK_OK(wait_for(queue, 2).error);
+	dseek_queue_destroy(queue);
+	dseek_program_destroy(prog);
+	manual_close(&m);
+}
+
 static void hung_thread_is_replaced(void)
 {
 	struct dseek_engine_info info;
@@ -285,6 +334,7 @@ const struct test recover_tests[] = {
 	{ "executor lost after a yield", lost_after_a_yield },
 	{ "nobody comes back in time", nobody_comes_back },
 	{ "an executor that doesn't obey is lost", hang_is_lost },
+	{ "an idle executor that doesn't fetch is lost", idle_and_deaf_is_lost },
 	{ "those that stand by take over in their order", standbys_in_their_order },
 	{ "one that waits for its turn is woken", standby_wakes },
 	{ "embedded: a thread that hangs is replaced", hung_thread_is_replaced },

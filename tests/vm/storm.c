@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * storm [ROUNDS [SEED]]: tenants under their own uids and an executor, killed with SIGKILL at random
+ * storm [ROUNDS [SEED]]: tenants under their own uids and two executors, one of which stands by, killed with SIGKILL at random
  * points. Tenants hand their fences (sync_files) to this process, which demands after each round that every one
  * has signalled and that the module holds nothing any more.
  */
@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #define TENANTS		3
+#define VICTIMS		(TENANTS + 2)	/* the others are executors */
 #define MAX_FENCES	4096
 #define EXEC_GROUP	900
 #define ENGINE		"storm0"
@@ -165,7 +166,7 @@ static void executor(void)
 	int r;
 
 	do {
-		r = exec_attach(&e, ENGINE, 1 + rnd(8));
+		r = exec_attach_flags(&e, ENGINE, 1 + rnd(8), rnd(4) ? DRM_DSEEK_ATTACH_STANDBY : 0);
 	} while (r == -EBUSY);
 	if (!r)
 		exec_thread(&e);
@@ -241,14 +242,14 @@ int main(int argc, char **argv)
 	printf("# seed 0x%llx, %d rounds\n", (unsigned long long)first, rounds);
 	signal(SIGPIPE, SIG_IGN);
 	for (round = 0; round < rounds && bad < 5; round++) {
-		int sock[2], n, alive = TENANTS, exec_alive = 1;
-		pid_t pids[TENANTS + 1];
+		pid_t pids[VICTIMS];
+		int sock[2], n;
 
 		if (socketpair(AF_UNIX, SOCK_DGRAM, 0, sock))
 			return 1;
-		for (i = 0; i <= TENANTS; i++)
+		for (i = 0; i < VICTIMS; i++)
 			pids[i] = start(i, sock[1]);
-		n = 1 + (int)rnd(3);
+		n = 1 + (int)rnd(4);
 		while (n--) {
 			uint64_t until = now_ns() + rnd(40) * MS + rnd(1000) * 1000;
 
@@ -256,20 +257,17 @@ int main(int argc, char **argv)
 				receive_fences(sock[0]);
 				sleep_ns(MS);
 			}
-			i = (int)rnd(TENANTS + 1);
+			i = (int)rnd(VICTIMS);
 			if (!pids[i])
 				continue;
 			kill(pids[i], SIGKILL);
 			waitpid(pids[i], NULL, 0);
 			pids[i] = 0;
 			kills++;
-			if (i == TENANTS) {
+			if (i >= TENANTS) {
 				exec_kills++;
-				exec_alive = rnd(4) != 0;	/* sometimes nobody comes to take over */
-				if (exec_alive)
-					pids[i] = start(TENANTS, sock[1]);
-			} else {
-				alive--;
+				if (rnd(4))	/* sometimes nobody comes to take over */
+					pids[i] = start(i, sock[1]);
 			}
 		}
 		receive_fences(sock[0]);
@@ -281,22 +279,25 @@ int main(int argc, char **argv)
 			}
 		receive_fences(sock[0]);
 		collected += n_fences;
-		if (rnd(2) && pids[TENANTS]) {	/* the fences must do with or without an executor */
-			kill(pids[TENANTS], SIGKILL);
-			waitpid(pids[TENANTS], NULL, 0);
-			pids[TENANTS] = 0;
-			kills++;
-			exec_kills++;
-		}
+		n = (int)rnd(VICTIMS - TENANTS + 1);	/* the fences must do with any number of executors, or none */
+		for (i = TENANTS; i < TENANTS + n; i++)
+			if (pids[i]) {
+				kill(pids[i], SIGKILL);
+				waitpid(pids[i], NULL, 0);
+				pids[i] = 0;
+				kills++;
+				exec_kills++;
+			}
 		left = unsignalled(30 * SEC);
 		if (left) {
 			printf("not ok round %d: %d fences unsignalled\n", round, left);
 			bad++;
 		}
-		if (pids[TENANTS]) {
-			kill(pids[TENANTS], SIGKILL);
-			waitpid(pids[TENANTS], NULL, 0);
-		}
+		for (i = TENANTS; i < VICTIMS; i++)
+			if (pids[i]) {
+				kill(pids[i], SIGKILL);
+				waitpid(pids[i], NULL, 0);
+			}
 		close(sock[0]);
 		close(sock[1]);
 		for (i = 0; (leak = left_behind()) && i < 200; i++)

@@ -241,7 +241,7 @@ static int serve(struct dseek_exec *exec, const struct dseek_backend *backend, c
 		return 0;
 	}
 	if (r == -ESTALE) {
-		say(LOG_ERROR, "declared lost: a job was over its limit and its abort had no effect in time");
+		say(LOG_ERROR, "declared lost: it did not stop a job that was over its limit, or fetch one, in time");
 		return 1;
 	}
 	if (r) {

@@ -100,6 +100,7 @@ struct embed_engine {
 	uint64_t lost_ns;		/* since when */
 	struct list queues;
 	uint32_t ready;			/* jobs arb_pick() may return, now or later */
+	uint64_t ready_ns;		/* since when there are some */
 	bool dead;			/* nobody came back in time; until the next attach */
 	bool dirty;			/* something changed: embed_engine_kick() */
 };
@@ -115,6 +116,8 @@ struct embed_exec {
 	struct embed_job *held[DRM_DSEEK_MAX_DEPTH];
 	struct list order;		/* jobs held, as fetched */
 	uint64_t head_ns;		/* since when the first of them is at the head */
+	uint64_t serve_ns;		/* since when it serves the engine */
+	uint64_t seen_ns;		/* when it last looked for jobs; 0: never did */
 	struct embed_event event;
 	struct list maps, retired, reported;	/* embed_map.exec_link */
 	bool lost;
@@ -287,10 +290,13 @@ void embed_job_cancel(struct embed_job *job, int error);	/* not running */
 struct embed_engine *embed_engine_find(struct embed_instance *inst, uint32_t id);
 void embed_engine_dirty(struct embed_engine *engine);
 void embed_engine_kick(struct embed_engine *engine, uint64_t now);
+/* When an executor that holds nothing must have looked for what is ready; it may take longer before the first time. */
+uint64_t embed_engine_fetch_by(const struct embed_engine *engine);
 void embed_engine_fail(struct embed_engine *engine, int error);	/* everything that waits */
 struct embed_job *embed_engine_pick(struct embed_engine *engine, uint64_t now);
 int embed_exec_complete(struct embed_exec *exec, const struct drm_dseek_completion *c, uint64_t now);
-void embed_engine_serve(struct embed_engine *engine, struct embed_exec *exec);	/* from now on */
+void embed_engine_ready(struct embed_engine *engine, uint64_t now);	/* arb has got a job (back) */
+void embed_engine_serve(struct embed_engine *engine, struct embed_exec *exec, uint64_t now);	/* from now on */
 void embed_exec_lose(struct embed_exec *exec, uint64_t now);
 
 /* embed_exec.c */

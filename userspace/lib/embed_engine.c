@@ -12,6 +12,25 @@ void embed_engine_dirty(struct embed_engine *engine)
 	engine->dirty = true;
 }
 
+void embed_engine_ready(struct embed_engine *engine, uint64_t now)
+{
+	if (!engine->ready++)
+		engine->ready_ns = now;
+	embed_engine_dirty(engine);
+}
+
+uint64_t embed_engine_fetch_by(const struct embed_engine *engine)
+{
+	const struct embed_exec *exec = engine->exec;
+	uint64_t since = exec->seen_ns ? exec->seen_ns : exec->serve_ns;
+	uint64_t within = exec->seen_ns ? engine->inst->params.grace_ns : engine->inst->params.limit_ns;
+
+	if (!engine->ready || !list_empty(&exec->order))
+		return ~0ull;
+	since = since > engine->ready_ns ? since : engine->ready_ns;
+	return within < ~0ull - since ? since + within : ~0ull;
+}
+
 void embed_engine_kick(struct embed_engine *engine, uint64_t now)
 {
 	struct embed_exec *exec = engine->exec;
@@ -20,8 +39,10 @@ void embed_engine_kick(struct embed_engine *engine, uint64_t now)
 	engine->dirty = false;
 	if (!exec)
 		return;
-	if (engine->ready)
+	if (engine->ready) {
 		embed_wake(engine->inst, &exec->event);
+		embed_timer_at(engine->inst, embed_engine_fetch_by(engine));
+	}
 	/* Better than what runs may also be what was fetched behind it. */
 	if (exec->order.next != exec->order.prev || (engine->ready && !list_empty(&exec->order))) {
 		preempt = arb_traced_wants_preempt(engine->inst->trace, &engine->arb, now);
@@ -115,7 +136,7 @@ static void give_back(struct embed_queue *queue, uint64_t now)
 		list_del(&job->state_link);
 		job->state = EMBED_JOB_READY;
 		arb_traced_job_yield(queue->engine->inst->trace, &job->arb, job->yield_ns, now);
-		queue->engine->ready++;
+		embed_engine_ready(queue->engine, now);
 	}
 }
 
@@ -153,9 +174,10 @@ int embed_exec_complete(struct embed_exec *exec, const struct drm_dseek_completi
 }
 
 /* Nobody does. What its executor says of the engine holds while it serves it. */
-void embed_engine_serve(struct embed_engine *engine, struct embed_exec *exec)
+void embed_engine_serve(struct embed_engine *engine, struct embed_exec *exec, uint64_t now)
 {
 	engine->exec = exec;
+	exec->serve_ns = now;
 	engine->depth = exec->base.depth;
 	engine->numa_node = exec->numa_node;
 	engine->caps = exec->caps;
@@ -214,7 +236,7 @@ void embed_exec_lose(struct embed_exec *exec, uint64_t now)
 	if (!list_empty(&engine->standby)) {
 		exec = container_of(engine->standby.next, struct embed_exec, standby_link);
 		list_del(&exec->standby_link);
-		embed_engine_serve(engine, exec);
+		embed_engine_serve(engine, exec, now);
 		return;
 	}
 	if (exec->own_thread && !inst->stopping)

@@ -57,6 +57,7 @@ static uint32_t take_jobs(struct embed_exec *exec, uint32_t *tags, uint32_t max,
 
 	if (engine->exec != exec)	/* it stands by */
 		return 0;
+	exec->seen_ns = now;
 	while (n < max) {
 		while (tag < exec->base.depth && exec->held[tag])
 			tag++;
@@ -331,7 +332,7 @@ int embed_exec_attach(struct embed_instance *inst, struct drm_dseek_attach *atta
 	exec->numa_node = attach->numa_node;
 	exec->caps = attach->caps;
 	if (!engine->exec)
-		embed_engine_serve(engine, exec);
+		embed_engine_serve(engine, exec, dseek_now());
 	else
 		list_add_tail(&exec->standby_link, &engine->standby);
 	attach->engine = engine->id;

@@ -126,8 +126,7 @@ void embed_queue_advance(struct embed_queue *queue)
 		list_del(&job->state_link);
 		job->state = EMBED_JOB_READY;
 		arb_traced_job_ready(queue->engine->inst->trace, &job->arb, now);
-		queue->engine->ready++;
-		embed_engine_dirty(queue->engine);
+		embed_engine_ready(queue->engine, now);
 	}
 }
 

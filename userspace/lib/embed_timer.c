@@ -42,6 +42,18 @@ static uint64_t watch_head(struct embed_exec *exec, uint64_t now)
 	return now;
 }
 
+/* One that waits in next() is alive: what is ready may not run now. */
+static uint64_t watch_idle(struct embed_engine *engine, uint64_t now)
+{
+	struct embed_exec *exec = engine->exec;
+
+	if (exec->event.waiters)
+		exec->seen_ns = now;
+	if (now >= embed_engine_fetch_by(engine))
+		embed_exec_lose(exec, now);
+	return engine->exec ? embed_engine_fetch_by(engine) : now;
+}
+
 static uint64_t watch_engine(struct embed_engine *engine, uint64_t now)
 {
 	uint64_t at = ~0ull, recover_at;
@@ -56,7 +68,7 @@ static uint64_t watch_engine(struct embed_engine *engine, uint64_t now)
 		return at;
 	}
 	if (list_empty(&engine->exec->order))
-		return at;
+		return watch_idle(engine, now);
 	if (engine->ready || engine->exec->order.next != engine->exec->order.prev) {
 		embed_engine_dirty(engine);
 		at = arb_traced_next_event(engine->inst->trace, &engine->arb, now);

@@ -259,11 +259,12 @@ static inline struct drm_dseek_attach exec_attachment(const char *name, uint32_t
 }
 
 /* Attach and map, without serving: for tests that call NEXT themselves. */
-static inline int exec_attach(struct test_exec *e, const char *name, uint32_t depth)
+static inline int exec_attach_flags(struct test_exec *e, const char *name, uint32_t depth, uint32_t flags)
 {
 	struct drm_dseek_attach a = exec_attachment(name, depth);
 	int r;
 
+	a.flags = flags;
 	memset(e, 0, sizeof(*e));
 	e->fd = exec_open();
 	if (e->fd < 0)
@@ -283,6 +284,11 @@ static inline int exec_attach(struct test_exec *e, const char *name, uint32_t de
 		close(e->fd);
 	}
 	return r;
+}
+
+static inline int exec_attach(struct test_exec *e, const char *name, uint32_t depth)
+{
+	return exec_attach_flags(e, name, depth, 0);
 }
 
 static inline void exec_close(struct test_exec *e)
@@ -384,15 +390,19 @@ static inline void *exec_thread(void *arg)
 	return NULL;
 }
 
+static inline int exec_serve(struct test_exec *e)
+{
+	int r = -pthread_create(&e->thread, NULL, exec_thread, e);
+
+	e->running = !r;
+	return r;
+}
+
 static inline int exec_start(struct test_exec *e, const char *name, uint32_t depth)
 {
 	int r = exec_attach(e, name, depth);
 
-	if (r)
-		return r;
-	r = -pthread_create(&e->thread, NULL, exec_thread, e);
-	e->running = !r;
-	return r;
+	return r ? r : exec_serve(e);
 }
 
 static inline void exec_stop(struct test_exec *e)

@@ -142,6 +142,45 @@ TEST_F(recover, one_that_is_told_stops_in_time)
 	exec_close(&self->exec);
 }
 
+/* Both kinds of one that is there but does nothing, with somebody standing by. */
+TEST_F(recover, one_that_stands_by_takes_over_from_one_that_hangs)
+{
+	struct test_exec standby;
+	uint32_t tag;
+	int error = 0;
+
+	ASSERT_EQ(0, exec_attach_flags(&standby, ENGINE, 2, DRM_DSEEK_ATTACH_STANDBY));
+	EXPECT_EQ(0, standby.generation);
+	EXPECT_EQ(0, standby.control->generation);
+	EXPECT_EQ(0, exec_next(&standby, NULL, 0, &tag, 1, 20 * MS));
+	self->job.flags = DRM_DSEEK_JOB_IDEMPOTENT;
+	ASSERT_EQ(0, submit(self->fd, self->queue, &self->job, 1, NULL));
+	ASSERT_EQ(1, exec_next(&self->exec, NULL, 0, &tag, 1, SEC));
+	/* it holds a job over its limit; what comes after runs elsewhere */
+	exec_serve(&standby);
+	self->job.limit_ns = 50 * MS;
+	ASSERT_EQ(0, submit(self->fd, self->queue, &self->job, 1, NULL));
+	EXPECT_EQ(-ETIME, wait_job(self->fd, self->queue, 1, 50 * MS, &error));
+	exec_close(&self->exec);
+	ASSERT_EQ(0, wait_job(self->fd, self->queue, 2, 20 * SEC, &error));
+	EXPECT_EQ(0, error);
+	EXPECT_EQ(self->exec.generation + 1, standby.control->generation);
+	exec_stop(&standby);
+
+	/* it looked once, and then no more */
+	ASSERT_EQ(0, exec_attach(&self->exec, ENGINE, 4));
+	ASSERT_EQ(0, exec_attach_flags(&standby, ENGINE, 2, DRM_DSEEK_ATTACH_STANDBY));
+	ASSERT_EQ(0, exec_next(&self->exec, NULL, 0, &tag, 1, 0));
+	exec_serve(&standby);
+	ASSERT_EQ(0, submit(self->fd, self->queue, &self->job, 1, NULL));
+	ASSERT_EQ(0, wait_job(self->fd, self->queue, 3, 20 * SEC, &error));
+	EXPECT_EQ(0, error);
+	EXPECT_EQ(-ESTALE, exec_next(&self->exec, NULL, 0, &tag, 1, 0));
+	EXPECT_NE(0, self->exec.control->detach);
+	exec_stop(&standby);
+	exec_close(&self->exec);
+}
+
 TEST_F(recover, order_is_kept_when_some_may_run_again)
 {
 	uint32_t tags[4];

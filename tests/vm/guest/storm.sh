@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # seconds: 240
 # default: yes
-# expect-log: the executor did not stop job
+# expect-log: the executor did not (stop|fetch a) job
 # files: $O/tests/vm/storm
 # Kill -9 at random points; DSEEK_STORM rounds (each kills up to seven processes), DSEEK_STORM_SEED.
 storm "${DSEEK_STORM:-40}" "${DSEEK_STORM_SEED:-0x5eed}" || exit 1

@@ -1,0 +1,12 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# seconds: 240
+# default: yes
+# module: fresh
+# expect-log: the executor did not (stop|fetch a) job
+# files: $O/tests/vm/failover $O/bin/dseek-exec
+# An executor that stands by takes over from one that is killed, and from one that hangs; DSEEK_FAILOVER rounds of each.
+ulimit -l unlimited
+failover "${DSEEK_FAILOVER:-20}" as 900 900 dseek-exec --name=failover0 --backend=null --standby 2>/tmp/failover.log && exit
+tail -n 20 /tmp/failover.log | sed 's/^/# /'
+exit 1
