@@ -5,13 +5,10 @@
  * RLIMIT_MEMLOCK, and, by shmem, to its memory cgroup.
  */
 #include <linux/capability.h>
-#include <linux/file.h>
 #include <linux/iosys-map.h>
 #include <linux/mm.h>
-#include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
-#include <linux/shmem_fs.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 #include <drm/drm_prime.h>
@@ -71,24 +68,19 @@ static int bo_charge(struct dseek_bo *bo)
 
 int dseek_bo_populate(struct dseek_bo *bo)
 {
-	struct page **pages;
 	int err = bo_charge(bo);
 
 	if (err)
 		return err;
-	pages = drm_gem_get_pages(&bo->base);
-	if (IS_ERR(pages)) {
+	err = dseek_bo_pin_pages(bo);
+	if (err)
 		bo_uncharge(bo);
-		return PTR_ERR(pages);
-	}
-	bo->pages = pages;
-	return 0;
+	return err;
 }
 
 void dseek_bo_depopulate(struct dseek_bo *bo)
 {
-	drm_gem_put_pages(&bo->base, bo->pages, true, true);
-	bo->pages = NULL;
+	dseek_bo_unpin_pages(bo);
 	bo_uncharge(bo);
 }
 
@@ -215,24 +207,6 @@ struct dseek_bo *dseek_bo_alloc(size_t size)
 	return bo;
 }
 
-static int bo_set_file(struct dseek_bo *bo)
-{
-	struct address_space *mapping;
-	struct file *filp;
-
-	if (bo->flags & DRM_DSEEK_BO_HUGE && dseek->huge_mnt)
-		filp = shmem_file_setup_with_mnt(dseek->huge_mnt, "dseek", bo->base.size, DSEEK_NORESERVE);
-	else
-		filp = shmem_file_setup("dseek", bo->base.size, DSEEK_NORESERVE);
-	if (IS_ERR(filp))
-		return PTR_ERR(filp);
-	/* Over the limit of a memory cgroup: -ENOMEM, not the OOM killer. */
-	mapping = filp->f_mapping;
-	mapping_set_gfp_mask(mapping, mapping_gfp_mask(mapping) | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
-	bo->base.filp = filp;
-	return 0;
-}
-
 int dseek_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_file *drm_file)
 {
 	struct dseek_file *file = drm_file->driver_priv;
@@ -267,7 +241,7 @@ int dseek_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_file *d
 	bo->tenant = dseek_tenant_get(file->tenant);
 	bo->mm = current->mm;
 	mmgrab(bo->mm);
-	err = bo_set_file(bo);
+	err = dseek_bo_set_file(bo, args->numa_node);
 	if (!err)
 		err = dseek_bo_populate(bo);
 	if (!err)

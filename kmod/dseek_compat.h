@@ -143,19 +143,25 @@ static inline void dseek_shrinker_destroy(struct shrinker *shrinker)
 }
 #endif
 
-/* 6.18: vfs_kern_mount() is no longer exported. Returns NULL where huge pages can't be had. */
-static inline struct vfsmount *dseek_huge_mount(void)
+/*
+ * 6.18: vfs_kern_mount() is no longer exported. A tmpfs with this choice of huge pages, its pages on @node if
+ * there are any (-1: as the task's policy says). NULL: this kernel has no such choice.
+ */
+static inline struct vfsmount *dseek_tmpfs_mount(const char *huge, int node)
 {
 	struct file_system_type *type = get_fs_type("tmpfs");
 	struct vfsmount *mnt;
 #if DSEEK_KERNEL(6, 18)
 	struct fs_context *fc;
+	int err;
 #else
-	static char options[] = "huge=within_size";
+	char options[48];
 #endif
+	char policy[24];
 
 	if (!type)
 		return NULL;
+	snprintf(policy, sizeof(policy), "prefer:%d", node);
 #if DSEEK_KERNEL(6, 18)
 	fc = fs_context_for_mount(type, SB_KERNMOUNT);
 	if (IS_ERR(fc)) {
@@ -163,10 +169,13 @@ static inline struct vfsmount *dseek_huge_mount(void)
 		return NULL;
 	}
 	vfs_parse_fs_string(fc, "source", "tmpfs");
-	vfs_parse_fs_string(fc, "huge", "within_size");
-	mnt = fc_mount_longterm(fc);
+	err = vfs_parse_fs_string(fc, "huge", huge);
+	if (!err && node >= 0)
+		err = vfs_parse_fs_string(fc, "mpol", policy);
+	mnt = err ? ERR_PTR(err) : fc_mount_longterm(fc);
 	put_fs_context(fc);
 #else
+	snprintf(options, sizeof(options), "huge=%s%s%s", huge, node < 0 ? "" : ",mpol=", node < 0 ? "" : policy);
 	mnt = vfs_kern_mount(type, SB_KERNMOUNT, "tmpfs", options);
 #endif
 	module_put(type->owner);

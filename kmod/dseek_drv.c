@@ -213,7 +213,7 @@ static int __init dseek_init(void)
 	dseek = dev;
 	dev->parent = parent;
 	dseek_device_init(dev);
-	dev->huge_mnt = dseek_huge_mount();
+	dseek_backing_init();
 	err = -ENOMEM;
 	dev->wq = alloc_workqueue("dseek", WQ_UNBOUND | WQ_HIGHPRI, 0);
 	if (!dev->wq)
@@ -241,8 +241,7 @@ err_purge:
 err_wq:
 	destroy_workqueue(dev->wq);
 err_mnt:
-	if (dev->huge_mnt)
-		kern_unmount(dev->huge_mnt);
+	dseek_backing_fini();
 err_group:
 	devres_release_group(parent, NULL);
 err_parent:
@@ -263,7 +262,6 @@ err_copied:
 static void __exit dseek_exit(void)
 {
 	struct device *parent = dseek->parent;
-	struct vfsmount *mnt = dseek->huge_mnt;
 
 	misc_deregister(&dseek->exec_misc);
 	drm_dev_unplug(&dseek->drm);
@@ -275,8 +273,7 @@ static void __exit dseek_exit(void)
 	dseek_engines_free();
 	devres_release_group(parent, NULL);
 	dseek_parent_destroy(parent);
-	if (mnt)
-		kern_unmount(mnt);
+	dseek_backing_fini();
 	rcu_barrier();
 	dseek_job_cache_fini();
 	dseek_fence_cache_fini();

@@ -43,7 +43,6 @@ struct dseek_engine;
 struct dseek_exec;
 struct sg_table;
 struct shrinker;
-struct vfsmount;
 
 /* ---- the device */
 
@@ -73,7 +72,6 @@ struct dseek_device {
 	struct drm_device drm;
 	struct device *parent;
 	struct miscdevice exec_misc;
-	struct vfsmount *huge_mnt;	/* NULL: huge pages can't be had */
 	struct shrinker *shrinker;
 	struct workqueue_struct *wq;
 	struct dentry *debugfs;
@@ -192,6 +190,11 @@ int dseek_bo_populate(struct dseek_bo *bo);	/* charge and pin; bo->lock held or 
 void dseek_bo_depopulate(struct dseek_bo *bo);
 int dseek_bo_use(struct dseek_bo *bo, bool write);	/* by a job; -EINVAL if it is marked DONTNEED */
 void dseek_bo_unuse(struct dseek_bo *bo);
+int dseek_bo_set_file(struct dseek_bo *bo, int node);	/* -1: where the caller's memory policy says */
+int dseek_bo_pin_pages(struct dseek_bo *bo);
+void dseek_bo_unpin_pages(struct dseek_bo *bo);
+void dseek_backing_init(void);
+void dseek_backing_fini(void);	/* no buffers left */
 vm_fault_t dseek_bo_fault_page(struct dseek_bo *bo, struct vm_fault *vmf, pgoff_t page);
 vm_fault_t dseek_bo_fault_huge(struct dseek_bo *bo, struct vm_fault *vmf, unsigned int order, pgoff_t base);
 int dseek_mmap(struct file *file, struct vm_area_struct *vma);

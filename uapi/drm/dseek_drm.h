@@ -135,8 +135,9 @@ struct drm_dseek_tenant_info {
  * struct drm_dseek_bo_create - allocate a zeroed, pinned buffer
  *
  * The pages are charged to the tenant that creates the buffer until the last handle, mapping, dma-buf and job of
- * it is gone, whoever holds them. Pages come from where the caller's memory policy says (set_mempolicy(2));
- * @numa_node is checked and otherwise a hint.
+ * it is gone, whoever holds them, and are cleared then, but for those that a device has pinned (ibv_reg_mr, io_uring). What
+ * vmsplice(2) took out of a buffer is cleared with it. Pages come from @numa_node as long as it has some; for -1
+ * from where the caller's memory policy says (set_mempolicy(2)).
  *
  * Errors: -EDQUOT over the tenant's quota; -ENOMEM over RLIMIT_MEMLOCK, the memory cgroup or the machine.
  */

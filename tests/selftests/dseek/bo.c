@@ -2,7 +2,10 @@
 /* Buffers: creation, mapping, quota, and what a tenant must not do to pinned pages. */
 #include "kselftest_harness.h"
 #include "dseek_test.h"
+#include <elf.h>
+#include <linux/mempolicy.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #define PAGE	4096ULL
@@ -61,6 +64,118 @@ TEST_F(bo, huge_is_a_hint)
 	munmap(p, 4 << 20);
 	c = (struct drm_dseek_bo_create){ .size = PAGE, .flags = DRM_DSEEK_BO_HUGE, .numa_node = 0 };
 	EXPECT_EQ(0, call(self->fd, DRM_IOCTL_DSEEK_BO_CREATE, &c));
+}
+
+/* Of the page at @p, which was touched. */
+static int node_of(void *p)
+{
+	int node = -1;
+
+	syscall(SYS_move_pages, 0, 1UL, &p, NULL, &node, 0);
+	return node;
+}
+
+TEST_F(bo, pages_come_from_the_node_asked_for)
+{
+	struct drm_dseek_bo_create c;
+	uint8_t *p;
+	int node, huge, i;
+
+	if (access("/sys/devices/system/node/node1", F_OK))
+		SKIP(return, "this machine has one NUMA node");
+	for (i = 0; i < 4; i++) {
+		node = i & 1;
+		huge = i >> 1;
+		c = (struct drm_dseek_bo_create){ .size = 4 << 20, .flags = huge ? DRM_DSEEK_BO_HUGE : 0, .numa_node = node };
+		ASSERT_EQ(0, call(self->fd, DRM_IOCTL_DSEEK_BO_CREATE, &c));
+		p = bo_map(self->fd, c.handle);
+		ASSERT_NE(MAP_FAILED, (void *)p);
+		p[0] = p[(4 << 20) - 1] = 1;
+		EXPECT_EQ(node, node_of(p)) { TH_LOG("huge %d", huge); }
+		EXPECT_EQ(node, node_of(p + (4 << 20) - PAGE)) { TH_LOG("huge %d", huge); }
+		munmap(p, 4 << 20);
+		bo_close(self->fd, c.handle);
+	}
+	/* and without a wish, from where the task's policy says */
+	for (node = 0; node < 2; node++) {
+		unsigned long mask = 1UL << node;
+
+		ASSERT_EQ(0, syscall(SYS_set_mempolicy, MPOL_BIND, &mask, 8 * sizeof(mask)));
+		c = (struct drm_dseek_bo_create){ .size = 1 << 20, .numa_node = -1 };
+		ASSERT_EQ(0, call(self->fd, DRM_IOCTL_DSEEK_BO_CREATE, &c));
+		syscall(SYS_set_mempolicy, MPOL_DEFAULT, NULL, 0UL);
+		p = bo_map(self->fd, c.handle);
+		ASSERT_NE(MAP_FAILED, (void *)p);
+		p[0] = 1;
+		EXPECT_EQ(node, node_of(p));
+		munmap(p, 1 << 20);
+		bo_close(self->fd, c.handle);
+	}
+}
+
+/* Where in /proc/kcore a page frame is; -1: nowhere. */
+static off_t kcore_offset(int fd, uint64_t pfn)
+{
+	Elf64_Ehdr e;
+	Elf64_Phdr h;
+	int i;
+
+	if (pread(fd, &e, sizeof(e), 0) != sizeof(e))
+		return -1;
+	for (i = 0; i < e.e_phnum; i++) {
+		if (pread(fd, &h, sizeof(h), (off_t)(e.e_phoff + (uint64_t)i * sizeof(h))) != sizeof(h))
+			return -1;
+		if (h.p_type == PT_LOAD && h.p_paddr != (uint64_t)-1 && pfn * PAGE >= h.p_paddr &&
+		    pfn * PAGE < h.p_paddr + h.p_filesz)
+			return (off_t)(h.p_offset + pfn * PAGE - h.p_paddr);
+	}
+	return -1;
+}
+
+/* The first page frame of a buffer, by debugfs. */
+static uint64_t pfn_of(uint64_t id)
+{
+	FILE *f = fopen("/sys/kernel/debug/dseek/bos", "r");
+	unsigned long long found = 0, pfn = 0;
+	char line[256], *at;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "id %llu", &found) == 1 && found == id && (at = strstr(line, "first_pfn ")))
+			sscanf(at, "first_pfn %llx", &pfn);
+	if (f)
+		fclose(f);
+	return pfn;
+}
+
+TEST_F(bo, pages_are_cleared_when_they_are_let_go)
+{
+	static const char secret[] = "what a tenant wrote";
+	char seen[sizeof(secret)] = "";
+	struct drm_dseek_bo_info info;
+	int core = open("/proc/kcore", O_RDONLY), i;
+	uint32_t h = 0;
+	uint64_t pfn;
+	uint8_t *p;
+	off_t at;
+
+	ASSERT_EQ(0, bo_create(self->fd, 16 * PAGE, &h));
+	ASSERT_EQ(0, bo_info(self->fd, h, &info));
+	pfn = pfn_of(info.id);
+	if (core < 0 || !pfn)
+		SKIP(return, "no /proc/kcore or debugfs, or not root");
+	at = kcore_offset(core, pfn);
+	ASSERT_LE(0, at);
+	p = bo_map(self->fd, h);
+	ASSERT_NE(MAP_FAILED, (void *)p);
+	for (i = 0; i < 16; i++)
+		memcpy(p + i * PAGE, secret, sizeof(secret));
+	ASSERT_EQ(sizeof(seen), pread(core, seen, sizeof(seen), at));
+	EXPECT_STREQ(secret, seen);
+	munmap(p, 16 * PAGE);
+	ASSERT_EQ(0, bo_close(self->fd, h));
+	ASSERT_EQ(sizeof(seen), pread(core, seen, sizeof(seen), at));
+	EXPECT_STRNE(secret, seen);
+	close(core);
 }
 
 TEST_F(bo, create_refusals)
