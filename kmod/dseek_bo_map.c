@@ -103,6 +103,19 @@ static struct drm_gem_object *bo_at(struct drm_file *drm_file, struct vm_area_st
 	return obj;
 }
 
+/*
+ * Whole or the first part: drm_gem_shmem_helper's exporters take their pages from the start of the VMA, whatever its
+ * offset.
+ */
+int dseek_import_mmap(struct dseek_bo *bo, struct vm_area_struct *vma, pgoff_t page)
+{
+	if (page) {
+		drm_dbg(&dseek->drm, "mmap: an imported buffer is mapped from its start\n");
+		return -EINVAL;
+	}
+	return dma_buf_mmap(bo->base.import_attach->dmabuf, vma, 0);
+}
+
 /* drm_gem_mmap() maps only from a buffer's start; here any part of one may be. */
 int dseek_mmap(struct file *filp, struct vm_area_struct *vma)
 {
@@ -116,8 +129,7 @@ int dseek_mmap(struct file *filp, struct vm_area_struct *vma)
 		return PTR_ERR(obj);
 	}
 	if (obj->import_attach) {
-		err = dma_buf_mmap(obj->import_attach->dmabuf, vma,
-				   vma->vm_pgoff - drm_vma_node_start(&obj->vma_node));
+		err = dseek_import_mmap(to_bo(obj), vma, vma->vm_pgoff - drm_vma_node_start(&obj->vma_node));
 		drm_gem_object_put(obj);
 		return err;
 	}

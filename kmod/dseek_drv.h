@@ -198,6 +198,7 @@ void dseek_backing_fini(void);	/* no buffers left */
 vm_fault_t dseek_bo_fault_page(struct dseek_bo *bo, struct vm_fault *vmf, pgoff_t page);
 vm_fault_t dseek_bo_fault_huge(struct dseek_bo *bo, struct vm_fault *vmf, unsigned int order, pgoff_t base);
 int dseek_mmap(struct file *file, struct vm_area_struct *vma);
+int dseek_import_mmap(struct dseek_bo *bo, struct vm_area_struct *vma, pgoff_t page);
 struct drm_gem_object *dseek_gem_import_sg(struct drm_device *drm, struct dma_buf_attachment *attach,
 					   struct sg_table *sgt);
 unsigned long dseek_purge(unsigned long pages);	/* pages dropped */

@@ -184,7 +184,7 @@ int dseek_exec_mmap_bo(struct dseek_exec *exec, struct vm_area_struct *vma)
 	if (!READ_ONCE(bo->writable))
 		vm_flags_clear(vma, VM_MAYWRITE);
 	if (bo->base.import_attach) {
-		err = dma_buf_mmap(bo->base.import_attach->dmabuf, vma, page);
+		err = dseek_import_mmap(bo, vma, page);
 		map_put(map);
 		return err;
 	}

@@ -156,7 +156,7 @@ struct drm_dseek_bo_info {
 	__u32 handle;		/* in */
 	__u32 flags;		/* out: DRM_DSEEK_BO_*; in: 0 */
 	__u64 size;		/* out: bytes */
-	__u64 mmap_offset;	/* out: for mmap(MAP_SHARED) of the whole buffer or a part */
+	__u64 mmap_offset;	/* out: for mmap(MAP_SHARED) of the whole buffer or a part; imported: from its start */
 	__u64 id;		/* out: unique while the module is loaded */
 };
 

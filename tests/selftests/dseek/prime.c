@@ -129,34 +129,161 @@ TEST_F(prime, refusals)
 	close(pipes[1]);
 }
 
-/* A dma-buf of someone else is either taken, and then counted, or refused with nothing half-made. */
-TEST_F(prime, foreign)
+/* ---- dma-bufs of someone else: four pages of each exporter that this kernel has */
+
+FIXTURE(foreign) {
+	int fd, dmabuf, exporter;
+};
+
+FIXTURE_VARIANT(foreign) {
+	int (*make)(int *ret_exporter);
+};
+
+static int udmabuf_make(int *ret_exporter)
 {
 	struct udmabuf_create c = { .flags = UDMABUF_FLAGS_CLOEXEC, .size = 4 * PAGE };
-	int dev = open("/dev/udmabuf", O_RDWR), mem, dmabuf, r;
-	struct drm_dseek_tenant_info before = tenant_info(self->a), after;
-	uint32_t h = 0;
+	int dev = open("/dev/udmabuf", O_RDWR | O_CLOEXEC), mem, dmabuf;
 
 	if (dev < 0)
-		SKIP(return, "no /dev/udmabuf in this kernel");
+		return -ENODEV;
 	mem = memfd_create("prime", MFD_ALLOW_SEALING);
-	ASSERT_EQ(0, ftruncate(mem, 4 * PAGE));
-	ASSERT_EQ(0, fcntl(mem, F_ADD_SEALS, F_SEAL_SHRINK));
+	if (ftruncate(mem, 4 * PAGE) || fcntl(mem, F_ADD_SEALS, F_SEAL_SHRINK))
+		return -errno;
 	c.memfd = (uint32_t)mem;
 	dmabuf = ioctl(dev, UDMABUF_CREATE, &c);
-	ASSERT_LE(0, dmabuf);
-	r = import_fd(self->a, dmabuf, &h);
-	after = tenant_info(self->a);
-	if (r) {
-		EXPECT_EQ(before.imported_bytes, after.imported_bytes);
-	} else {
-		EXPECT_EQ(before.imported_bytes + 4 * PAGE, after.imported_bytes);
-		EXPECT_EQ(0, bo_close(self->a, h));
-		EXPECT_EQ(before.imported_bytes, tenant_info(self->a).imported_bytes);
-	}
-	close(dmabuf);
 	close(mem);
-	close(dev);
+	*ret_exporter = dev;
+	return dmabuf < 0 ? -errno : dmabuf;
+}
+
+static int vgem_make(int *ret_exporter)
+{
+	struct drm_mode_create_dumb dumb = { .width = 1024, .height = 4, .bpp = 32 };
+	char name[16] = "", path[32];
+	struct drm_version v = { .name = name, .name_len = sizeof(name) - 1 };
+	int i, fd, r;
+
+	for (i = 0; i < 8; i++) {
+		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		if (!call(fd, DRM_IOCTL_VERSION, &v) && !strcmp(name, "vgem")) {
+			*ret_exporter = fd;
+			r = call(fd, DRM_IOCTL_MODE_CREATE_DUMB, &dumb);
+			return r ? r : dumb.size != 4 * PAGE ? -EIO : export_fd(fd, dumb.handle);
+		}
+		close(fd);
+	}
+	return -ENODEV;
+}
+
+FIXTURE_VARIANT_ADD(foreign, udmabuf) { .make = udmabuf_make };
+FIXTURE_VARIANT_ADD(foreign, vgem) { .make = vgem_make };
+
+FIXTURE_SETUP(foreign)
+{
+	self->dmabuf = variant->make(&self->exporter);
+	self->fd = open_node();
+	ASSERT_LE(0, self->fd);
+}
+
+FIXTURE_TEARDOWN(foreign)
+{
+	close(self->fd);
+	close(self->dmabuf);
+	close(self->exporter);
+}
+
+/* The harness runs the test of a set-up that skips. */
+#define NEED_EXPORTER \
+	do { \
+		if (self->dmabuf == -ENODEV) \
+			SKIP(return, "this kernel has no such exporter"); \
+		ASSERT_LE(0, self->dmabuf); \
+	} while (0)
+
+TEST_F(foreign, is_counted)
+{
+	struct drm_dseek_bo_madvise advice = { .advice = DRM_DSEEK_MADV_DONTNEED };
+	uint32_t h = 0, again = 0;
+
+	NEED_EXPORTER;
+	ASSERT_EQ(0, import_fd(self->fd, self->dmabuf, &h));
+	EXPECT_EQ(4 * PAGE, tenant_info(self->fd).imported_bytes);
+	EXPECT_EQ(0, tenant_info(self->fd).pinned_bytes);
+	/* once */
+	ASSERT_EQ(0, import_fd(self->fd, self->dmabuf, &again));
+	EXPECT_EQ(h, again);
+	EXPECT_EQ(4 * PAGE, tenant_info(self->fd).imported_bytes);
+	advice.handle = h;
+	EXPECT_EQ(-EINVAL, call(self->fd, DRM_IOCTL_DSEEK_BO_MADVISE, &advice));
+	EXPECT_EQ(0, bo_close(self->fd, h));
+	EXPECT_EQ(0, tenant_info(self->fd).imported_bytes);
+}
+
+/* The executor maps the exporter's own pages, and keeps them as long as it likes. */
+TEST_F(foreign, an_executor_sees_the_same_bytes)
+{
+	struct drm_dseek_binding b = { .access = DRM_DSEEK_ACCESS_READ, .size = 4 * PAGE };
+	struct drm_dseek_job job = { .bindings = (uintptr_t)&b, .binding_count = 1 };
+	struct drm_dseek_completion done = { 0 };
+	struct drm_dseek_map map = { 0 };
+	struct drm_dseek_bo_info info;
+	uint8_t *mine, *theirs, *q;
+	struct test_exec e;
+	uint32_t queue, tag;
+
+	NEED_EXPORTER;
+	theirs = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, self->dmabuf, 0);
+	ASSERT_NE(MAP_FAILED, (void *)theirs);
+	theirs[3 * PAGE] = 7;
+	ASSERT_EQ(0, import_fd(self->fd, self->dmabuf, &b.handle));
+	mine = bo_map(self->fd, b.handle);
+	ASSERT_NE(MAP_FAILED, (void *)mine);
+	EXPECT_EQ(7, mine[3 * PAGE]);
+
+	ASSERT_EQ(0, exec_attach(&e, TEST_ENGINE, 2));
+	ASSERT_EQ(0, program_create(self->fd, &job.program));
+	ASSERT_EQ(0, queue_create(self->fd, e.engine, DRM_DSEEK_CLASS_BATCH, 1, &queue));
+	ASSERT_EQ(0, submit(self->fd, queue, &job, 1, NULL));
+	ASSERT_EQ(1, exec_next(&e, NULL, 0, &tag, 1, SEC));
+	map.tag = tag;
+	ASSERT_EQ(0, call(e.fd, DRM_IOCTL_DSEEK_MAP, &map));
+	EXPECT_EQ(4 * PAGE, map.bo_size);
+	/* bound for reading only, so far */
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, e.fd, (off_t)map.mmap_offset));
+	EXPECT_EQ(EPERM, errno);
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, 5 * PAGE, PROT_READ, MAP_SHARED, e.fd, (off_t)map.mmap_offset));
+	b.access = DRM_DSEEK_ACCESS_READ | DRM_DSEEK_ACCESS_WRITE;
+	ASSERT_EQ(0, submit(self->fd, queue, &job, 1, NULL));
+	/* exporters differ in what they make of an offset */
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_READ, MAP_SHARED, e.fd, (off_t)(map.mmap_offset + PAGE)));
+	EXPECT_EQ(EINVAL, errno);
+	ASSERT_EQ(0, bo_info(self->fd, b.handle, &info));
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_READ, MAP_SHARED, self->fd, (off_t)(info.mmap_offset + PAGE)));
+	EXPECT_EQ(EINVAL, errno);
+	q = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, e.fd, (off_t)map.mmap_offset);
+	ASSERT_NE(MAP_FAILED, (void *)q);
+	EXPECT_EQ(7, q[3 * PAGE]);
+	q[3 * PAGE] = 8;
+	EXPECT_EQ(8, theirs[3 * PAGE]);
+	EXPECT_EQ(8, mine[3 * PAGE]);
+
+	done.tag = tag;
+	ASSERT_EQ(1, exec_next(&e, &done, 1, &tag, 1, SEC));
+	done.tag = tag;
+	ASSERT_EQ(0, exec_next(&e, &done, 1, &tag, 0, 0));
+	munmap(mine, 4 * PAGE);
+	ASSERT_EQ(0, bo_close(self->fd, b.handle));
+	ASSERT_EQ(0, exec_next(&e, NULL, 0, &tag, 1, SEC));
+	EXPECT_EQ(1, e.retired);
+	/* told, it need not hurry: the exporter's pages are its exporter's */
+	EXPECT_EQ(8, q[3 * PAGE]);
+	EXPECT_EQ(0, tenant_info(self->fd).imported_bytes);
+	munmap(q, 4 * PAGE);
+	munmap(theirs, 4 * PAGE);
+	exec_close(&e);
 }
 
 TEST_HARNESS_MAIN
