@@ -24,9 +24,11 @@
  *     by arb_queue_add().
  *  2. interactive before batch, while interactive keeps to its share. A balance is kept while
  *     batch has work: interactive adds what it uses times (1 - share), batch takes off what it uses times
- *     share; interactive goes first while the balance is not above zero, batch else. The credit interactive
- *     builds up while it is idle is bounded: it can hold batch off for @burst_ns and no longer. So batch
- *     never starves, and interactive work never waits behind batch work while it keeps to its share.
+ *     share; interactive goes first while the balance is not above zero, batch else. What a class comes to be owed
+ *     while it waits, behind ops that can't be stopped, is kept as long as it has work, however long ops
+ *     are. What it is owed when it comes to have work is bounded, so that neither hoards: it can hold the
+ *     other off for @burst_ns, interactive also for what one run of batch owes it since it came last, and no longer. So
+ *     batch never starves, and interactive work never waits behind batch work while it keeps to its share.
  *  3. Inside a class, weighted fair by virtual time on two levels (start-time fair queueing: Goyal, Vin and
  *     Cheng 1996, section 2): first the tenant with the least virtual time (its weight is the largest of its
  *     queues' in the class), then the queue with the least inside it. Virtual time advances by engine
@@ -83,7 +85,7 @@ struct arb_engine_params {
 	u32 interactive_permille;	/* before batch goes first, 1..999; default 800 */
 	u64 slice_ns;			/* lead that a running fair queue may have; default 2 ms */
 	u64 default_cost_ns;		/* predicted cost of a program never seen; default 1 ms */
-	u64 burst_ns;			/* interactive may hold batch off after idleness; default 100 ms */
+	u64 burst_ns;			/* a class may hold the other off after idleness; default 100 ms */
 };
 
 #define ARB_ENGINE_DEFAULTS { .deadline_permille = 750, .interactive_permille = 800, \
@@ -220,7 +222,8 @@ struct arb_engine {
 	struct arb_heap spent;		/* and without budget, by the time they get a new one */
 	struct arb_fair class[ARB_CLASS_COUNT];
 	s64 balance, balance_ahead;	/* interactive against batch, ns * 1000 */
-	u64 batch_since;		/* when batch last came to have work */
+	u64 since[ARB_CLASS_COUNT];	/* when the class last came to have work */
+	u64 waited_ns;			/* the longest that one run of batch kept interactive waiting since then */
 	struct arb_fluid fluid[ARB_CLASS_COUNT];
 	u64 fluid_ahead_ns;		/* handed out of what runs, before it is measured */
 	u64 fluid_debt_ns;		/* handed out beyond what was measured then */

@@ -72,6 +72,7 @@ struct arb_queue *arb_fair_first(const struct arb_engine *engine, u32 class);
 
 /* arb_split.c: interactive against batch */
 u32 arb_split_class(const struct arb_engine *engine);
+void arb_split_wake(struct arb_engine *engine, u32 class, u64 now_ns);
 void arb_split_charge(struct arb_engine *engine, struct arb_job *job);
 void arb_split_correct(struct arb_engine *engine, struct arb_job *job, u64 used_ns, u64 now_ns);
 

@@ -16,7 +16,6 @@ int arb_engine_init(struct arb_engine *engine, const struct arb_engine_params *p
 	memset(engine, 0, sizeof(*engine));
 	engine->params = *params;
 	engine->now_ns = now_ns;
-	engine->batch_since = now_ns;
 	arb_list_init(&engine->running);
 	return 0;
 }
@@ -123,8 +122,8 @@ static void queue_wake(struct arb_queue *queue, u64 now_ns)
 	struct arb_engine *engine = queue->share->engine;
 	struct arb_member *member = arb_queue_member(queue);
 
-	if (!engine->working[queue->class]++ && queue->class == ARB_CLASS_BATCH)
-		engine->batch_since = now_ns;
+	if (!engine->working[queue->class]++)
+		arb_split_wake(engine, queue->class, now_ns);
 	if (!member->working++) {
 		arb_fluid_elapse(engine);
 		arb_fluid_join(member);

@@ -15,7 +15,7 @@ static u64 after_split(const struct arb_engine *engine, const struct arb_job *jo
 	}
 	over = (s64)(slice * (1000 - share)) - engine->balance;
 	return (over < 0 ? 0 : over / (1000 - share) + 1) +
-	       arb_max(job->start_ns, engine->batch_since) - job->start_ns;
+	       arb_max(job->start_ns, engine->since[ARB_CLASS_BATCH]) - job->start_ns;
 }
 
 static struct arb_vtime settled(const struct arb_entity *entity)

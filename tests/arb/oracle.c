@@ -301,7 +301,6 @@ void oracle_init(struct oracle *o, const struct arb_engine_params *params, u64 n
 	memset(o, 0, sizeof(*o));
 	o->params = *params;
 	o->now = now;
-	o->batch_since = now;
 }
 
 static u32 rate_of(const struct oracle_queue *q)
@@ -400,8 +399,17 @@ void oracle_ready(struct oracle *o, int job, int queue, struct arb_cost *cost, u
 	int was_queue = jobs_of(o, queue, 0);
 
 	now = clock_to(o, now);
-	if (!was_class && q->class == B)
-		o->batch_since = now;
+	if (!was_class) {
+		o->since[q->class] = now;
+		/* it may be owed what takes @burst_ns of its own to use up, or what it once waited */
+		if (q->class == I && o->balance < -priced(o, I, o->params.burst_ns) && o->balance < priced(o, B, o->waited))
+			o->balance = -priced(o, I, o->params.burst_ns) < priced(o, B, o->waited) ?
+				     -priced(o, I, o->params.burst_ns) : priced(o, B, o->waited);
+		if (q->class == I)
+			o->waited = 0;
+		if (q->class == B && o->balance > -priced(o, B, o->params.burst_ns))
+			o->balance = -priced(o, B, o->params.burst_ns);
+	}
 	if (!was_member && oracle_running(o) >= 0) {
 		long double ran = now - o->job[oracle_running(o)].start;
 
@@ -538,7 +546,7 @@ static u64 stop_for(const struct oracle *o, int r, int waits, u64 deadline)
 		return job->turn && at < job->start + slice ? job->start + slice : at;
 	}
 	if (w->class != q->class) {
-		at = job->start > o->batch_since ? job->start : o->batch_since;
+		at = job->start > o->since[B] ? job->start : o->since[B];
 		return at + (room >= 0 ? room / (1000 - p) + 1 : 0);
 	}
 	if (w->share == q->share)
@@ -590,23 +598,37 @@ u64 oracle_next_event(struct oracle *o, u64 now)
 	return at > now ? at : now;
 }
 
+/* How much of this run was beside work of the other class. */
+static u64 contested(const struct oracle *o, const struct oracle_job *job, u32 other, u64 used, u64 now)
+{
+	u64 since = job->start > o->since[other] ? job->start : o->since[other];
+
+	if (!class_works(o, other) || now <= since)
+		return 0;
+	return used < now - since ? used : now - since;
+}
+
 static void balance_correct(struct oracle *o, struct oracle_job *job, u64 used, u64 now)
 {
 	u32 class = o->queue[job->queue].class;
-	u64 since = job->start > o->batch_since ? job->start : o->batch_since, counted = used;
-	s64 least = -priced(o, I, o->params.burst_ns);
+	s64 floor = -priced(o, I, o->params.burst_ns), to;
+	u64 beside = contested(o, job, class == I ? B : I, used, now);
 
-	if (class == I && class_works(o, B)) {
-		if (counted > (now > since ? now - since : 0))
-			counted = now > since ? now - since : 0;
-	} else if (class == I && !job->split) {
-		return;
+	if (class == I) {
+		if (!class_works(o, B) && job->split)
+			beside = used;
+		o->balance += priced(o, I, beside);
+	} else {
+		o->waited = beside > o->waited ? beside : o->waited;
+		to = o->balance + priced(o, B, used - beside);
+		if (to < floor)
+			to = o->balance < floor ? o->balance : floor;
+		o->balance = to + priced(o, B, beside);
 	}
-	o->balance += priced(o, class, counted);
-	if (o->balance < least)
-		o->balance = least;
 	if (o->balance > 1LL << 60)
 		o->balance = 1LL << 60;
+	if (o->balance < -(1LL << 60))
+		o->balance = -(1LL << 60);
 }
 
 void oracle_give_back(struct oracle *o, int j, u64 used, u64 now, int done)

@@ -48,7 +48,7 @@ struct oracle_member {
 
 struct oracle {
 	struct arb_engine_params params;
-	u64 now, ties, orders, batch_since;
+	u64 now, ties, orders, since[ARB_CLASS_COUNT], waited;
 	s64 balance;
 	long double fluid_ahead, fluid_debt;
 	u128 floor[ARB_CLASS_COUNT];

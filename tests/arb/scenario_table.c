@@ -113,6 +113,49 @@ static const struct step no_grudge[] = {
 	{ }
 };
 
+/*
+ * Neither can be stopped for 200 ms, far longer than the burst (10 ms): after batch's turn interactive is owed 120 ms of
+ * balance, three runs of 40, and gets them.
+ */
+static const struct step overshoot[] = {
+	PARAMS(750, 800, 2000, 10000),
+	BATCH(0, 0, 1), INTERACTIVE(1, 1, 1),
+	READY(0, 0, 0, 1000000), READY(0, 1, 1, 200000), READY(0, 2, 1, 200000), READY(0, 3, 1, 200000),
+	READY(0, 4, 1, 200000), READY(0, 5, 1, 200000),
+	PICK(0, 1), DONE(200000, 1, 200000), PICK(200000, 0), YIELD(400000, 0, 200000),
+	PICK(400000, 2), NEXT(400000, 1002001), DONE(600000, 2, 200000), PICK(600000, 3), DONE(800000, 3, 200000), PICK(800000, 4),
+	DONE(1000000, 4, 200000), PICK(1000000, 5), DONE(1200000, 5, 200000), PICK(1200000, 0),
+	{ }
+};
+
+/* Small jobs that wait behind long ops don't add up: interactive keeps what one run owes it (80), plus the next (80). */
+static const struct step interactive_hoards[] = {
+	PARAMS(750, 800, 2000, 10000),
+	BATCH(0, 0, 1), INTERACTIVE(1, 1, 1),
+	READY(0, 0, 0, 1000000), PICK(0, 0),
+	READY(0, 1, 1, 1000), YIELD(100000, 0, 100000), PICK(100000, 1), DONE(101000, 1, 1000), PICK(101000, 0),
+	READY(101000, 2, 1, 1000), YIELD(201000, 0, 100000), PICK(201000, 2), DONE(202000, 2, 1000), PICK(202000, 0),
+	READY(202000, 3, 1, 200000), READY(202000, 4, 1, 200000), READY(202000, 5, 1, 200000), READY(202000, 6, 1, 200000),
+	READY(202000, 7, 1, 200000), READY(202000, 8, 1, 200000), YIELD(302000, 0, 100000),
+	PICK(302000, 3), DONE(502000, 3, 200000), PICK(502000, 4), DONE(702000, 4, 200000), PICK(702000, 5),
+	DONE(902000, 5, 200000), PICK(902000, 6), DONE(1102000, 6, 200000), PICK(1102000, 7), DONE(1302000, 7, 200000),
+	PICK(1302000, 0),
+	{ }
+};
+
+/* Nor for batch: it keeps the burst (8), plus the next (100): three runs of 40. */
+static const struct step batch_hoards[] = {
+	PARAMS(750, 800, 2000, 10000),
+	BATCH(0, 0, 1), INTERACTIVE(1, 1, 1),
+	READY(0, 0, 1, 9000000), PICK(0, 0),
+	READY(0, 1, 0, 1000), YIELD(500000, 0, 500000), PICK(500000, 1), DONE(501000, 1, 1000), PICK(501000, 0),
+	READY(501000, 2, 0, 1000), YIELD(1001000, 0, 500000), PICK(1001000, 2), DONE(1002000, 2, 1000), PICK(1002000, 0),
+	READY(1002000, 3, 0, 50000), READY(1002000, 4, 0, 50000), READY(1002000, 5, 0, 50000), READY(1002000, 6, 0, 50000),
+	YIELD(1502000, 0, 500000), PICK(1502000, 3), DONE(1552000, 3, 50000), PICK(1552000, 4), DONE(1602000, 4, 50000),
+	PICK(1602000, 5), DONE(1652000, 5, 50000), PICK(1652000, 0),
+	{ }
+};
+
 static const struct step edf[] = {
 	DEADLINE(0, 0, 1000, 10000), DEADLINE(1, 1, 1000, 5000), INTERACTIVE(2, 2, 4),
 	READY(0, 0, 2, 500), READY(0, 1, 0, 500), READY(0, 2, 1, 500),
@@ -354,7 +397,8 @@ static const struct step late_clock[] = {
 #define S(name)	{ #name, name }
 const struct scenario arb_scenarios[] = {
 	S(fifo), S(cancel), S(weights), S(weights_ahead), S(mispredicted), S(more_queues), S(idle_lift), S(newcomer),
-	S(interactive_first), S(burst), S(no_grudge), S(edf), S(throttle), S(overrun), S(wakeup), S(wakeup_edge), S(wakeup_beyond), S(renewed_early), S(standstill),
+	S(interactive_first), S(burst), S(no_grudge), S(overshoot), S(interactive_hoards), S(batch_hoards),
+	S(edf), S(throttle), S(overrun), S(wakeup), S(wakeup_edge), S(wakeup_beyond), S(renewed_early), S(standstill),
 	S(admission), S(reservation), S(bad_queues), S(preempt_class), S(preempt_spent), S(preempt_equal), S(preempt_turn), S(preempt_no_turn), S(preempt_over_share), S(preempt_settled),
 	S(preempt_slice), S(preempt_behind),
 	S(yield_order), S(yield_charge), S(misses), S(entitlement), S(entitlement_owed), S(late_clock),
