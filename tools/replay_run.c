@@ -205,9 +205,10 @@ static int cost_state(struct replay *replay, const struct arb_trace_record *r)
 
 	if (!cost)
 		return -ENOMEM;
-	if (r->a > ARB_USED_MAX_NS || r->b > ARB_USED_MAX_NS)
+	if (r->a > ARB_USED_MAX_NS || r->b > ARB_USED_MAX_NS || r->d > ARB_USED_MAX_NS)
 		return invalid(replay, "a cost out of range");
-	*cost = (struct arb_cost){ .mean_ns = r->a, .dev_ns = r->b, .samples = r->c };
+	*cost = (struct arb_cost){ .mean_ns = r->a, .dev_ns = r->b, .least_ns = r->d, .trial_ns = r->other,
+				   .samples = (u32)r->c, .failed = (u32)(r->c >> 32) };
 	return name(replay, KIND_COST, r->object, cost);
 }
 

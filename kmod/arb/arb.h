@@ -94,12 +94,19 @@ struct arb_engine_params {
 /*
  * Learned cost of one program on one engine: exponentially weighted mean and mean deviation
  * (Jacobson 1988, "Congestion avoidance and control", appendix A), in ns. A sample further than
- * one mean above the mean counts as twice the mean, so that one bad run does not close the door.
+ * one mean above the mean counts as twice the mean, so that one bad run does not close the door. Among the first
+ * ARB_COST_FEW one below half the mean begins anew: what came before was a cold start (RFC 6298, section 5, on
+ * estimates that are likely bogus).
  */
+#define ARB_COST_FEW	4
+
 struct arb_cost {
 	u64 mean_ns;
 	u64 dev_ns;
-	u64 samples;
+	u64 least_ns;			/* of the samples lately: rises by a 64th of the way to each */
+	u64 trial_ns;			/* when a trial may be (arb_job_admit); 0: none is called for */
+	u32 samples;
+	u32 failed;			/* trials since the last job that its bound admitted, but those in time */
 };
 
 void arb_cost_update(struct arb_cost *cost, u64 used_ns);	/* with the job's used_ns, after it ended well */
@@ -120,6 +127,7 @@ struct arb_job {
 	u32 preemptions;
 	u32 state;			/* enum arb_job_state */
 	/* private from here */
+	u32 trial;			/* set by arb_job_admit() */
 	u64 seq;			/* in its queue */
 	u64 bound_ns;			/* in its queue's backlog */
 	u64 start_ns;			/* when it came to be what runs */
@@ -244,10 +252,22 @@ void arb_queue_remove(struct arb_queue *queue, u64 now_ns);	/* no jobs left */
  * job with a deadline: 0 if the server, given its budgets no sooner than the last moment of each
  * period, has served the bounds of the jobs queued before it and its own by then; else -ETIME. What
  * is admitted so is late by at most what was running and can't be stopped when it came
- * (depth * longest op). Each refusal takes an eighth off the deviation learned, so that a
- * program whose mean fits gets another chance: refused jobs teach nothing. Other jobs: 0.
+ * (depth * longest op), as long as the bounds hold. Other jobs: 0.
+ *
+ * Trials: refused jobs teach nothing, so a bound learned on cold caches or while the machine stalled would hold
+ * for ever (the estimator that rejects its own samples, of Karn and Partridge 1987, "Improving round-trip time
+ * estimates in reliable transport protocols", section 3). Therefore, when for a period after a
+ * refusal no job of the program was admitted by its bound, one that comes to an idle queue may be admitted as a
+ * trial: on the least that the program takes lately, or on nothing while it has fewer than ARB_COST_FEW samples. The
+ * next may be a period later, and twice as long after each that was not over by its deadline (exponential back-off,
+ * RFC 6298, 5.5); a job admitted by its bound ends all that. So
+ *  - a program that fits is tried once a period until its bound says so,
+ *  - one whose least doesn't fit is refused for ever, after the ARB_COST_FEW that it takes to know, and
+ *  - one that only sometimes fits is late at most 1 + log2(t / period) times in a time t.
+ * It is time that opens the door, never the number of refusals, which cost nothing to provoke. A trial that is late harms
+ * nobody else: its server throttles it as any overrun.
  */
-int arb_job_admit(const struct arb_queue *queue, const struct arb_job *job, u64 now_ns);
+int arb_job_admit(const struct arb_queue *queue, struct arb_job *job, u64 now_ns);
 
 void arb_job_ready(struct arb_job *job, u64 now_ns);	/* may run now; in the order of its queue */
 void arb_job_cancel(struct arb_job *job, u64 now_ns);	/* ready, not running */

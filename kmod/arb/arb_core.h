@@ -60,6 +60,7 @@ void arb_server_charge(struct arb_queue *queue, u64 ns);
 void arb_server_correct(struct arb_queue *queue, u64 charged_ns, u64 used_ns);
 void arb_server_update(struct arb_queue *queue);
 void arb_servers_renew(struct arb_engine *engine, u64 now_ns);
+void arb_trial_over(const struct arb_job *job, u64 now_ns);
 
 /* arb_fair.c: virtual time inside a class */
 void arb_fair_add(struct arb_queue *queue);

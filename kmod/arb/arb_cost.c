@@ -1,15 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 #include "arb_core.h"
 
+static void begin(struct arb_cost *cost, u64 used)
+{
+	cost->mean_ns = used;
+	cost->dev_ns = used / 8;
+	cost->least_ns = used;
+}
+
 /* Gains of 1/8 and 1/4, as in the paper. */
 void arb_cost_update(struct arb_cost *cost, u64 used_ns)
 {
 	u64 used = arb_min(arb_max(used_ns, 1), ARB_USED_MAX_NS);
 	u64 off;
 
-	if (!cost->samples++) {
-		cost->mean_ns = used;
-		cost->dev_ns = used / 8;
+	if (cost->samples < ~0U)
+		cost->samples++;
+	if (cost->samples == 1 || (cost->samples <= ARB_COST_FEW && used < cost->mean_ns / 2)) {
+		begin(cost, used);
 		return;
 	}
 	used = arb_min(used, cost->mean_ns * 2);
@@ -24,6 +32,10 @@ void arb_cost_update(struct arb_cost *cost, u64 used_ns)
 		cost->dev_ns += (off - cost->dev_ns) / 4;
 	else
 		cost->dev_ns -= (cost->dev_ns - off + 3) / 4;
+	if (used < cost->least_ns)
+		cost->least_ns = used;
+	else
+		cost->least_ns += (used - cost->least_ns) / 64;
 }
 
 u64 arb_cost_mean(const struct arb_cost *cost, u64 default_ns)

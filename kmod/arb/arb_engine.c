@@ -295,6 +295,7 @@ void arb_job_done(struct arb_job *job, u64 used_ns, u64 now_ns)
 	queue->jobs_done++;
 	if (job->deadline_ns && now_ns > job->deadline_ns)
 		queue->deadline_misses++;
+	arb_trial_over(job, now_ns);
 	arb_fluid_fold(arb_queue_member(queue));
 	job_gone(job);
 }

@@ -104,17 +104,13 @@ void arb_servers_renew(struct arb_engine *engine, u64 now_ns)
 	}
 }
 
-int arb_job_admit(const struct arb_queue *queue, const struct arb_job *job, u64 now_ns)
+/* Would a job of this bound, behind what is queued, be over in time? */
+static int fits(const struct arb_queue *queue, u64 bound_ns, u64 deadline_ns, u64 now_ns)
 {
-	u64 default_ns, work, end, periods;
-	struct arb_server server;
+	u64 work = queue->backlog_ns + arb_min(bound_ns, ARB_USED_MAX_NS), end, periods;
+	struct arb_server server = queue->server;
 
-	if (queue->class != ARB_CLASS_DEADLINE || !job->deadline_ns)
-		return 0;
-	default_ns = queue->share->engine->params.default_cost_ns;
-	work = queue->backlog_ns + arb_min(arb_cost_bound(job->cost, default_ns), ARB_USED_MAX_NS);
 	/* Jobs that are out count with their bounds, so not with what was charged ahead for them. */
-	server = queue->server;
 	server.left_ns += server.ahead_ns;
 	if (!queue->jobs)
 		wake(&server, queue, now_ns);
@@ -122,13 +118,43 @@ int arb_job_admit(const struct arb_queue *queue, const struct arb_job *job, u64 
 	if ((s64)work > server.left_ns) {
 		periods = (work - server.left_ns + queue->budget_ns - 1) / queue->budget_ns;
 		if (periods > ARB_USED_MAX_NS / queue->period_ns)
-			goto refuse;
+			return 0;
 		end += periods * queue->period_ns;
 	}
-	if (arb_max(end, now_ns + work) <= job->deadline_ns)
+	return arb_max(end, now_ns + work) <= deadline_ns;
+}
+
+int arb_job_admit(const struct arb_queue *queue, struct arb_job *job, u64 now_ns)
+{
+	u64 default_ns = queue->share->engine->params.default_cost_ns;
+	struct arb_cost *cost = job->cost;
+
+	job->trial = 0;
+	if (queue->class != ARB_CLASS_DEADLINE || !job->deadline_ns)
 		return 0;
-refuse:
-	if (job->cost)
-		job->cost->dev_ns -= (job->cost->dev_ns + 7) / 8;
-	return -ETIME;
+	if (fits(queue, arb_cost_bound(cost, default_ns), job->deadline_ns, now_ns)) {
+		if (cost) {
+			cost->trial_ns = 0;
+			cost->failed = 0;
+		}
+		return 0;
+	}
+	if (!cost)
+		return -ETIME;
+	if (!cost->trial_ns)
+		cost->trial_ns = now_ns + queue->period_ns;
+	if (now_ns < cost->trial_ns || queue->jobs ||
+	    !fits(queue, cost->samples < ARB_COST_FEW ? 0 : cost->least_ns, job->deadline_ns, now_ns))
+		return -ETIME;
+	/* Counted as failed until it is over in time: it may never be. */
+	cost->trial_ns = now_ns + (queue->period_ns << arb_min(cost->failed, 31));
+	cost->failed++;
+	job->trial = 1;
+	return 0;
+}
+
+void arb_trial_over(const struct arb_job *job, u64 now_ns)
+{
+	if (job->trial && now_ns <= job->deadline_ns && job->cost->failed)
+		job->cost->failed--;
 }

@@ -17,7 +17,7 @@
  *	SHARE_FINI	share
  *	QUEUE_ADD	queue	share	class | weight << 32	budget		period
  *	QUEUE_REMOVE	queue
- *	COST_STATE	cost	0	mean			deviation	samples
+ *	COST_STATE	cost	trial	mean			deviation	samples | failed << 32	least
  *	COST_UPDATE	cost	0	used
  *	ADMIT		queue	cost	deadline
  *	READY		job	queue	deadline		cost
@@ -34,7 +34,7 @@
 
 #include "arb.h"
 
-#define ARB_TRACE_MAGIC		0x3162726b65657364ULL	/* "dseekrb1" in little-endian order */
+#define ARB_TRACE_MAGIC		0x3262726b65657364ULL	/* "dseekrb2" in little-endian order */
 
 enum arb_trace_op {
 	ARB_TRACE_INIT = 1,
@@ -91,7 +91,8 @@ static inline void arb_trace_cost(struct arb_trace *trace, const struct arb_cost
 	if (cost)
 		arb_trace_emit(trace, (struct arb_trace_record){
 			.op = ARB_TRACE_COST_STATE, .now_ns = now_ns, .object = arb_trace_name(cost),
-			.a = cost->mean_ns, .b = cost->dev_ns, .c = cost->samples });
+			.other = cost->trial_ns, .a = cost->mean_ns, .b = cost->dev_ns,
+			.c = cost->samples | (u64)cost->failed << 32, .d = cost->least_ns });
 }
 
 static inline int arb_traced_engine_init(struct arb_trace *trace, struct arb_engine *engine,
@@ -150,7 +151,7 @@ static inline void arb_traced_cost_update(struct arb_trace *trace, struct arb_co
 }
 
 static inline int arb_traced_job_admit(struct arb_trace *trace, const struct arb_queue *queue,
-				       const struct arb_job *job, u64 now_ns)
+				       struct arb_job *job, u64 now_ns)
 {
 	int result;
 

@@ -16,6 +16,7 @@ static int run(uint64_t seed, uint64_t events, struct drive_result *total)
 	total->events += result.events;
 	total->picks += result.picks;
 	total->preemptions += result.preemptions;
+	total->trials += result.trials;
 	if (result.error[0])
 		printf("# seed %llu, event %llu: %s\n", (unsigned long long)seed,
 		       (unsigned long long)result.events, result.error);
@@ -37,9 +38,10 @@ int main(int argc, char **argv)
 		for (seed = n * 100; seed < (uint64_t)n * 100 + 40; seed++)
 			bad |= run(seed, 1500, &total);
 		bad |= run(n * 100 + 99, 15000, &total);
-		printf("%s %d oracle: %llu events, %llu picks and %llu yields decided alike\n", bad ? "not ok" : "ok",
+		bad |= !total.trials;
+		printf("%s %d oracle: %llu events, %llu picks, %llu yields and %llu trials decided alike\n", bad ? "not ok" : "ok",
 		       n + 1, (unsigned long long)total.events, (unsigned long long)total.picks,
-		       (unsigned long long)total.preemptions);
+		       (unsigned long long)total.preemptions, (unsigned long long)total.trials);
 		failed |= bad;
 	}
 	printf("1..%d\n", n);

@@ -104,7 +104,7 @@ static void queue_event(struct drive *d, int k)
 
 static void ready_event(struct drive *d, int k)
 {
-	int j, got, want, program = draw(d->source, PROGRAMS + 1);
+	int j, got, want, trial, program = draw(d->source, PROGRAMS + 1);
 	struct arb_job *job;
 
 	if (!d->queue[k].share)
@@ -118,15 +118,39 @@ static void ready_event(struct drive *d, int k)
 				 .deadline_ns = draw(d->source, 2) ? d->now + span(d) : 0 };
 	got = arb_job_admit(&d->queue[k], job, d->now);
 	want = oracle_admit(&d->oracle, k, program < PROGRAMS ? &d->oracle_cost[program] : NULL,
-			    job->deadline_ns, d->now);
+			    job->deadline_ns, d->now, &trial);
 	if (got != want)
 		fail(d, "admit: %d, oracle %d", got, want);
 	if (got && draw(d->source, 2))
 		return;
 	arb_job_ready(job, d->now);
 	oracle_ready(&d->oracle, j, k, program < PROGRAMS ? &d->oracle_cost[program] : NULL,
-		     job->deadline_ns, d->now);
+		     job->deadline_ns, trial, d->now);
+	d->result->trials += trial;
 	d->jobs++;
+}
+
+/* One program asks again and again, whatever it is told: what was learned of it may be off by now, so trials. */
+static void ask_event(struct drive *d, int k)
+{
+	int program = draw(d->source, PROGRAMS), got, want, trial, n;
+	struct arb_job job = { .cost = &d->cost[program] };
+	u64 within = span(d) + 20000;
+
+	while (k < ORACLE_QUEUES && !(d->queue[k].share && d->queue[k].class == ARB_CLASS_DEADLINE && !d->queue[k].jobs))
+		k++;
+	if (k == ORACLE_QUEUES)
+		return;
+	job.queue = &d->queue[k];
+	for (n = draw(d->source, 24); n; n--) {
+		d->now += draw(d->source, d->queue[k].period_ns + 1000);
+		job.deadline_ns = d->now + within;
+		got = arb_job_admit(&d->queue[k], &job, d->now);
+		want = oracle_admit(&d->oracle, k, &d->oracle_cost[program], job.deadline_ns, d->now, &trial);
+		if (got != want || (int)job.trial != trial)
+			fail(d, "admit: %d and trial %d, oracle %d and %d", got, job.trial, want, trial);
+		d->result->trials += trial;
+	}
 }
 
 static int pick_event(struct drive *d)
@@ -291,7 +315,10 @@ static void event(struct drive *d)
 	case 4:
 		d->now -= d->now > 1000 ? draw(d->source, 1000) : 0;
 		break;
-	case 5 ... 14:
+	case 5:
+		ask_event(d, draw(d->source, ORACLE_QUEUES));
+		break;
+	case 6 ... 14:
 		ready_event(d, draw(d->source, ORACLE_QUEUES));
 		break;
 	case 15 ... 23:
@@ -325,6 +352,8 @@ static void drain(struct drive *d)
 	}
 	if (d->jobs)
 		fail(d, "%d jobs left at the end", d->jobs);
+	if (memcmp(d->cost, d->oracle_cost, sizeof(d->cost)))
+		fail(d, "what was learned of the programs differs from the oracle's");
 	for (k = 0; k < ORACLE_QUEUES; k++)
 		if (d->queue[k].share) {
 			if (d->queue[k].used_ns != d->oracle.queue[k].used ||

@@ -16,7 +16,7 @@ struct source {			/* numbers from bytes, if there are any, else from a seed */
 };
 
 struct drive_result {
-	uint64_t events, picks, preemptions;
+	uint64_t events, picks, preemptions, trials;
 	char error[160];	/* empty: all well */
 };
 

@@ -355,15 +355,12 @@ void oracle_queue_remove(struct oracle *o, int queue)
 	reweigh(o, member_of(o, q), q->share, q->class);
 }
 
-int oracle_admit(struct oracle *o, int queue, struct arb_cost *cost, u64 deadline, u64 now)
+static int in_time(struct oracle *o, int queue, u64 bound, u64 deadline, u64 now)
 {
 	struct oracle_queue *q = &o->queue[queue], saved = *q;
-	__int128 work, short_of, end;
+	__int128 work = bound, short_of, end;
 	int j;
 
-	if (q->class != D || !deadline)
-		return 0;
-	work = arb_cost_bound(cost, o->params.default_cost_ns);
 	for (j = 0; j < ORACLE_JOBS; j++)
 		if (o->job[j].state != ARB_JOB_IDLE && o->job[j].queue == queue)
 			work += o->job[j].bound;
@@ -374,11 +371,38 @@ int oracle_admit(struct oracle *o, int queue, struct arb_cost *cost, u64 deadlin
 	if (short_of > 0)
 		end += (short_of + q->budget - 1) / q->budget * q->period;
 	*q = saved;
-	if (end <= deadline && now + work <= deadline)
+	return end <= deadline && now + work <= deadline;
+}
+
+int oracle_admit(struct oracle *o, int queue, struct arb_cost *cost, u64 deadline, u64 now, int *ret_trial)
+{
+	struct oracle_queue *q = &o->queue[queue];
+	u64 wait = q->period, guess;
+	u32 i;
+
+	*ret_trial = 0;
+	if (q->class != D || !deadline)
 		return 0;
-	if (cost)
-		cost->dev_ns -= (cost->dev_ns + 7) / 8;
-	return -ETIME;
+	if (in_time(o, queue, arb_cost_bound(cost, o->params.default_cost_ns), deadline, now)) {
+		if (cost)
+			cost->failed = cost->trial_ns = 0;
+		return 0;
+	}
+	if (cost && !cost->trial_ns) {
+		cost->trial_ns = now + wait;
+		return -ETIME;
+	}
+	if (!cost || now < cost->trial_ns || jobs_of(o, queue, 0))
+		return -ETIME;
+	guess = cost->samples < ARB_COST_FEW ? 0 : cost->least_ns;
+	if (!in_time(o, queue, guess, deadline, now))
+		return -ETIME;
+	for (i = 0; i < cost->failed && i < 31; i++)
+		wait *= 2;
+	cost->trial_ns = now + wait;
+	cost->failed++;
+	*ret_trial = 1;
+	return 0;
 }
 
 static void lift(u128 *vt, int *known, u128 floor, u64 slice, u32 weight)
@@ -391,7 +415,7 @@ static void lift(u128 *vt, int *known, u128 floor, u64 slice, u32 weight)
 		*vt = least;
 }
 
-void oracle_ready(struct oracle *o, int job, int queue, struct arb_cost *cost, u64 deadline, u64 now)
+void oracle_ready(struct oracle *o, int job, int queue, struct arb_cost *cost, u64 deadline, int trial, u64 now)
 {
 	struct oracle_queue *q = &o->queue[queue];
 	struct oracle_member *m = member_of(o, q);
@@ -427,7 +451,7 @@ void oracle_ready(struct oracle *o, int job, int queue, struct arb_cost *cost, u
 		lift(&m->vt, &m->known, o->floor[q->class], o->params.slice_ns, m->weight);
 	if (!was_queue && q->class != D)
 		lift(&q->vt, &q->known, m->floor, o->params.slice_ns, q->weight);
-	o->job[job] = (struct oracle_job){ .queue = queue, .state = ARB_JOB_READY, .cost = cost, .deadline = deadline,
+	o->job[job] = (struct oracle_job){ .queue = queue, .state = ARB_JOB_READY, .cost = cost, .deadline = deadline, .trial = trial,
 		.ready = now, .seq = q->next_seq++, .bound = arb_cost_bound(cost, o->params.default_cost_ns) };
 	place(o, queue);
 }
@@ -663,6 +687,8 @@ void oracle_give_back(struct oracle *o, int j, u64 used, u64 now, int done)
 	if (done) {
 		job->state = ARB_JOB_IDLE;
 		q->misses += job->deadline && now > job->deadline;
+		if (job->trial && now <= job->deadline && job->cost->failed)
+			job->cost->failed--;
 	} else {
 		job->state = ARB_JOB_READY;
 		job->ready = now;

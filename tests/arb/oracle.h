@@ -22,7 +22,7 @@ struct oracle_turn {			/* who competes, and since when at this key */
 };
 
 struct oracle_job {
-	int queue, state, split, turn;
+	int queue, state, split, turn, trial;
 	struct arb_cost *cost;
 	u64 deadline, ready, predicted, used, seq, bound, start, order, run_deadline;
 	s64 run_budget;
@@ -60,8 +60,9 @@ struct oracle {
 void oracle_init(struct oracle *o, const struct arb_engine_params *params, u64 now);
 int oracle_queue_add(struct oracle *o, int queue, int share, u32 class, u32 weight, u64 budget, u64 period, u64 now);
 void oracle_queue_remove(struct oracle *o, int queue);
-int oracle_admit(struct oracle *o, int queue, struct arb_cost *cost, u64 deadline, u64 now);
-void oracle_ready(struct oracle *o, int job, int queue, struct arb_cost *cost, u64 deadline, u64 now);
+/* *ret_trial: for oracle_ready() */
+int oracle_admit(struct oracle *o, int queue, struct arb_cost *cost, u64 deadline, u64 now, int *ret_trial);
+void oracle_ready(struct oracle *o, int job, int queue, struct arb_cost *cost, u64 deadline, int trial, u64 now);
 void oracle_cancel(struct oracle *o, int job);
 int oracle_pick(struct oracle *o, u64 now);	/* -1: none */
 int oracle_wants_preempt(struct oracle *o, u64 now);

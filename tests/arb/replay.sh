@@ -59,6 +59,6 @@ tenants:
 END
 "$build/bin/dseek" run --quiet --device "embed:replay,engine=cpu,trace=$tmp/real" --tenants "$tmp/tenants" >"$tmp/out" 2>&1
 verdict "a real run is recorded" $? 0
-try "a real run: every decision equal" 0 "[1-9][0-9]{2} decisions compared, 0 differ" "$tmp/real"
+try "a real run: every decision equal" 0 "[1-9][0-9]{2,} decisions compared, 0 differ" "$tmp/real"
 echo "1..$n"
 exit $failed

@@ -22,6 +22,9 @@ enum step_op {
 	STEP_PREEMPT,		/* t, r expected answer */
 	STEP_NEXT,		/* t, x expected time, ~0 for never */
 	STEP_ADMIT,		/* t, b queue, x bound, y deadline, r expected result */
+	STEP_LEARN,		/* c program, x used, y times */
+	STEP_SUBMIT,		/* t, a job, b queue, c program, y deadline, r expected of admission; ready if 0; learns when done */
+	STEP_SPAM,		/* t, b queue, c program, x times, y deadline: every one refused */
 	STEP_QUEUE_USED,	/* a queue, x expected */
 	STEP_QUEUED,		/* a queue, x expected time from ready to picked */
 	STEP_MISSES,		/* a queue, x expected */
@@ -54,6 +57,10 @@ struct step {
 #define NEXT(at, when)			{ .op = STEP_NEXT, .t = at, .x = when }
 #define NEXT_NEVER(at)			{ .op = STEP_NEXT, .t = at, .x = ~0ULL }
 #define ADMIT(at, q, cost, by, err)	{ .op = STEP_ADMIT, .t = at, .b = q, .x = cost, .y = by, .r = err }
+#define LEARN(program, used, times)	{ .op = STEP_LEARN, .c = program, .x = used, .y = times }
+#define SUBMIT(at, job, q, program, by, err) \
+	{ .op = STEP_SUBMIT, .t = at, .a = job, .b = q, .c = program, .y = by, .r = err }
+#define SPAM(at, times, q, program, by)	{ .op = STEP_SPAM, .t = at, .b = q, .c = program, .x = times, .y = by }
 #define QUEUE_USED(q, us)		{ .op = STEP_QUEUE_USED, .a = q, .x = us }
 #define QUEUED(q, us)			{ .op = STEP_QUEUED, .a = q, .x = us }
 #define MISSES(q, n)			{ .op = STEP_MISSES, .a = q, .x = n }
@@ -67,6 +74,7 @@ struct scenario {
 #define SCENARIO_TENANTS	4
 #define SCENARIO_QUEUES		8
 #define SCENARIO_JOBS		32
+#define SCENARIO_PROGRAMS	2
 
 struct scenario_state {
 	struct arb_engine engine;
@@ -74,6 +82,7 @@ struct scenario_state {
 	struct arb_queue queue[SCENARIO_QUEUES];
 	struct arb_job job[SCENARIO_JOBS];
 	struct arb_cost cost[SCENARIO_JOBS];
+	struct arb_cost program[SCENARIO_PROGRAMS];	/* those that learn */
 };
 
 extern const struct scenario arb_scenarios[];	/* ends with a NULL name */

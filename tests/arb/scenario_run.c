@@ -18,16 +18,36 @@ static struct arb_job *job_step(struct scenario_state *state, const struct step 
 	struct arb_cost *cost = &state->cost[slot];
 	struct arb_job *job = &state->job[slot];
 
-	*cost = (struct arb_cost){ .mean_ns = step->x * 1000, .samples = 8 };
+	*cost = (struct arb_cost){ .mean_ns = step->x * 1000, .least_ns = step->x * 1000, .samples = 8 };
 	*job = (struct arb_job){ .queue = &state->queue[step->b], .cost = cost, .deadline_ns = step->y * 1000 };
 	return job;
+}
+
+/* A job of a program that learns: admitted as a submission is. */
+static int submit_step(struct scenario_state *state, const struct step *step, int slot)
+{
+	struct arb_job *job = &state->job[slot];
+
+	*job = (struct arb_job){ .queue = &state->queue[step->b], .cost = &state->program[step->c],
+				 .deadline_ns = step->y * 1000 };
+	return arb_job_admit(job->queue, job, step->t * 1000);
+}
+
+static void done_step(struct scenario_state *state, const struct step *step)
+{
+	struct arb_job *job = &state->job[step->a];
+
+	arb_job_done(job, step->x * 1000, step->t * 1000);
+	if (job->cost >= state->program && job->cost < state->program + SCENARIO_PROGRAMS)
+		arb_cost_update(job->cost, job->used_ns);
 }
 
 /* What the core says to this step, in the units of the table. */
 static s64 decide(struct scenario_state *state, const struct step *step)
 {
 	struct arb_job *job;
-	u64 t = step->t * 1000, x;
+	u64 t = step->t * 1000, x, n;
+	int r;
 
 	switch (step->op) {
 	case STEP_QUEUE:
@@ -45,7 +65,7 @@ static s64 decide(struct scenario_state *state, const struct step *step)
 		job = arb_pick(&state->engine, t);
 		return job ? job - state->job : -1;
 	case STEP_DONE:
-		arb_job_done(&state->job[step->a], step->x * 1000, t);
+		done_step(state, step);
 		return 0;
 	case STEP_YIELD:
 		arb_job_yield(&state->job[step->a], step->x * 1000, t);
@@ -57,6 +77,19 @@ static s64 decide(struct scenario_state *state, const struct step *step)
 		return x == ~0ULL ? -1 : (s64)((x + 999) / 1000);
 	case STEP_ADMIT:
 		return arb_job_admit(&state->queue[step->b], job_step(state, step, SCENARIO_JOBS - 1), t);
+	case STEP_LEARN:
+		for (n = 0; n < step->y; n++)
+			arb_cost_update(&state->program[step->c], step->x * 1000);
+		return 0;
+	case STEP_SUBMIT:
+		r = submit_step(state, step, step->a);
+		if (!r)
+			arb_job_ready(&state->job[step->a], t);
+		return r;
+	case STEP_SPAM:
+		for (n = 0; n < step->x && submit_step(state, step, SCENARIO_JOBS - 1) == -ETIME; n++)
+			;
+		return n;
 	case STEP_QUEUE_USED:
 		return state->queue[step->a].used_ns / 1000;
 	case STEP_QUEUED:
@@ -77,6 +110,7 @@ static s64 expected(const struct step *step)
 	case STEP_PICK:
 		return step->a;
 	case STEP_NEXT:
+	case STEP_SPAM:
 	case STEP_QUEUE_USED:
 	case STEP_QUEUED:
 	case STEP_MISSES:

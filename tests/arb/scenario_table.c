@@ -243,6 +243,77 @@ static const struct step admission[] = {
 	{ }
 };
 
+/* 100 ms on cold caches, then 1 ms: refused for a period, then tried, and known. */
+static const struct step cold_start[] = {
+	DEADLINE(0, 0, 5000, 10000), LEARN(0, 100000, 1),
+	SUBMIT(0, 0, 0, 0, 10000, -ETIME), SUBMIT(9999, 0, 0, 0, 19999, -ETIME),
+	SUBMIT(10000, 0, 0, 0, 20000, 0), PICK(10000, 0), DONE(11000, 0, 1000),
+	SUBMIT(20000, 0, 0, 0, 30000, 0), PICK(20000, 0), DONE(21000, 0, 1000),
+	SUBMIT(21000, 1, 0, 0, 31000, 0), SUBMIT(21000, 2, 0, 0, 31000, 0),
+	{ }
+};
+
+/* Never run, and the default (1 ms) doesn't fit into 0.5: tried once it has been refused for a period. */
+static const struct step never_run[] = {
+	DEADLINE(0, 0, 500, 1000),
+	SUBMIT(0, 0, 0, 0, 1000, -ETIME), SUBMIT(999, 0, 0, 0, 1999, -ETIME),
+	SUBMIT(1000, 0, 0, 0, 2000, 0), PICK(1000, 0), DONE(1100, 0, 100), SUBMIT(2000, 1, 0, 0, 3000, 0),
+	{ }
+};
+
+/* 20 ms each time, of which 5 in 10 fit: known for what it is, it's refused whenever and however often it asks. */
+static const struct step never_fits[] = {
+	DEADLINE(0, 0, 5000, 10000), LEARN(0, 20000, 4),
+	SPAM(0, 1000, 0, 0, 10000), SPAM(10000, 1000, 0, 0, 20000), SPAM(20000, 1000, 0, 0, 30000),
+	SPAM(1000000, 1000, 0, 0, 1010000), SPAM(1000000000, 1000, 0, 0, 1000010000),
+	{ }
+};
+
+/* The same with one sample, which may have been a cold start: three trials, ever further apart, settle it. */
+static const struct step soon_known[] = {
+	DEADLINE(0, 0, 5000, 10000), LEARN(0, 20000, 1),
+	SPAM(0, 1000, 0, 0, 10000), SPAM(9999, 1000, 0, 0, 19999),
+	SUBMIT(10000, 0, 0, 0, 20000, 0), PICK(10000, 0), DONE(50000, 0, 20000),
+	SUBMIT(50000, 0, 0, 0, 60000, 0), PICK(50000, 0), SPAM(60000, 1000, 0, 0, 70000), DONE(69000, 0, 20000),
+	SPAM(69999, 1000, 0, 0, 79999), SUBMIT(90000, 0, 0, 0, 100000, 0), PICK(90000, 0), DONE(110000, 0, 20000),
+	SPAM(200000, 1000, 0, 0, 210000), SPAM(1000000000, 1000, 0, 0, 1000010000), MISSES(0, 3),
+	{ }
+};
+
+/*
+ * 4 ms each, then a stall: the bound is beyond the budget though the mean is not. Asking a thousand times changes nothing; a
+ * period does, and each trial that is late doubles it.
+ */
+static const struct step spam[] = {
+	DEADLINE(0, 0, 5000, 10000), LEARN(0, 4000, 100), LEARN(0, 8000, 1),
+	SPAM(0, 1000, 0, 0, 10000), SPAM(9999, 1000, 0, 0, 19999),
+	SUBMIT(10000, 0, 0, 0, 20000, 0), SPAM(10000, 1000, 0, 0, 20000), PICK(10000, 0), SPAM(20000, 1000, 0, 0, 30000),
+	DONE(21000, 0, 8000), MISSES(0, 1),
+	SUBMIT(30000, 0, 0, 0, 40000, 0), PICK(30000, 0), DONE(42000, 0, 8000), MISSES(0, 2),
+	SPAM(42000, 1000, 0, 0, 52000), SPAM(49999, 1000, 0, 0, 59999),
+	SUBMIT(60000, 0, 0, 0, 70000, 0), PICK(60000, 0), DONE(74000, 0, 8000), MISSES(0, 3),
+	SPAM(90000, 1000, 0, 0, 100000), SPAM(99999, 1000, 0, 0, 109999), SUBMIT(110000, 0, 0, 0, 120000, 0),
+	{ }
+};
+
+/* The same stall, then 4 ms again: tried each period until the bound fits, and then never refused. */
+static const struct step stalled[] = {
+	DEADLINE(0, 0, 5000, 10000), LEARN(0, 4000, 100), LEARN(0, 8000, 1),
+	SUBMIT(0, 0, 0, 0, 10000, -ETIME),
+	SUBMIT(10000, 0, 0, 0, 20000, 0), PICK(10000, 0), DONE(14000, 0, 4000), SPAM(19999, 1000, 0, 0, 29999),
+	SUBMIT(20000, 0, 0, 0, 30000, 0), PICK(20000, 0), DONE(24000, 0, 4000), LEARN(0, 4000, 16),
+	SUBMIT(24001, 0, 0, 0, 40000, 0), CANCEL(24001, 0), SUBMIT(24001, 0, 0, 0, 40000, 0),
+	{ }
+};
+
+/* No trial behind other jobs: there is something to learn from already, and they are promised their time. */
+static const struct step trial_idle[] = {
+	DEADLINE(0, 0, 5000, 10000), LEARN(0, 100000, 1), LEARN(1, 1000, 8),
+	SUBMIT(0, 0, 0, 0, 10000, -ETIME), SUBMIT(0, 1, 0, 1, 10000, 0),
+	SPAM(10000, 1000, 0, 0, 20000), PICK(10000, 1), DONE(11000, 1, 1000), SUBMIT(11000, 0, 0, 0, 21000, 0),
+	{ }
+};
+
 static const struct step reservation[] = {
 	PARAMS(750, 800, 2000, 100000),
 	DEADLINE(0, 0, 5000, 10000),
@@ -399,7 +470,8 @@ const struct scenario arb_scenarios[] = {
 	S(fifo), S(cancel), S(weights), S(weights_ahead), S(mispredicted), S(more_queues), S(idle_lift), S(newcomer),
 	S(interactive_first), S(burst), S(no_grudge), S(overshoot), S(interactive_hoards), S(batch_hoards),
 	S(edf), S(throttle), S(overrun), S(wakeup), S(wakeup_edge), S(wakeup_beyond), S(renewed_early), S(standstill),
-	S(admission), S(reservation), S(bad_queues), S(preempt_class), S(preempt_spent), S(preempt_equal), S(preempt_turn), S(preempt_no_turn), S(preempt_over_share), S(preempt_settled),
+	S(admission), S(cold_start), S(never_run), S(never_fits), S(soon_known), S(spam), S(stalled), S(trial_idle),
+	S(reservation), S(bad_queues), S(preempt_class), S(preempt_spent), S(preempt_equal), S(preempt_turn), S(preempt_no_turn), S(preempt_over_share), S(preempt_settled),
 	S(preempt_slice), S(preempt_behind),
 	S(yield_order), S(yield_charge), S(misses), S(entitlement), S(entitlement_owed), S(late_clock),
 	{ }

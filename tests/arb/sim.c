@@ -359,6 +359,82 @@ static void deadlines(void)
 		"at most (an op: 0.100), %llu refused", (unsigned long long)jobs, late / 1e6, (unsigned long long)refused);
 }
 
+/* What costs is learned, after a first job on cold caches that takes up to 200 times as long. */
+static void deadlines_learned(void)
+{
+	u64 seed = 17, late = 0, jobs = 0, refused = 0, worst = 0, op = MS / 10;
+	int run, i, n;
+
+	for (run = 0; run < 24; run++) {
+		struct client clients[8] = { { 0 } };
+		struct sim sim = { .clients = clients, .seed = run, .op_ns = op, .depth = 1 + run % 4 };
+
+		n = 1 + splitmix64(&seed) % 6;
+		for (i = 0; i < n; i++) {
+			struct client *c = &clients[i];
+
+			c->mode = CLIENT_PERIODIC;
+			c->share = i;
+			c->gap_ns = 5 * MS + splitmix64(&seed) % (60 * MS);
+			c->model.class = ARB_CLASS_DEADLINE;
+			c->model.period_ns = c->gap_ns;
+			c->model.budget_ns = c->gap_ns * 0.75 / n;
+			c->cost_ns = c->model.budget_ns * 2 / 5;
+			c->spread_ns = c->model.budget_ns / 5;
+			c->cold_ns = c->cost_ns * (20 + splitmix64(&seed) % 180);
+		}
+		for (; i < n + 2; i++)
+			clients[i] = (struct client){ .share = i, .pipeline = 4, .cost_ns = 30 * MS, .spread_ns = 10 * MS,
+				.model = { .class = ARB_CLASS_INTERACTIVE + i - n, .weight = 1 } };
+		sim.client_count = n + 2;
+		sim_run(&sim, 60 * SECOND);
+		for (i = 0; i < n; i++) {
+			late += clients[i].late - (clients[i].late > 0);	/* but for the cold one itself */
+			jobs += clients[i].jobs;
+			refused += clients[i].refused;
+			worst = clients[i].refused > worst ? clients[i].refused : worst;
+		}
+		sim_free(&sim);
+	}
+	verdict(!late && jobs > 10000 && refused * 20 < jobs, "%llu deadline jobs in 24 random sets, costs learned after a cold start: %llu refused, "
+		"%llu late beyond the cold ones", (unsigned long long)jobs, (unsigned long long)refused, (unsigned long long)late);
+}
+
+static u64 misfit(u64 cost_ns, u64 spread_ns, u32 tries, u64 seed, u64 *ret_jobs)
+{
+	struct client clients[] = {
+		{ .mode = CLIENT_PERIODIC, .share = 0, .gap_ns = 20 * MS, .cost_ns = cost_ns, .spread_ns = spread_ns, .tries = tries,
+		  .model = { .class = ARB_CLASS_DEADLINE, .budget_ns = 5 * MS, .period_ns = 20 * MS } },
+		{ .share = 1, .model = { .class = ARB_CLASS_BATCH, .weight = 1 }, .pipeline = 4, .cost_ns = 5 * MS },
+	};
+	struct sim sim = { .clients = clients, .client_count = 2, .depth = 2, .seed = seed };
+
+	sim_run(&sim, 600 * SECOND);
+	sim_free(&sim);
+	*ret_jobs = clients[0].jobs;
+	return clients[0].late;
+}
+
+/* Ten minutes in periods of 20 ms, 30000 of them: log2 is 15. */
+static void misfits(void)
+{
+	u64 jobs, late, admitted[2] = { 0 }, worst[2] = { 0 }, seed;
+	int spam;
+
+	late = misfit(8 * MS, MS, 0, 0, &jobs);
+	verdict(late == ARB_COST_FEW && jobs == late, "8 +- 1 ms where 5 in 20 fit: known after %llu late jobs, then refused for ten minutes",
+		(unsigned long long)late);
+	for (spam = 0; spam < 2; spam++)
+		for (seed = 1; seed <= 16; seed++) {
+			late = misfit(6 * MS, 3 * MS, spam ? 100 : 0, seed, &jobs);
+			worst[spam] = late > worst[spam] ? late : worst[spam];
+			admitted[spam] += jobs;
+		}
+	verdict(worst[0] <= 16 + ARB_COST_FEW && worst[1] <= 16 + ARB_COST_FEW && worst[0] > ARB_COST_FEW, "6 +- 3 ms there, of which a third would fit: at most %llu late in ten minutes, %llu if each is "
+		"submitted a hundred times (%d while they are learned, then 1 + log2: 16); of 16 tenants %llu and %llu jobs admitted", (unsigned long long)worst[0],
+		(unsigned long long)worst[1], ARB_COST_FEW, (unsigned long long)admitted[0], (unsigned long long)admitted[1]);
+}
+
 static void over_budget(void)
 {
 	struct client clients[] = {
@@ -414,6 +490,8 @@ int main(void)
 	long_ops();
 	starvation();
 	deadlines();
+	deadlines_learned();
+	misfits();
 	over_budget();
 	deadline_and_rest();
 	printf("1..%d\n", tests);

@@ -19,15 +19,19 @@ static u64 cost_of(struct sim *sim, const struct client *client)
 
 static int submit(struct sim *sim, struct client *client, struct sim_job *job, u64 deadline_ns)
 {
+	u32 again = client->tries;
+
 	job->arb = (struct arb_job){ .queue = &client->queue[job->queue], .cost = &client->cost,
 				     .deadline_ns = deadline_ns };
-	if (arb_traced_job_admit(sim->trace, job->arb.queue, &job->arb, sim->now_ns)) {
-		client->refused++;
-		return -1;
-	}
+	while (arb_traced_job_admit(sim->trace, job->arb.queue, &job->arb, sim->now_ns))
+		if (!again--) {
+			client->refused++;
+			return -1;
+		}
 	job->busy = 1;
 	job->started = 0;
-	job->left_ns = cost_of(sim, client);
+	job->left_ns = client->cold_ns && !client->submitted ? client->cold_ns : cost_of(sim, client);
+	client->submitted++;
 	job->first_ready_ns = sim->now_ns;
 	arb_traced_job_ready(sim->trace, &job->arb, sim->now_ns);
 	return 0;
@@ -43,7 +47,8 @@ static void come(struct sim *sim, struct client *client)
 	client->queue = calloc(client->queues, sizeof(*client->queue));
 	client->job = calloc(client->job_count, sizeof(*client->job));
 	if (client->believed_ns)
-		client->cost = (struct arb_cost){ .mean_ns = client->believed_ns, .samples = 1 };
+		client->cost = (struct arb_cost){ .mean_ns = client->believed_ns, .least_ns = client->believed_ns,
+						  .samples = ARB_COST_FEW };
 	for (i = 0; i < client->queues; i++) {
 		client->queue[i] = client->model;
 		if (arb_traced_queue_add(sim->trace, &client->queue[i], &sim->share[client->share], 0))
@@ -91,6 +96,7 @@ static void finished(struct sim *sim, struct sim_job *job)
 
 	job->busy = 0;
 	client->jobs++;
+	client->late += job->arb.deadline_ns && sim->now_ns > job->arb.deadline_ns;
 	if (job->arb.deadline_ns && sim->now_ns > job->arb.deadline_ns &&
 	    sim->now_ns - job->arb.deadline_ns > client->late_ns)
 		client->late_ns = sim->now_ns - job->arb.deadline_ns;

@@ -26,17 +26,20 @@ struct client {
 	int queues, pipeline;		/* 0: one */
 	u64 cost_ns, spread_ns;		/* a job's engine time: cost +- spread, uniform */
 	u64 believed_ns;		/* what the arbiter is told instead of learning; 0: it learns */
+	u64 cold_ns;			/* the first job's engine time, if not 0 */
 	u64 gap_ns;
+	u32 tries;			/* periodic: how often a refused job is submitted again at once */
 	u64 from_ns, until_ns;		/* when it is there; until 0: for ever */
 	/* what came of it */
-	u64 used_ns, jobs, refused;
+	u64 used_ns, jobs, refused;	/* refused: periods in which nothing was admitted, if periodic */
+	u64 late;			/* jobs that were admitted and over after their deadline */
 	u64 late_ns;			/* largest lateness of a job that was admitted */
 	u64 wait_ns;			/* longest from ready to first run */
 	/* private */
 	struct arb_queue *queue;
 	struct sim_job *job;
 	int job_count;
-	u64 next_ns;
+	u64 next_ns, submitted;
 	struct arb_cost cost;
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* What a submission refuses, and what it says. */
+#include <unistd.h>
 #include "suite.h"
 
 struct bench {
@@ -191,7 +192,6 @@ static void deadline_admission(void)
 	struct dseek_program *prog;
 	uint64_t seqno;
 	struct manual m;
-	int i;
 
 	manual_open(&m, 1, NULL);
 	prog = program_nop(m.dev);
@@ -199,16 +199,49 @@ static void deadline_admission(void)
 	job = (struct dseek_job) { .program = prog, .deadline_ns = 1 };
 	CHECK_FAILS(dseek_submit(queue, &job, 1, &seqno, NULL), ETIME, "deadline");
 	/* Teach the cost: 20 ms. */
-	for (i = 0; i < 20; i++) {
-		submit_program(queue, prog);
-		manual_done(&m, manual_fetch_one(&m), 0, 20000000);
-	}
+	submit_program(queue, prog);
+	manual_done(&m, manual_fetch_one(&m), 0, 20000000);
 	job.deadline_ns = in_ms(5);
 	CHECK_FAILS(dseek_submit(queue, &job, 1, &seqno, NULL), ETIME, "can't be met");
 	job.deadline_ns = in_ms(10000);
 	submit_one(queue, &job);
 	manual_done(&m, manual_fetch_one(&m), 0, 20000000);
 	dseek_queue_destroy(queue);
+	dseek_program_destroy(prog);
+	manual_close(&m);
+}
+
+/* Half a second on cold caches, of which 10 ms in 20 would fit: refused for a period, then tried, then known. */
+static void deadline_cold_start(void)
+{
+	struct dseek_queue *queue, *warm;
+	struct dseek_program *prog;
+	struct dseek_job job;
+	uint64_t seqno, refused;
+	struct manual m;
+
+	manual_open(&m, 1, NULL);
+	prog = program_nop(m.dev);
+	warm = queue_fair(m.dev, m.engine, DSEEK_CLASS_INTERACTIVE, 1);
+	queue = queue_deadline(m.dev, m.engine, 10000000, 20000000);
+	submit_program(warm, prog);
+	manual_done(&m, manual_fetch_one(&m), 0, 500000000);
+	job = (struct dseek_job) { .program = prog, .deadline_ns = in_ms(500) };
+	refused = now_ns();
+	CHECK_FAILS(dseek_submit(queue, &job, 1, &seqno, NULL), ETIME, "can't be met");
+	while (now_ns() < refused + 25000000)
+		usleep(1000);
+	job.deadline_ns = in_ms(500);
+	submit_one(queue, &job);
+	manual_done(&m, manual_fetch_one(&m), 0, 1000000);
+	job.deadline_ns = in_ms(500);
+	submit_one(queue, &job);
+	job.deadline_ns = in_ms(500);
+	submit_one(queue, &job);
+	manual_done(&m, manual_fetch_one(&m), 0, 1000000);
+	manual_done(&m, manual_fetch_one(&m), 0, 1000000);
+	dseek_queue_destroy(queue);
+	dseek_queue_destroy(warm);
 	dseek_program_destroy(prog);
 	manual_close(&m);
 }
@@ -245,6 +278,7 @@ const struct test job_tests[] = {
 	{ "a batch is taken up to its first bad job", partial_batch },
 	{ "quota of jobs in flight", job_quota },
 	{ "a deadline that can't be met is refused", deadline_admission },
+	{ "a cold start doesn't refuse a program for good", deadline_cold_start },
 	{ "a missed deadline is counted", deadline_miss },
 	{ NULL },
 };
