@@ -2,3 +2,4 @@
 script-tests += tests/cli/commands.sh
 script-tests += tests/cli/run.sh
 script-tests += tests/cli/doctor.sh
+script-tests += tests/cli/shares.sh

@@ -26,6 +26,7 @@ static const struct command commands[] = {
 	{ "model", "synth", cmd_model_synth, "a small model with random weights" },
 	{ "bench", "arb", bench_arb_main, "what a decision of the arbiter costs, by the number of queues" },
 	{ "bench", "ops", bench_ops_main, "the cpu engine's ops, against what memory gives" },
+	{ "bench", "shares", bench_shares_main, "what tenants get of an engine, beside their weights" },
 	{ "bench", "roundtrip", bench_roundtrip_main, "what the way to an engine and back costs" },
 	{ "", "version", cmd_version, "version of this program" },
 	{ "bench", "model", bench_model_main, "tokens per second of prefill and decode" },

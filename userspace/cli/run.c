@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* dseek run: tenants on one engine, what they write, and what each got. */
+/* A run: the tenants on one engine, from the start to the figures. */
 #include "cli.h"
 #include "run.h"
 #include "run_model.h"
@@ -13,14 +13,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define DEFAULT_SECONDS	15
-
 struct run {
-	struct cli_common common;
-	const char *model_path, *tenants_file, *prompt, *engine_name, *view_name;
-	double seconds;
-
-	struct run_spec spec;
+	const struct run_params *params;
+	const struct run_spec *spec;
 	struct run_model model;
 	struct dseek_device *dev;	/* ours: keeps an embedded instance, and its weights, alive */
 	struct dseek_engine_info engine;
@@ -37,7 +32,7 @@ struct run {
 	struct run_report report;
 	const struct run_view_ops *view_ops;
 	void *view;
-	uint64_t begun_ns, seconds_ns, ended_ns;	/* ended: the last stream, with the step it was at */
+	uint64_t begun_ns, ended_ns;	/* ended: the last stream, with the step it was at */
 };
 
 static struct run_start *signal_start;
@@ -47,61 +42,11 @@ static void on_signal(int number)
 	run_start_stop(signal_start);
 }
 
-static const struct cli_usage usage = {
-	.name = "dseek run",
-	.synopsis = "[-m MODEL] [--seconds N] [--tenants FILE]",
-	.summary = "Let several tenants generate text on one engine at once, and show what each of them got.",
-	.more =
-	"Without --tenants three share the engine: gold (class deadline, a token every 50 ms), silver (interactive,\n"
-	"weight 2) and bronze (batch, weight 1). Without -m the model is the one that tools/fetch-model puts into\n"
-	"${XDG_CACHE_HOME:-~/.cache}/dseek. dseek-run(1) describes FILE and the figures.\n",
-};
-
-static int read_options(struct run *run, int argc, char **argv)
-{
-	const struct cli_option options[] = {
-		{ "model", 'm', CLI_STRING, &run->model_path, "FILE", "GGUF file" },
-		{ "tenants", 't', CLI_STRING, &run->tenants_file, "FILE", "who shares the engine (YAML)" },
-		{ "seconds", 's', CLI_DOUBLE, &run->seconds, "N", "how long (15)" },
-		{ "prompt", 'p', CLI_STRING, &run->prompt, "TEXT", "in place of every tenant's own" },
-		{ "engine", 'e', CLI_STRING, &run->engine_name, "NAME", "which engine; default: the first attached" },
-		{ "view", 0, CLI_STRING, &run->view_name, "HOW", "panes, lines or none; default: panes on a terminal" },
-		CLI_OPTION_DEVICE(&run->common),
-		CLI_OPTION_JSON(&run->common),
-		CLI_OPTION_QUIET(&run->common),
-		CLI_OPTIONS_END,
-	};
-	uint32_t i;
-
-	run->seconds = -1;
-	cli_parse(&usage, options, argc, argv);
-	if (run->common.quiet)
-		cli_log_limit(CLI_ERROR);
-	if (run->view_name && strcmp(run->view_name, "panes") && strcmp(run->view_name, "lines") && strcmp(run->view_name, "none"))
-		return cli_usage_error(&usage, "--view: '%s' is not panes, lines or none", run->view_name);
-	if (run->seconds != -1 && !(run->seconds >= 0.1 && run->seconds <= 86400))
-		return cli_usage_error(&usage, "--seconds must be from 0.1 to 86400");
-	if (run->prompt && !*run->prompt)
-		return cli_usage_error(&usage, "--prompt is empty");
-	if (run->tenants_file ? run_spec_read(run->tenants_file, &run->spec, stderr) : run_spec_default(&run->spec))
-		return CLI_FAILED;
-	if (run->seconds == -1)
-		run->seconds = run->spec.seconds ?: DEFAULT_SECONDS;
-	for (i = 0; run->prompt && i < run->spec.n; i++) {
-		struct run_tenant_spec *t = &run->spec.tenants[i];
-
-		free(t->prompt);
-		t->prompt = strdup(run->prompt);
-		t->spin_us = 0;
-	}
-	return 0;
-}
-
 /* Which transport it is decides whether tenants are threads or processes. */
 static int open_device(struct run *run)
 {
 	const struct dseek_open_params embedded = { .tenant = "dseek-run" };
-	const char *spec = run->common.device;
+	const char *spec = run->params->common.device;
 	int r;
 
 	r = dseek_open(spec, strncmp(spec, "drm:", 4) ? &embedded : NULL, &run->dev);
@@ -113,9 +58,9 @@ static int open_device(struct run *run)
 	}
 	run->processes = !strcmp(dseek_transport(run->dev), "drm");
 	run->device = strcmp(spec, "auto") ? spec : run->processes ? "drm:" : "embed:";
-	r = dseek_engine_find(run->dev, run->engine_name, &run->engine);
+	r = dseek_engine_find(run->dev, run->params->engine, &run->engine);
 	if (r) {
-		cli_log(CLI_ERROR, "engine '%s': %s", run->engine_name ?: "(first)", dseek_strerror_detail());
+		cli_log(CLI_ERROR, "engine '%s': %s", run->params->engine ?: "(first)", dseek_strerror_detail());
 		return r;
 	}
 	cli_log(CLI_INFO, run->processes ? "using the kernel module: engine %s, tenants are processes of their own" :
@@ -127,8 +72,8 @@ static int needs_model(const struct run *run)
 {
 	uint32_t i, n = 0;
 
-	for (i = 0; i < run->spec.n; i++)
-		n += !run->spec.tenants[i].spin_us;
+	for (i = 0; i < run->spec->n; i++)
+		n += !run->spec->tenants[i].spin_us;
 	return n;
 }
 
@@ -137,15 +82,15 @@ static int start_workers(struct run *run)
 	uint32_t i;
 	int r;
 
-	for (i = 0; i < run->spec.n; i++) {
+	for (i = 0; i < run->spec->n; i++) {
 		const struct run_worker_params params = {
-			.spec = &run->spec.tenants[i], .device = run->device, .engine = run->engine.name,
+			.spec = &run->spec->tenants[i], .device = run->device, .engine = run->engine.name,
 			.model_path = run->model.path, .model = run->model.model, .process = run->processes, .start = run->start,
 		};
 
 		r = run_worker_create(&params, &run->workers[i]);
 		if (r) {
-			cli_log(CLI_ERROR, "tenant %s can't be started: %s", run->spec.tenants[i].name, strerror(-r));
+			cli_log(CLI_ERROR, "tenant %s can't be started: %s", run->spec->tenants[i].name, strerror(-r));
 			return r;
 		}
 	}
@@ -203,7 +148,7 @@ static int count(const struct run *run, int ready)
 {
 	uint32_t i, n = 0;
 
-	for (i = 0; i < run->spec.n; i++)
+	for (i = 0; i < run->spec->n; i++)
 		n += ready ? run->inbox[i].ready : run->inbox[i].done;
 	return n;
 }
@@ -216,18 +161,18 @@ static int loop(struct run *run)
 	uint32_t i;
 	int r;
 
-	while (count(run, 0) < (int)run->spec.n) {
-		for (i = 0; i < run->spec.n; i++)
+	while (count(run, 0) < (int)run->spec->n) {
+		for (i = 0; i < run->spec->n; i++)
 			fds[i] = (struct pollfd){ run->inbox[i].done ? -1 : run_worker_fd(run->workers[i]), POLLIN, 0 };
-		if (poll(fds, run->spec.n, 50) < 0 && errno != EINTR)
+		if (poll(fds, run->spec->n, 50) < 0 && errno != EINTR)
 			return -errno;
-		for (i = 0; i < run->spec.n; i++) {
+		for (i = 0; i < run->spec->n; i++) {
 			r = fds[i].revents ? take_bytes(run, i) : 0;
 			if (r)
 				return r;
 		}
-		if (!run->start->go && count(run, 1) == (int)run->spec.n)
-			run_start_go(run->start, run->seconds_ns);
+		if (!run->start->go && count(run, 1) == (int)run->spec->n)
+			run_start_go(run->start, run->params->seconds * 1e9);
 		if (!run->start->go && count(run, 0))
 			run_start_stop(run->start);
 		if (cli_now_ns() - shown > 50000000) {
@@ -240,18 +185,18 @@ static int loop(struct run *run)
 
 static int choose_view(struct run *run)
 {
-	const char *name = run->view_name;
+	const char *name = run->params->view;
 
 	if (!name)
-		name = run->common.json || run->common.quiet ? "none" : isatty(STDOUT_FILENO) && isatty(STDIN_FILENO) ? "panes" : "lines";
+		name = run->params->common.json || run->params->common.quiet ? "none" : isatty(STDOUT_FILENO) && isatty(STDIN_FILENO) ? "panes" : "lines";
 	run->view_ops = !strcmp(name, "none") ? &run_view_none : !strcmp(name, "lines") ? &run_view_lines : &run_view_panes;
-	if (run->view_ops == &run_view_panes && run->view_ops->open(&run->spec, &run->view) == -ENOTSUP) {
-		if (run->view_name)
+	if (run->view_ops == &run_view_panes && run->view_ops->open(run->spec, &run->view) == -ENOTSUP) {
+		if (run->params->view)
 			cli_log(CLI_WARN, "this terminal can't show panes (%s, %u tenants); showing lines", getenv("TERM") ?: "no TERM",
-				run->spec.n);
+				run->spec->n);
 		run->view_ops = &run_view_lines;
 	}
-	return run->view ? 0 : run->view_ops->open(&run->spec, &run->view);
+	return run->view ? 0 : run->view_ops->open(run->spec, &run->view);
 }
 
 static void end_workers(struct run *run)
@@ -260,7 +205,7 @@ static void end_workers(struct run *run)
 	int number;
 
 	run_start_stop(run->start);
-	for (i = 0; i < run->spec.n; i++) {
+	for (i = 0; i < run->spec->n; i++) {
 		struct run_result *result = &run->report.tenants[i];
 
 		if (!run->workers[i])
@@ -298,16 +243,16 @@ static int work(struct run *run)
 	return 0;
 }
 
-static int report(struct run *run)
+static int report(struct run *run, run_tell_fn *tell)
 {
 	struct run_report *rep = &run->report;
-	int failed = 0, r = 0;
+	int failed = 0;
 	uint32_t i;
 
 	for (i = 0; i < rep->n; i++) {
 		rep->busy_ns += rep->tenants[i].stats.queue.engine_ns;
 		if (rep->tenants[i].failed) {
-			cli_log(CLI_ERROR, "tenant %s: %s", run->spec.tenants[i].name, rep->tenants[i].error);
+			cli_log(CLI_ERROR, "tenant %s: %s", run->spec->tenants[i].name, rep->tenants[i].error);
 			failed = 1;
 		}
 	}
@@ -316,14 +261,10 @@ static int report(struct run *run)
 			cli_log(CLI_ERROR, "ended before the start");
 		return CLI_FAILED;
 	}
-	if (run->common.json)
-		r = run_report_json(rep, stdout);
-	else
-		run_report_table(rep, stdout);
-	return failed || r ? CLI_FAILED : CLI_OK;
+	return tell(rep, run->params) || failed ? CLI_FAILED : CLI_OK;
 }
 
-static int run_all(struct run *run)
+static int run_all(struct run *run, run_tell_fn *tell)
 {
 	struct sigaction action = { .sa_handler = on_signal };
 	uint32_t i;
@@ -331,50 +272,46 @@ static int run_all(struct run *run)
 
 	if (open_device(run))
 		return CLI_FAILED;
-	if (needs_model(run) && run_model_load(&run->model, run->model_path, run->processes ? NULL : run->dev, run->common.quiet))
+	if (needs_model(run) && run_model_load(&run->model, run->params->model_path, run->processes ? NULL : run->dev, run->params->common.quiet))
 		return CLI_FAILED;
-	run->seconds_ns = run->seconds * 1e9;
 	run->report.transport = dseek_transport(run->dev);
 	run->report.engine = run->engine.name;
 	run->report.model = run->model.path;
-	run->report.n = run->spec.n;
-	for (i = 0; i < run->spec.n; i++)
-		run->report.tenants[i].spec = &run->spec.tenants[i];
+	run->report.n = run->spec->n;
+	for (i = 0; i < run->spec->n; i++)
+		run->report.tenants[i].spec = &run->spec->tenants[i];
 	signal_start = run->start;
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	if (!work(run))
-		rc = report(run);
-	for (i = 0; i < run->spec.n; i++)
+		rc = report(run, tell);
+	for (i = 0; i < run->spec->n; i++)
 		free(run->report.tenants[i].gaps);
 	return rc;
 }
 
-int cmd_run(int argc, char **argv)
+int run_tenants(const struct run_params *params, run_tell_fn *tell)
 {
 	struct run *run = calloc(1, sizeof(*run));
-	int rc;
+	int rc = CLI_FAILED;
 
 	if (!run)
 		return CLI_FAILED;
-	run->common = (struct cli_common)CLI_COMMON_DEFAULTS;
+	run->params = params;
+	run->spec = params->spec;
 	run->begun_ns = cli_now_ns();
-	rc = read_options(run, argc, argv);
-	if (rc)
-		goto out;
-	rc = CLI_FAILED;
+	if (params->common.quiet)
+		cli_log_limit(CLI_ERROR);
 	run->start = mmap(NULL, sizeof(*run->start), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (run->start == MAP_FAILED) {
 		cli_log(CLI_ERROR, "no shared memory: %s", strerror(errno));
-		goto out;
+	} else {
+		rc = run_all(run, tell);
+		run_model_close(&run->model);
+		dseek_close(run->dev);
+		munmap(run->start, sizeof(*run->start));
 	}
-	rc = run_all(run);
-	run_model_close(&run->model);
-	dseek_close(run->dev);
-	munmap(run->start, sizeof(*run->start));
-out:
-	run_spec_clear(&run->spec);
 	free(run);
 	return rc;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `dseek run`: several tenants at work on one engine at once.
+ * `dseek run`, `dseek bench shares`: several tenants at work on one engine at once.
  *
- *   run.c         the command: options, start, loop, end
+ *   cmd_run.c     the command and its options; bench_shares.c is another that runs tenants
+ *   run.c         a run: start, loop, end
  *   run_spec.c    who the tenants are: built in, or a YAML file
  *   run_worker.c  one tenant: a thread (embed) or a process (drm) with a device of its own; tells what it
  *                 does in events through a pipe, the same for both
@@ -12,6 +13,8 @@
  */
 #ifndef DSEEK_CLI_RUN_H
 #define DSEEK_CLI_RUN_H
+
+#include "cli.h"
 
 #include <dseek.h>
 #include <stddef.h>
@@ -163,6 +166,22 @@ struct run_report {
 int run_result_add(struct run_result *result, const struct run_event *event, const struct run_start *start);	/* -ENOMEM */
 void run_report_table(const struct run_report *report, FILE *to);
 int run_report_json(const struct run_report *report, FILE *to);
+
+/* ---- a run */
+
+struct run_params {
+	struct cli_common common;
+	const struct run_spec *spec;
+	const char *engine;		/* NULL: the first attached */
+	const char *model_path;		/* NULL: where tools/fetch-model puts it */
+	const char *view;		/* panes, lines or none; NULL: as the terminal has it */
+	double seconds;
+};
+
+typedef int run_tell_fn(const struct run_report *report, const struct run_params *params);	/* 0 or -errno */
+
+/* Says on stderr what went wrong; else @tell prints the figures. Returns an exit status. */
+int run_tenants(const struct run_params *params, run_tell_fn *tell);
 
 /* ---- on the screen */
 
