@@ -113,14 +113,14 @@ static void costs(void)
 	for (i = 0; i < 200; i++)
 		arb_cost_update(&cost, 8000);
 	verdict(cost.mean_ns == 8000 && cost.dev_ns == 0, "cost: a constant is learned exactly");
-	for (i = 0; i < 20000; i++) {
+	for (i = 0; i < 1000000; i++) {	/* the count is then good to 3 % */
 		x = 9000 + splitmix64(&seed) % 2001;
 		if (i > 100)
 			over += x > arb_cost_bound(&cost, 1);
 		arb_cost_update(&cost, x);
 	}
 	good = cost.mean_ns > 9500 && cost.mean_ns < 10500;
-	verdict(good && over < 40, "cost: 10000 +- 1000: the mean within 5 %, two samples in 1000 above the bound at most");
+	verdict(good && over < 1000 && over > 800, "cost: 10000 +- 1000: the mean within 5 %, less than one sample in 1000 above the bound, but some");
 	x = cost.mean_ns;
 	arb_cost_update(&cost, 1000000000);
 	verdict(cost.mean_ns <= x + x / 8 + 1 && arb_cost_bound(&cost, 1) < 3 * x, "cost: one run a hundred thousand times as long moves it by an eighth");
