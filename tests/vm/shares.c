@@ -4,7 +4,9 @@
  * time that the module charged them is compared with their weights. Then: a tenant of the deadline class
  * keeps its deadlines while two others saturate the engine with batch work.
  */
+#include "../../kmod/arb/arb.h"
 #include "../selftests/dseek/dseek_test.h"
+#include "stall.h"
 #include <grp.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -142,37 +144,78 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-struct phase {
-	uint64_t *took;
-	uint32_t n, late, refused;
+struct run {
+	uint64_t submit, end, deadline, used, bound;	/* bound: learned when it was submitted */
 };
 
-static double p(const struct phase *h, uint32_t percent)
+struct phase {
+	struct run *runs;
+	uint64_t *took, *net;			/* net: without what the machine stood still */
+	uint32_t n, refused, unexplained, late, beyond;
+};
+
+static double p(const uint64_t *sorted, uint32_t n, uint32_t percent)
 {
-	return h->n ? (double)h->took[(h->n - 1) * percent / 100] / 1e6 : 0;
+	return n ? (double)sorted[(n - 1) * percent / 100] / 1e6 : 0;
+}
+
+static void phase_sum_up(struct phase *h, uint64_t budget_ns)
+{
+	uint32_t i;
+
+	for (i = 0; i < h->n; i++) {
+		const struct run *run = &h->runs[i];
+		uint64_t stood = stall_within(run->submit, run->end);
+
+		h->took[i] = run->end - run->submit;
+		h->net[i] = h->took[i] > stood ? h->took[i] - stood : 0;
+		if (run->end <= run->deadline + stood)
+			continue;
+		/* The promise is as good as the bound: a job may take longer than any before it, or be a trial. */
+		if (run->used > run->bound || run->bound > budget_ns)
+			h->beyond++;
+		else
+			h->late++;
+	}
+	qsort(h->took, h->n, sizeof(h->took[0]), by_value);
+	qsort(h->net, h->n, sizeof(h->net[0]), by_value);
 }
 
 /*
  * A 1 ms job each 20 ms, due in 40 ms, from a queue with 10 ms in 20 reserved: by the period after the one
- * it came in it is done. Seconds with and without the batch tenants alternate: on an emulated machine on a busy
- * host the guest itself stands still at times, and only the difference says something about arbitration.
+ * it came in it is done. Seconds with and without the batch tenants alternate, so that the difference is theirs. Refusals follow
+ * the learned cost, which a slow machine raises: it is learned here from the same times, by the same rule, and a
+ * job that is refused although its bound fits into one budget is a failure.
  */
 static void deadline(uint32_t engine, unsigned int seconds)
 {
-	const uint64_t period = 20 * MS, within = 40 * MS;
-	struct drm_dseek_queue_create q = { .engine = engine, .sched_class = DRM_DSEEK_CLASS_DEADLINE, .budget_ns = period / 2,
+	const uint64_t period = 20 * MS, budget = period / 2, within = 40 * MS;
+	const struct arb_engine_params defaults = ARB_ENGINE_DEFAULTS;
+	struct drm_dseek_queue_create q = { .engine = engine, .sched_class = DRM_DSEEK_CLASS_DEADLINE, .budget_ns = budget,
 					    .period_ns = period };
 	uint32_t max = (uint32_t)(seconds * SEC / period), program, second, i;
-	struct phase phases[2] = { { calloc(max, 8), 0, 0 }, { calloc(max, 8), 0, 0 } }, *h, *alone = &phases[0], *busy = &phases[1];
+	struct phase phases[2] = { { 0 } }, *h, *alone = &phases[0], *busy = &phases[1];
+	struct arb_cost cost = { 0 };
 	struct child c[2] = { { 0 } };
 	struct drm_dseek_wait w;
 	struct drm_dseek_job job;
-	uint64_t next, seqno = 0;
+	uint64_t next, seqno = 0, bound;
 	struct script s;
 	char text[200];
-	int fd = open_node(), r = 0;
+	int fd = open_node(), r = stall_watch();
 
-	if (!alone->took || !busy->took || fd < 0 || program_create(fd, &program) || call(fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, &q)) {
+	if (r) {
+		check(0, "watchers of the machine's stalls");
+		return;
+	}
+	for (i = 0; i < 2; i++) {
+		phases[i].runs = calloc(max, sizeof(struct run));
+		phases[i].took = calloc(max, sizeof(uint64_t));
+		phases[i].net = calloc(max, sizeof(uint64_t));
+		if (!phases[i].runs || !phases[i].took || !phases[i].net)
+			abort();
+	}
+	if (fd < 0 || program_create(fd, &program) || call(fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, &q)) {
 		check(0, "a deadline queue");
 		return;
 	}
@@ -182,11 +225,6 @@ static void deadline(uint32_t engine, unsigned int seconds)
 	}
 	sleep(1);
 	job_of(&job, &s, program, JOB_US / 2);
-	for (i = 0; i < 20 && !r; i++) {	/* what it costs is learned before anything is promised */
-		r = submit(fd, q.handle, &job, 1, &seqno);
-		if (!r)
-			r = wait_job(fd, q.handle, seqno, 20 * SEC, NULL);
-	}
 	for (second = 0; second < seconds && !r; second++) {
 		h = second % 2 ? alone : busy;
 		for (i = 0; i < 2; i++)
@@ -199,39 +237,50 @@ static void deadline(uint32_t engine, unsigned int seconds)
 				sleep_ns(next - now);
 			else
 				next = now;
+			bound = arb_cost_bound(&cost, defaults.default_cost_ns);
 			job.deadline_ns = now_ns() + within;
 			r = submit(fd, q.handle, &job, 1, &seqno);
 			if (r == -ETIME) {	/* refused now, rather than late */
 				h->refused++;
+				h->unexplained += bound <= budget;
 				r = 0;
 				continue;
 			}
 			w = (struct drm_dseek_wait){ .queue = q.handle, .seqno = seqno, .deadline_ns = now_ns() + 20 * SEC };
 			if (!r)
 				r = call(fd, DRM_IOCTL_DSEEK_WAIT, &w);
-			h->late += w.end_ns > job.deadline_ns;
-			h->took[h->n++] = w.end_ns - w.submit_ns;
+			arb_cost_update(&cost, w.engine_ns);
+			h->runs[h->n++] = (struct run){ w.submit_ns, w.end_ns, job.deadline_ns, w.engine_ns, bound };
 		}
 	}
+	sleep_ns(100 * MS);	/* the watchers wake from what they stood in */
 	for (i = 0; i < 2; i++) {
 		kill(c[i].pid, SIGCONT);
 		stop(&c[i]);
-		qsort(phases[i].took, phases[i].n, sizeof(uint64_t), by_value);
-		printf("# a 1 ms job due in 40 ms, %s: %u jobs, p50 %.1f ms, p99 %.1f ms, worst %.1f ms, late %u, refused %u\n",
-		       i ? "beside two batch tenants" : "alone", phases[i].n, p(&phases[i], 50), p(&phases[i], 99), p(&phases[i], 100),
-		       phases[i].late, phases[i].refused);
+		h = &phases[i];
+		phase_sum_up(h, budget);
+		printf("# a 1 ms job due in 40 ms, %s: %u jobs, p50 %.1f ms, p99 %.1f ms, worst %.1f ms; without the machine's stalls p99 %.1f, worst "
+		       "%.1f ms; late %u, and %u on trial or longer than was learned; refused %u, %u of them by mistake\n",
+		       i ? "beside two batch tenants" : "alone", h->n, p(h->took, h->n, 50), p(h->took, h->n, 99), p(h->took, h->n, 100),
+		       p(h->net, h->n, 99), p(h->net, h->n, 100), h->late, h->beyond, h->refused, h->unexplained);
 	}
-	snprintf(text, sizeof(text), "a deadline tenant's p99 is %.1f ms of 40 while two batch tenants saturate (%.1f alone)", p(busy, 99),
-		 p(alone, 99));
-	/*
-	 * What was promised is kept, but for what the machine does to it alone as well. Refusals follow the learned
-	 * cost, which a stall of the machine raises for a while: they may not be the rule.
-	 */
-	check(!r && busy->n > busy->refused * 4 && busy->late * 50 <= busy->n + 100 * alone->late &&
-	      (p(busy, 99) <= (double)within / 1e6 || p(busy, 99) <= 2 * p(alone, 99)), text);
+	printf("# the machine's longest stall: %.1f ms\n", stall_longest() / 1e6);
+	check(!r && !alone->unexplained && !busy->unexplained, "no job is refused whose learned cost fits");
+	if (busy->n < max / 8) {
+		printf("ok %d a deadline beside two batch tenants # SKIP this machine is too slow: a job of 1 ms is expected to take up to "
+		       "%.1f ms, and %u of %u were refused\n", ++number, arb_cost_bound(&cost, 0) / 1e6, busy->refused, busy->refused + busy->n);
+	} else {
+		check(!alone->late && !busy->late, "no admitted job within its learned cost is late");
+		snprintf(text, sizeof(text), "a deadline tenant's p99 is %.1f ms of 40 while two batch tenants saturate (%.1f alone)",
+			 p(busy->net, busy->n, 99), p(alone->net, alone->n, 99));
+		check(p(busy->net, busy->n, 99) <= (double)within / 1e6, text);
+	}
 	close(fd);
-	free(alone->took);
-	free(busy->took);
+	for (i = 0; i < 2; i++) {
+		free(phases[i].runs);
+		free(phases[i].took);
+		free(phases[i].net);
+	}
 }
 
 int main(int argc, char **argv)

@@ -4,6 +4,7 @@
 vm-programs := zerocopy storm shares fuzz rtt failover
 check-programs += $(addprefix tests/vm/,$(vm-programs))
 $(foreach p,$(vm-programs),$(eval tests/vm/$(p)-src := tests/vm/$(p).c))
+tests/vm/shares-src += tests/vm/stall.c
 
 # The self-tests need the kernel's harness, which only linux-source has: not part of "make check".
 guest-programs: build-tests
