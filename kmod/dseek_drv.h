@@ -217,6 +217,7 @@ struct dseek_program {
 	u32 size;
 	void *blob;
 	struct dseek_tenant *tenant;
+	u64 key;			/* of the content: arb_cost_key() */
 	struct xarray costs;		/* struct arb_cost by engine id; contents under engine->lock */
 };
 

@@ -153,8 +153,10 @@ static int return_job(struct dseek_exec *exec, const struct drm_dseek_completion
 		return 0;
 	}
 	dseek_job_end(job, !yield ? done->error : job->aborted ? -ETIMEDOUT : -ECANCELED, used, now);
-	if (!job->error)
+	if (!job->error) {
 		arb_cost_update(job->cost, job->arb.used_ns);
+		arb_cost_keep(job->queue->arb.share, job->cost);
+	}
 	dseek_queue_advance(job->queue, now);
 	return 0;
 }

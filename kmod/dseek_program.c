@@ -49,6 +49,7 @@ struct arb_cost *dseek_program_cost(struct dseek_program *program, u32 engine_id
 	cost = kzalloc(sizeof(*cost), GFP_KERNEL_ACCOUNT);
 	if (!cost)
 		return ERR_PTR(-ENOMEM);
+	cost->key = program->key;
 	old = xa_cmpxchg(&program->costs, engine_id, NULL, cost, GFP_KERNEL_ACCOUNT);
 	if (!old)
 		return cost;
@@ -91,6 +92,7 @@ int dseek_ioctl_program_create(struct drm_device *drm, void *data, struct drm_fi
 	err = dseek_copy_in(program->blob, args->pointer, args->size, DSEEK_COPIED_PROGRAMS);
 	if (err)
 		goto err_blob;
+	program->key = arb_cost_key(program->blob, program->size);
 	/* From here on program_free() undoes everything. */
 	dseek_tenant_get(tenant);
 	dseek_count(DSEEK_COUNT_PROGRAMS, 1);

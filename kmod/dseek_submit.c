@@ -185,8 +185,10 @@ static int admit(struct dseek_queue *queue, struct dseek_job *job)
 		err = -ENOENT;
 	else if (engine->gone)
 		err = -ESHUTDOWN;
-	else
+	if (!err) {
+		arb_cost_recall(queue->arb.share, job->cost);
 		err = arb_job_admit(&queue->arb, &job->arb, now);
+	}
 	if (!err) {
 		job->submit_ns = now;
 		job->seqno = queue->submitted + 1;

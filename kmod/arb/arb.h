@@ -100,6 +100,8 @@ struct arb_engine_params {
  */
 #define ARB_COST_FEW	4
 
+struct arb_share;
+
 struct arb_cost {
 	u64 mean_ns;
 	u64 dev_ns;
@@ -107,11 +109,23 @@ struct arb_cost {
 	u64 trial_ns;			/* when a trial may be (arb_job_admit); 0: none is called for */
 	u32 samples;
 	u32 failed;			/* trials since the last job that its bound admitted, but those in time */
+	u64 key;			/* of the program's content, set by the caller; 0: not to be remembered */
 };
+
+#define ARB_LEARNED	32		/* programs of which a tenant's costs outlive the objects, on each engine */
 
 void arb_cost_update(struct arb_cost *cost, u64 used_ns);	/* with the job's used_ns, after it ended well */
 u64 arb_cost_mean(const struct arb_cost *cost, u64 default_ns);		/* for charging ahead */
 u64 arb_cost_bound(const struct arb_cost *cost, u64 default_ns);	/* mean + 4 deviations, for admission */
+
+/*
+ * What was learned is the tenant's, not the object's: a program that is made anew from the same content, by another process
+ * of the tenant even, begins where the last one was. Recall before a job is admitted, keep after each update; both are
+ * O(1). One in ARB_LEARNED programs takes another's place, which then begins as if never seen.
+ */
+u64 arb_cost_key(const void *program, u64 size);	/* not 0 */
+void arb_cost_recall(const struct arb_share *share, struct arb_cost *cost);	/* if it has no sample yet */
+void arb_cost_keep(struct arb_share *share, const struct arb_cost *cost);
 
 enum arb_job_state { ARB_JOB_IDLE, ARB_JOB_READY, ARB_JOB_RUNNING };
 
@@ -208,6 +222,7 @@ struct arb_share {
 	u64 entitled_ns;		/* see above; exact after arb_share_settle(), else as of its last event */
 	/* private from here */
 	struct arb_member member[ARB_CLASS_COUNT];
+	struct arb_cost learned[ARB_LEARNED];	/* by key */
 };
 
 /* private */

@@ -170,6 +170,43 @@ static void params(void)
 }
 
 /* A refusal takes off the deviation: a program whose mean fits is admitted in the end, one whose mean doesn't never. */
+static void recall(void)
+{
+	u64 key = arb_cost_key("a program", 9), other = key + ARB_LEARNED;
+	struct arb_cost first = { .key = key }, again = { .key = key }, another = { .key = key + 1 }, none = { 0 }, evicts = { .key = other };
+	struct arb_engine engine;
+	struct arb_share share;
+	int i;
+
+	verdict(key == arb_cost_key("a program", 9) && key != arb_cost_key("a progran", 9) && arb_cost_key("", 0) == 0xcbf29ce484222325ULL,
+		"recall: the key is the content's");
+	arb_engine_init(&engine, NULL, 0);
+	arb_share_init(&share, &engine);
+	for (i = 0; i < 9; i++) {
+		arb_cost_update(&first, 5000 + i);
+		arb_cost_keep(&share, &first);
+		arb_cost_update(&none, 70);
+		arb_cost_keep(&share, &none);
+	}
+	arb_cost_recall(&share, &again);
+	arb_cost_recall(&share, &another);
+	verdict(!memcmp(&again, &first, sizeof(first)) && !another.samples, "recall: what was learned of the same content, and of no other");
+	none = (struct arb_cost){ 0 };
+	arb_cost_recall(&share, &none);
+	verdict(!none.samples, "recall: nothing without a key");
+	arb_cost_update(&another, 1);
+	arb_cost_recall(&share, &another);
+	again.mean_ns = 1;
+	arb_cost_recall(&share, &again);
+	verdict(another.samples == 1 && again.mean_ns == 1, "recall: not in place of what was learned since");
+	arb_cost_update(&evicts, 1);
+	arb_cost_keep(&share, &evicts);
+	again = (struct arb_cost){ .key = key };
+	arb_cost_recall(&share, &again);
+	verdict(!again.samples && again.key == key, "recall: one whose place was taken is as if never seen");
+	arb_share_fini(&share);
+}
+
 static void admission(void)
 {
 	struct arb_queue queue = { .class = ARB_CLASS_DEADLINE, .budget_ns = 1000000, .period_ns = 10000000 };
@@ -230,6 +267,7 @@ int main(void)
 	heap();
 	costs();
 	params();
+	recall();
 	admission();
 	ages();
 	printf("1..%d\n", tests);

@@ -211,6 +211,36 @@ static void deadline_admission(void)
 	manual_close(&m);
 }
 
+/* What a program costs is known of one that is made anew from the same content, and of no other. */
+static void deadline_recreated(void)
+{
+	struct dseek_queue *queue, *warm;
+	struct dseek_program *prog, *other;
+	struct dseek_job job;
+	uint64_t seqno;
+	struct manual m;
+
+	manual_open(&m, 1, NULL);
+	warm = queue_fair(m.dev, m.engine, DSEEK_CLASS_INTERACTIVE, 1);
+	queue = queue_deadline(m.dev, m.engine, 50000000, 100000000);
+	prog = program_spin(m.dev, 77, 1);
+	submit_program(warm, prog);
+	manual_done(&m, manual_fetch_one(&m), 0, 2000000000);
+	dseek_program_destroy(prog);
+	prog = program_spin(m.dev, 77, 1);
+	other = program_spin(m.dev, 78, 1);
+	job = (struct dseek_job) { .program = prog, .deadline_ns = in_ms(1000) };
+	CHECK_FAILS(dseek_submit(queue, &job, 1, &seqno, NULL), ETIME, "can't be met");
+	job = (struct dseek_job) { .program = other, .deadline_ns = in_ms(1000) };
+	submit_one(queue, &job);
+	manual_done(&m, manual_fetch_one(&m), 0, 1000000);
+	dseek_program_destroy(prog);
+	dseek_program_destroy(other);
+	dseek_queue_destroy(queue);
+	dseek_queue_destroy(warm);
+	manual_close(&m);
+}
+
 /* Half a second on cold caches, of which 10 ms in 20 would fit: refused for a period, then tried, then known. */
 static void deadline_cold_start(void)
 {
@@ -278,6 +308,7 @@ const struct test job_tests[] = {
 	{ "a batch is taken up to its first bad job", partial_batch },
 	{ "quota of jobs in flight", job_quota },
 	{ "a deadline that can't be met is refused", deadline_admission },
+	{ "what a program costs outlives its object", deadline_recreated },
 	{ "a cold start doesn't refuse a program for good", deadline_cold_start },
 	{ "a missed deadline is counted", deadline_miss },
 	{ NULL },

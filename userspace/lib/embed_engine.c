@@ -113,8 +113,10 @@ static void finish(struct embed_exec *exec, struct embed_job *job, uint64_t used
 	struct arb_cost *cost = &job->prog->cost[exec->engine->id];
 
 	arb_traced_job_done(exec->engine->inst->trace, &job->arb, used_ns, now);
-	if (!error)
+	if (!error) {
 		arb_traced_cost_update(exec->engine->inst->trace, cost, job->engine_ns);
+		arb_cost_keep(job->queue->arb.share, cost);
+	}
 	embed_job_finish(job, error);
 }
 

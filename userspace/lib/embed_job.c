@@ -171,6 +171,7 @@ static int prepare(struct embed_queue *queue, uint32_t n, const struct dseek_job
 	}
 	job->arb.queue = &queue->arb;
 	job->arb.cost = &job->prog->cost[queue->engine->id];
+	arb_cost_recall(queue->arb.share, job->arb.cost);
 	job->arb.deadline_ns = in->deadline_ns;
 	r = in->deadline_ns ? arb_traced_job_admit(queue->engine->inst->trace, &queue->arb, &job->arb, now) : 0;
 	if (r)

@@ -7,6 +7,7 @@ int embed_program_create(struct dseek_device *base, const void *blob, size_t siz
 {
 	struct embed_device *dev = container_of(base, struct embed_device, base);
 	struct embed_program *prog = calloc(1, sizeof(*prog));
+	uint32_t i;
 
 	if (!prog)
 		return dseek_fail(-ENOMEM, "program: no memory");
@@ -19,6 +20,8 @@ int embed_program_create(struct dseek_device *base, const void *blob, size_t siz
 	prog->size = size;
 	prog->refs = 1;
 	prog->inst = dev->inst;
+	for (i = 0; i < EMBED_MAX_ENGINES; i++)
+		prog->cost[i].key = arb_cost_key(blob, size);
 	embed_lock(dev->inst);
 	prog->id = ++dev->inst->last_id;
 	embed_unlock(dev->inst);
