@@ -112,7 +112,7 @@ struct arb_cost {
 	u64 key;			/* of the program's content, set by the caller; 0: not to be remembered */
 };
 
-#define ARB_LEARNED	32		/* programs of which a tenant's costs outlive the objects, on each engine */
+#define ARB_LEARNED	32		/* programs whose costs outlive the objects, for each tenant and engine */
 
 void arb_cost_update(struct arb_cost *cost, u64 used_ns);	/* with the job's used_ns, after it ended well */
 u64 arb_cost_mean(const struct arb_cost *cost, u64 default_ns);		/* for charging ahead */
@@ -121,7 +121,7 @@ u64 arb_cost_bound(const struct arb_cost *cost, u64 default_ns);	/* mean + 4 dev
 /*
  * What was learned is the tenant's, not the object's: a program that is made anew from the same content, by another process
  * of the tenant even, begins where the last one was. Recall before a job is admitted, keep after each update; both are
- * O(1). One in ARB_LEARNED programs takes another's place, which then begins as if never seen.
+ * O(1). By its key a program may take the place of another, which then begins as if never seen.
  */
 u64 arb_cost_key(const void *program, u64 size);	/* not 0 */
 void arb_cost_recall(const struct arb_share *share, struct arb_cost *cost);	/* if it has no sample yet */
@@ -278,7 +278,8 @@ void arb_queue_remove(struct arb_queue *queue, u64 now_ns);	/* no jobs left */
  * RFC 6298, 5.5); a job admitted by its bound ends all that. So
  *  - a program that fits is tried once a period until its bound says so,
  *  - one whose least doesn't fit is refused for ever, after the ARB_COST_FEW that it takes to know, and
- *  - one that only sometimes fits is late at most 1 + log2(t / period) times in a time t.
+ *  - one that only sometimes fits is late at most 1 + log2(t / period) times in a time t between two jobs that
+ *    its bound admitted.
  * It is time that opens the door, never the number of refusals, which cost nothing to provoke. A trial that is late harms
  * nobody else: its server throttles it as any overrun.
  */

@@ -9,6 +9,7 @@
 cd /t/data || exit 1
 ulimit -l unlimited	# an administrator's decision: buffers are pinned
 echo 300000 >/sys/module/dseek/parameters/job_limit_ms	# emulation takes minutes for what takes milliseconds
+echo 60000 >/sys/module/dseek/parameters/grace_ms	# and seconds to unmap the weights of a tenant that has ended
 dseek-exec --user=dseek-exec --backend=cpu 2>/tmp/exec.log &
 exec_pid=$!
 for i in 1 2 3 4 5 6 7 8 9 10; do grep -q . /sys/kernel/debug/dseek/engines 2>/dev/null && break; sleep 0.3; done
