@@ -218,9 +218,12 @@ static int __init dseek_init(void)
 	dev->wq = alloc_workqueue("dseek", WQ_UNBOUND | WQ_HIGHPRI, 0);
 	if (!dev->wq)
 		goto err_mnt;
+	dev->free_wq = alloc_workqueue("dseek-free", WQ_UNBOUND, 0);
+	if (!dev->free_wq)
+		goto err_wq;
 	err = dseek_purge_init(dev);
 	if (err)
-		goto err_wq;
+		goto err_free_wq;
 	err = dseek_debugfs_init(dev);
 	if (err)
 		goto err_purge;
@@ -238,6 +241,8 @@ err_debugfs:
 	dseek_debugfs_fini(dev);
 err_purge:
 	dseek_purge_fini(dev);
+err_free_wq:
+	destroy_workqueue(dev->free_wq);
 err_wq:
 	destroy_workqueue(dev->wq);
 err_mnt:
@@ -269,6 +274,7 @@ static void __exit dseek_exit(void)
 	dseek_purge_fini(dseek);
 	dseek_engines_stop();
 	destroy_workqueue(dseek->wq);
+	destroy_workqueue(dseek->free_wq);
 	dseek_tenants_free();
 	dseek_engines_free();
 	devres_release_group(parent, NULL);

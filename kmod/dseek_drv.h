@@ -74,6 +74,7 @@ struct dseek_device {
 	struct miscdevice exec_misc;
 	struct shrinker *shrinker;
 	struct workqueue_struct *wq;
+	struct workqueue_struct *free_wq; /* buffers whose last user was an executor */
 	struct dentry *debugfs;
 
 	struct mutex lock;
@@ -443,6 +444,7 @@ struct dseek_exec_map {
 	bool retired;
 	struct list_head bo_link;	/* bo->maps */
 	struct list_head exec_link;	/* exec->active, exec->retired */
+	struct work_struct free_work;
 };
 
 int dseek_exec_map(struct dseek_exec *exec, struct drm_dseek_map *args);

@@ -10,6 +10,18 @@
 #include "dseek_compat.h"
 #include "dseek_drv.h"
 
+static void map_finish(struct dseek_exec_map *map)
+{
+	drm_gem_object_put(&map->bo->base);
+	kfree(map);
+	dseek_count(DSEEK_COUNT_MAPS, -1);
+}
+
+static void map_free_work(struct work_struct *work)
+{
+	map_finish(container_of(work, struct dseek_exec_map, free_work));
+}
+
 static void map_free(struct kref *ref)
 {
 	struct dseek_exec_map *map = container_of(ref, struct dseek_exec_map, ref);
@@ -17,9 +29,13 @@ static void map_free(struct kref *ref)
 	spin_lock(&dseek->map_lock);
 	list_del(&map->bo_link);
 	spin_unlock(&dseek->map_lock);
-	drm_gem_object_put(&map->bo->base);
-	kfree(map);
-	dseek_count(DSEEK_COUNT_MAPS, -1);
+	/* To clear a large buffer takes long, and its executor has jobs to run. */
+	if (kref_read(&map->bo->base.refcount) == 1) {
+		INIT_WORK(&map->free_work, map_free_work);
+		queue_work(dseek->free_wq, &map->free_work);
+	} else {
+		map_finish(map);
+	}
 }
 
 static void map_put(struct dseek_exec_map *map)
