@@ -38,7 +38,7 @@ static void bo_uncharge(struct dseek_bo *bo)
 	u64 pages = bo->base.size >> PAGE_SHIFT;
 
 	atomic64_sub(pages, &bo->mm->pinned_vm);
-	atomic64_sub(bo->base.size, &bo->tenant->pinned);
+	dseek_uncharge(bo->tenant, DSEEK_PINNED, bo->base.size);
 	atomic64_sub(pages, &dseek->pinned_pages);
 	bo->charged = false;
 }
@@ -48,17 +48,14 @@ static int bo_charge(struct dseek_bo *bo)
 	u64 pages = bo->base.size >> PAGE_SHIFT;
 	int err;
 
-	err = dseek_tenant_charge(&bo->tenant->pinned, bo->tenant->pinned_limit, bo->base.size);
-	if (err) {
-		drm_dbg(&dseek->drm, "%s: %zu bytes more would exceed its pinned memory of %llu\n",
-			bo->tenant->name, bo->base.size, bo->tenant->pinned_limit);
+	err = dseek_charge(bo->tenant, DSEEK_PINNED, bo->base.size);
+	if (err)
 		return err;
-	}
 	err = mm_charge(bo->mm, pages);
 	if (err) {
-		drm_dbg(&dseek->drm, "%s: %zu bytes more would exceed RLIMIT_MEMLOCK\n", bo->tenant->name,
+		drm_dbg(&dseek->drm, "%s: %zu bytes more would exceed RLIMIT_MEMLOCK\n", bo->tenant->label,
 			bo->base.size);
-		atomic64_sub(bo->base.size, &bo->tenant->pinned);
+		dseek_uncharge(bo->tenant, DSEEK_PINNED, bo->base.size);
 		return err;
 	}
 	atomic64_add(pages, &dseek->pinned_pages);
@@ -98,7 +95,7 @@ static void bo_free(struct drm_gem_object *obj)
 	if (bo->pages)
 		dseek_bo_depopulate(bo);
 	if (obj->import_attach) {
-		atomic64_sub(obj->size, &bo->tenant->imported);
+		dseek_uncharge(bo->tenant, DSEEK_IMPORTED, obj->size);
 		drm_prime_gem_destroy(obj, bo->sgt);
 		dseek_count(DSEEK_COUNT_IMPORTS, -1);
 	}
@@ -190,7 +187,7 @@ const struct drm_gem_object_funcs dseek_bo_funcs = {
 
 struct dseek_bo *dseek_bo_alloc(size_t size)
 {
-	struct dseek_bo *bo = kzalloc(sizeof(*bo), GFP_KERNEL_ACCOUNT);
+	struct dseek_bo *bo = kzalloc(sizeof(*bo), DSEEK_GFP);
 
 	if (!bo)
 		return NULL;

@@ -141,7 +141,7 @@ int dseek_mmap(struct file *filp, struct vm_area_struct *vma)
 	return err;
 }
 
-/* DRM calls this for a dma-buf that is not our own; the importing uid pays. */
+/* DRM calls this for a dma-buf that is not our own; who imports it pays. */
 struct drm_gem_object *dseek_gem_import_sg(struct drm_device *drm, struct dma_buf_attachment *attach,
 					   struct sg_table *sgt)
 {
@@ -151,12 +151,9 @@ struct drm_gem_object *dseek_gem_import_sg(struct drm_device *drm, struct dma_bu
 
 	if (IS_ERR(tenant))
 		return ERR_CAST(tenant);
-	err = dseek_tenant_charge(&tenant->imported, tenant->imported_limit, attach->dmabuf->size);
-	if (err) {
-		drm_dbg(drm, "%s: %zu bytes more would exceed its imports of %llu\n", tenant->name,
-			attach->dmabuf->size, tenant->imported_limit);
+	err = dseek_charge(tenant, DSEEK_IMPORTED, attach->dmabuf->size);
+	if (err)
 		goto err_tenant;
-	}
 	err = -ENOMEM;
 	bo = dseek_bo_alloc(attach->dmabuf->size);
 	if (!bo)
@@ -169,7 +166,7 @@ struct drm_gem_object *dseek_gem_import_sg(struct drm_device *drm, struct dma_bu
 	return &bo->base;
 
 err_charge:
-	atomic64_sub(attach->dmabuf->size, &tenant->imported);
+	dseek_uncharge(tenant, DSEEK_IMPORTED, attach->dmabuf->size);
 err_tenant:
 	dseek_tenant_put(tenant);
 	return ERR_PTR(err);

@@ -6,6 +6,7 @@
 #ifndef DSEEK_COMPAT_H
 #define DSEEK_COMPAT_H
 
+#include <linux/cgroup.h>
 #include <linux/fs_context.h>
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
@@ -187,6 +188,36 @@ static inline struct vfsmount *dseek_tmpfs_mount(const char *huge, int node)
 #define DSEEK_NORESERVE mk_vma_flags(VMA_NORESERVE_BIT)
 #else
 #define DSEEK_NORESERVE VM_NORESERVE
+#endif
+
+/* Kernels without cgroups: nobody is in one. */
+#ifdef CONFIG_CGROUPS
+static inline struct cgroup *dseek_cgroup_current(void)	/* of v2; under rcu_read_lock() */
+{
+	return task_dfl_cgroup(current);
+}
+
+/* "/NAME" of the one of @cgroup and its parents that is @level below the root; -errno: there is none. */
+static inline int dseek_cgroup_part(struct cgroup *cgroup, int level, char *buf, size_t size)
+{
+	struct cgroup *at = cgroup_ancestor(cgroup, level), *parent = cgroup_ancestor(cgroup, level - 1);
+	int len;
+
+	if (!at || !parent)
+		return -ENOENT;
+	len = kernfs_path_from_node(at->kn, parent->kn, buf, size);
+	return len < 0 || len >= size ? -ENAMETOOLONG : 0;
+}
+#else
+static inline struct cgroup *dseek_cgroup_current(void)
+{
+	return NULL;
+}
+
+static inline int dseek_cgroup_part(struct cgroup *cgroup, int level, char *buf, size_t size)
+{
+	return -ENOENT;
+}
 #endif
 
 /*

@@ -57,10 +57,10 @@ static int tenants_show(struct seq_file *m, void *unused)
 
 	mutex_lock(&dseek->lock);
 	list_for_each_entry(tenant, &dseek->tenants, link)
-		seq_printf(m, "%s pinned %lld imported %lld programs %lld queues %d jobs %d\n", tenant->name,
-			   atomic64_read(&tenant->pinned), atomic64_read(&tenant->imported),
-			   atomic64_read(&tenant->program_bytes), atomic_read(&tenant->queues),
-			   atomic_read(&tenant->jobs));
+		seq_printf(m, "%s pinned %llu imported %llu programs %llu queues %llu jobs %llu\n", tenant->label,
+			   dseek_used(tenant, DSEEK_PINNED), dseek_used(tenant, DSEEK_IMPORTED),
+			   dseek_used(tenant, DSEEK_PROGRAMS), dseek_used(tenant, DSEEK_QUEUES),
+			   dseek_used(tenant, DSEEK_JOBS));
 	mutex_unlock(&dseek->lock);
 	return 0;
 }

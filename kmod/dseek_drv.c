@@ -67,7 +67,7 @@ static int dseek_ioctl_dev_query(struct drm_device *drm, void *data, struct drm_
 
 static int dseek_open(struct drm_device *drm, struct drm_file *drm_file)
 {
-	struct dseek_file *file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
+	struct dseek_file *file = kzalloc(sizeof(*file), DSEEK_GFP);
 
 	if (!file)
 		return -ENOMEM;
@@ -179,6 +179,7 @@ static void dseek_device_init(struct dseek_device *dev)
 	dev->exec_misc.name = exec_name;
 	dev->exec_misc.fops = &dseek_exec_fops;
 	dev->exec_misc.mode = 0660;
+	dev->exec_misc.parent = dev->parent;	/* so that /sys/class/misc/dseek-exec/device is a way to it */
 	dseek_lock_order(dev);
 }
 
@@ -221,9 +222,12 @@ static int __init dseek_init(void)
 	dev->free_wq = alloc_workqueue("dseek-free", WQ_UNBOUND, 0);
 	if (!dev->free_wq)
 		goto err_wq;
-	err = dseek_purge_init(dev);
+	err = dseek_tenants_init(dev);
 	if (err)
 		goto err_free_wq;
+	err = dseek_purge_init(dev);
+	if (err)
+		goto err_tenants;
 	err = dseek_debugfs_init(dev);
 	if (err)
 		goto err_purge;
@@ -241,6 +245,8 @@ err_debugfs:
 	dseek_debugfs_fini(dev);
 err_purge:
 	dseek_purge_fini(dev);
+err_tenants:
+	dseek_tenants_free();
 err_free_wq:
 	destroy_workqueue(dev->free_wq);
 err_wq:

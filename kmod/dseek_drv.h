@@ -21,6 +21,7 @@
 
 #include <linux/dma-fence.h>
 #include <linux/hrtimer.h>
+#include <linux/kobject.h>
 #include <linux/kref.h>
 #include <linux/miscdevice.h>
 #include <linux/mutex.h>
@@ -80,8 +81,10 @@ struct dseek_device {
 	struct mutex lock;
 	struct xarray engines;		/* by id; live until the module goes */
 	u32 engine_count;
-	struct list_head tenants;
+	struct list_head tenants;	/* the longest unused first */
 	u32 tenant_count;
+	struct dseek_tenant *all;	/* the root: bounds the sum of all */
+	struct kobject *uid_dir, *cgroup_dir;
 
 	spinlock_t map_lock;
 	spinlock_t bo_lock;		/* leaf: bos */
@@ -122,30 +125,82 @@ void dseek_debugfs_fini(struct dseek_device *dev);
 
 extern uint dseek_limit_ms, dseek_grace_ms, dseek_recovery_ms;
 
-/* ---- tenants: the accounting subject, one a uid */
+/*
+ * Allocations that a tenant causes are its memory cgroup's, and where that has no room they fail: a plain
+ * GFP_KERNEL_ACCOUNT would call the OOM killer.
+ */
+#define DSEEK_GFP (GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
-struct dseek_tenant {
-	struct list_head link;		/* dseek->tenants, dseek->lock */
-	refcount_t refs;		/* files, buffers, queues; 1 of the registry */
-	kuid_t uid;
-	u64 id;
-	char name[DRM_DSEEK_NAME_LEN];
-	struct xarray shares;		/* struct arb_share by engine id; dseek->lock */
+/* ---- the ledger (dseek_ledger.c): what is charged, and what limits it */
 
-	u64 pinned_limit, imported_limit, program_limit;
-	u32 queue_limit, job_limit, weight_limit, class_mask;
-	atomic64_t pinned, imported, program_bytes;
-	atomic_t queues, jobs;
+enum dseek_limit {
+	/* held: charged to the tenant and each of its parents, and given back */
+	DSEEK_PINNED,			/* bytes of buffers that have pages */
+	DSEEK_IMPORTED,			/* bytes of foreign dma-bufs */
+	DSEEK_PROGRAMS,			/* bytes of programs */
+	DSEEK_REGISTERED,		/* bytes of buffers that executors of NICs have mapped */
+	DSEEK_QUEUES,
+	DSEEK_JOBS,			/* not over */
+	DSEEK_HELD_COUNT,
+	/* looked at */
+	DSEEK_WEIGHT = DSEEK_HELD_COUNT, /* largest that a queue may ask for */
+	DSEEK_CLASSES,			/* bit (1 << enum drm_dseek_class) for each that is allowed */
+	DSEEK_RATE,			/* jobs a second, in bursts of at most a second's worth */
+	DSEEK_LIMIT_COUNT,
 };
 
-struct dseek_tenant *dseek_tenant_get_current(void);	/* of the caller's uid; ERR_PTR */
+#define DSEEK_LIMIT_NONE	U64_MAX
+#define DSEEK_LIMIT_DEFAULT	(U64_MAX - 1)	/* a tenant's own charges: the module parameter; its children's: none */
+
+struct dseek_tenant;
+
+int dseek_charge(struct dseek_tenant *tenant, enum dseek_limit what, u64 by);	/* all of its line or none; -EDQUOT */
+void dseek_uncharge(struct dseek_tenant *tenant, enum dseek_limit what, u64 by);	/* any context */
+int dseek_charge_rate(struct dseek_tenant *tenant);	/* one job now; -EDQUOT */
+u64 dseek_limit(const struct dseek_tenant *tenant, enum dseek_limit what);	/* the least of its line; classes: what all allow */
+
+/* ---- tenants (dseek_tenant.c): the accounting subject. A tree: all - uids; all - cgroups - their cgroups */
+
+struct dseek_tenant {
+	struct kobject kobj;		/* its directory in sysfs, named like the uid or the last part of the cgroup's path */
+	struct list_head link;		/* dseek->tenants, dseek->lock */
+	refcount_t refs;		/* files, buffers, queues, children; 1 of the registry */
+	struct dseek_tenant *parent;	/* NULL: dseek->all */
+	int policy;			/* 1: the administrator's, kept; 0; -1: being freed */
+	bool cgroup;			/* of a cgroup, else of a uid */
+	kuid_t uid;
+	u64 id;
+	char name[DRM_DSEEK_NAME_LEN];	/* the end of @label where that is longer */
+	char *label;			/* "all", "uid:1001", "cgroup:/a/b" */
+	struct xarray shares;		/* struct arb_share by engine id; dseek->lock */
+
+	u64 limit[DSEEK_LIMIT_COUNT];	/* READ_ONCE(), WRITE_ONCE() */
+	atomic64_t used[DSEEK_HELD_COUNT];
+	atomic64_t rate_at;		/* until when the jobs so far last at DSEEK_RATE */
+	atomic64_t refused;		/* charges that this tenant's limits refused */
+};
+
+static inline u64 dseek_used(const struct dseek_tenant *tenant, enum dseek_limit what)
+{
+	return atomic64_read(&tenant->used[what]);
+}
+
+struct dseek_tenant *dseek_tenant_get_current(void);	/* of the caller; ERR_PTR */
 struct dseek_tenant *dseek_tenant_get(struct dseek_tenant *tenant);
 void dseek_tenant_put(struct dseek_tenant *tenant);	/* any context */
 struct arb_share *dseek_tenant_share(struct dseek_tenant *tenant, struct dseek_engine *engine);
-int dseek_tenant_charge(atomic64_t *used, u64 limit, u64 by);	/* 0 or -EDQUOT */
-int dseek_tenant_charge_count(atomic_t *used, u32 limit);	/* 0 or -EDQUOT */
+u64 dseek_tenant_engine_ns(struct dseek_tenant *tenant);
 void dseek_tenant_info(struct dseek_tenant *tenant, struct drm_dseek_tenant_info *info);
+int dseek_tenant_add(const char *label);	/* a policy for it: -EINVAL, -ENOMEM */
+int dseek_tenant_remove(const char *label);	/* the policy: -EINVAL, -ENOENT */
+int dseek_tenants_init(struct dseek_device *dev);
 void dseek_tenants_free(void);
+
+/* dseek_tenant_sysfs.c */
+extern const struct kobj_type dseek_tenant_ktype;
+bool dseek_tenant_name_taken(const char *name);	/* an attribute is called so */
+int dseek_tenants_sysfs_init(struct dseek_tenant *all);
+void dseek_tenants_sysfs_fini(struct dseek_tenant *all);
 
 /* ---- a tenant's open file */
 
@@ -441,6 +496,7 @@ struct dseek_exec_map {
 	struct dseek_bo *bo;
 	struct dseek_exec *exec;	/* NULL once out of exec->maps */
 	u32 index;
+	bool registered;		/* charged to the buffer's tenant: the engine is a NIC */
 	bool retired;
 	struct list_head bo_link;	/* bo->maps */
 	struct list_head exec_link;	/* exec->active, exec->retired */

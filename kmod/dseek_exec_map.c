@@ -29,6 +29,8 @@ static void map_free(struct kref *ref)
 	spin_lock(&dseek->map_lock);
 	list_del(&map->bo_link);
 	spin_unlock(&dseek->map_lock);
+	if (map->registered)
+		dseek_uncharge(map->bo->tenant, DSEEK_REGISTERED, map->bo->base.size);
 	/* To clear a large buffer takes long, and its executor has jobs to run. */
 	if (kref_read(&map->bo->base.refcount) == 1) {
 		INIT_WORK(&map->free_work, map_free_work);
@@ -72,11 +74,15 @@ static int map_create(struct dseek_exec *exec, struct dseek_bo *bo, u32 *ret_ind
 		return -ENOMEM;
 	kref_init(&map->ref);
 	map->bo = bo;
-	err = xa_alloc(&exec->maps, &map->index, map, XA_LIMIT(1, (1 << 20) - 1), GFP_KERNEL_ACCOUNT);
-	if (err) {
-		kfree(map);
-		return err;
+	if (exec->engine->type == DRM_DSEEK_ENGINE_NIC) {
+		err = dseek_charge(bo->tenant, DSEEK_REGISTERED, bo->base.size);
+		if (err)
+			goto err_map;
+		map->registered = true;
 	}
+	err = xa_alloc(&exec->maps, &map->index, map, XA_LIMIT(1, (1 << 20) - 1), GFP_KERNEL_ACCOUNT);
+	if (err)
+		goto err_charge;
 	drm_gem_object_get(&bo->base);
 	dseek_count(DSEEK_COUNT_MAPS, 1);
 	spin_lock(&dseek->map_lock);
@@ -96,6 +102,13 @@ static int map_create(struct dseek_exec *exec, struct dseek_bo *bo, u32 *ret_ind
 		map_put(map);
 	}
 	return 0;
+
+err_charge:
+	if (map->registered)
+		dseek_uncharge(bo->tenant, DSEEK_REGISTERED, bo->base.size);
+err_map:
+	kfree(map);
+	return err;
 }
 
 int dseek_exec_map(struct dseek_exec *exec, struct drm_dseek_map *args)

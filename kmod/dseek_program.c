@@ -16,7 +16,7 @@ static void program_free(struct kref *ref)
 		kfree(cost);
 	xa_destroy(&program->costs);
 	kvfree(program->blob);
-	atomic64_sub(program->size, &program->tenant->program_bytes);
+	dseek_uncharge(program->tenant, DSEEK_PROGRAMS, program->size);
 	dseek_tenant_put(program->tenant);
 	kfree(program);
 	dseek_count(DSEEK_COUNT_PROGRAMS, -1);
@@ -46,11 +46,11 @@ struct arb_cost *dseek_program_cost(struct dseek_program *program, u32 engine_id
 
 	if (cost)
 		return cost;
-	cost = kzalloc(sizeof(*cost), GFP_KERNEL_ACCOUNT);
+	cost = kzalloc(sizeof(*cost), DSEEK_GFP);
 	if (!cost)
 		return ERR_PTR(-ENOMEM);
 	cost->key = program->key;
-	old = xa_cmpxchg(&program->costs, engine_id, NULL, cost, GFP_KERNEL_ACCOUNT);
+	old = xa_cmpxchg(&program->costs, engine_id, NULL, cost, DSEEK_GFP);
 	if (!old)
 		return cost;
 	kfree(cost);
@@ -71,14 +71,11 @@ int dseek_ioctl_program_create(struct drm_device *drm, void *data, struct drm_fi
 			DRM_DSEEK_MAX_PROGRAM);
 		return -EINVAL;
 	}
-	err = dseek_tenant_charge(&tenant->program_bytes, tenant->program_limit, args->size);
-	if (err) {
-		drm_dbg(drm, "%s: %u bytes more would exceed its programs of %llu\n", tenant->name, args->size,
-			tenant->program_limit);
+	err = dseek_charge(tenant, DSEEK_PROGRAMS, args->size);
+	if (err)
 		return err;
-	}
 	err = -ENOMEM;
-	program = kzalloc(sizeof(*program), GFP_KERNEL_ACCOUNT);
+	program = kzalloc(sizeof(*program), DSEEK_GFP);
 	if (!program)
 		goto err_charge;
 	kref_init(&program->ref);
@@ -86,7 +83,7 @@ int dseek_ioctl_program_create(struct drm_device *drm, void *data, struct drm_fi
 	program->size = args->size;
 	program->tenant = tenant;
 	xa_init_flags(&program->costs, XA_FLAGS_ACCOUNT);
-	program->blob = kvmalloc(args->size, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	program->blob = kvmalloc(args->size, DSEEK_GFP);
 	if (!program->blob)
 		goto err_program;
 	err = dseek_copy_in(program->blob, args->pointer, args->size, DSEEK_COPIED_PROGRAMS);
@@ -96,7 +93,7 @@ int dseek_ioctl_program_create(struct drm_device *drm, void *data, struct drm_fi
 	/* From here on program_free() undoes everything. */
 	dseek_tenant_get(tenant);
 	dseek_count(DSEEK_COUNT_PROGRAMS, 1);
-	err = xa_alloc(&file->programs, &handle, program, xa_limit_32b, GFP_KERNEL_ACCOUNT);
+	err = xa_alloc(&file->programs, &handle, program, xa_limit_32b, DSEEK_GFP);
 	if (err) {
 		dseek_program_put(program);
 		return err;
@@ -109,7 +106,7 @@ err_blob:
 err_program:
 	kfree(program);
 err_charge:
-	atomic64_sub(args->size, &tenant->program_bytes);
+	dseek_uncharge(tenant, DSEEK_PROGRAMS, args->size);
 	return err;
 }
 

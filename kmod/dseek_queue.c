@@ -9,7 +9,7 @@ static void queue_free(struct kref *ref)
 {
 	struct dseek_queue *queue = container_of(ref, struct dseek_queue, ref);
 
-	atomic_dec(&queue->tenant->queues);
+	dseek_uncharge(queue->tenant, DSEEK_QUEUES, 1);
 	dseek_tenant_put(queue->tenant);
 	mutex_destroy(&queue->submit_lock);
 	kvfree(queue);
@@ -52,8 +52,9 @@ static int queue_check(struct drm_device *drm, struct dseek_tenant *tenant, stru
 			args->budget_ns, args->period_ns, ARB_PERIOD_MIN_NS, ARB_PERIOD_MAX_NS);
 		return -EINVAL;
 	}
-	if (!(tenant->class_mask & (1 << args->sched_class)) || args->weight > tenant->weight_limit) {
-		drm_dbg(drm, "QUEUE_CREATE: %s may not have class %u with weight %u\n", tenant->name,
+	if (!(dseek_limit(tenant, DSEEK_CLASSES) & (1 << args->sched_class)) ||
+	    args->weight > dseek_limit(tenant, DSEEK_WEIGHT)) {
+		drm_dbg(drm, "QUEUE_CREATE: %s may not have class %u with weight %u\n", tenant->label,
 			args->sched_class, args->weight);
 		return -EPERM;
 	}
@@ -126,14 +127,12 @@ int dseek_ioctl_queue_create(struct drm_device *drm, void *data, struct drm_file
 	share = dseek_tenant_share(tenant, engine);
 	if (IS_ERR(share))
 		return PTR_ERR(share);
-	err = dseek_tenant_charge_count(&tenant->queues, tenant->queue_limit);
-	if (err) {
-		drm_dbg(drm, "%s: has its %u queues\n", tenant->name, tenant->queue_limit);
+	err = dseek_charge(tenant, DSEEK_QUEUES, 1);
+	if (err)
 		return err;
-	}
-	queue = kvzalloc(sizeof(*queue), GFP_KERNEL_ACCOUNT);
+	queue = kvzalloc(sizeof(*queue), DSEEK_GFP);
 	if (!queue) {
-		atomic_dec(&tenant->queues);
+		dseek_uncharge(tenant, DSEEK_QUEUES, 1);
 		return -ENOMEM;
 	}
 	kref_init(&queue->ref);
@@ -162,7 +161,7 @@ int dseek_ioctl_queue_create(struct drm_device *drm, void *data, struct drm_file
 		dseek_queue_put(queue);
 		return err;
 	}
-	err = xa_alloc(&file->queues, &handle, queue, xa_limit_32b, GFP_KERNEL_ACCOUNT);
+	err = xa_alloc(&file->queues, &handle, queue, xa_limit_32b, DSEEK_GFP);
 	if (err) {
 		queue_destroy(queue);
 		return err;

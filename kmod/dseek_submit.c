@@ -75,7 +75,7 @@ static int prepare_waits(struct submission *sub, struct dseek_job *job, const st
 
 	if (!args->wait_count)
 		return 0;
-	job->waits = kcalloc(args->wait_count, sizeof(*job->waits), GFP_KERNEL_ACCOUNT);
+	job->waits = kcalloc(args->wait_count, sizeof(*job->waits), DSEEK_GFP);
 	if (!job->waits)
 		return -ENOMEM;
 	for (i = 0; i < args->wait_count; i++) {
@@ -254,18 +254,18 @@ static int submit_one(struct submission *sub, const struct drm_dseek_job *args)
 	u32 i;
 	int err;
 
-	err = dseek_tenant_charge_count(&queue->tenant->jobs, queue->tenant->job_limit);
-	if (err) {
-		drm_dbg(&dseek->drm, "SUBMIT: %s has its %u jobs\n", queue->tenant->name, queue->tenant->job_limit);
+	err = dseek_charge(queue->tenant, DSEEK_JOBS, 1);
+	if (err)
 		return err;
-	}
 	sub->signal_count = 0;
 	job = dseek_job_alloc(queue);
 	if (!job) {
-		atomic_dec(&queue->tenant->jobs);
+		dseek_uncharge(queue->tenant, DSEEK_JOBS, 1);
 		return -ENOMEM;
 	}
-	err = prepare(sub, job, args);
+	err = dseek_charge_rate(queue->tenant);
+	if (!err)
+		err = prepare(sub, job, args);
 	if (err)
 		goto err_job;
 	has_waits = job->wait_count;
@@ -297,7 +297,7 @@ err_job:
 	if (job->fence)
 		dseek_fence_free(job->fence);
 	dseek_job_put(job);
-	atomic_dec(&queue->tenant->jobs);
+	dseek_uncharge(queue->tenant, DSEEK_JOBS, 1);
 	return err;
 }
 

@@ -111,11 +111,17 @@ struct drm_dseek_engine_info {
 	__u64 busy_ns;		/* engine time charged so far, all tenants */
 };
 
+/**
+ * struct drm_dseek_tenant_info - who is accounted for this file, and its limits
+ *
+ * The tenant of a file is fixed when it is opened: the nearest cgroup (v2) of the opener, upwards, that the administrator has
+ * given a policy, else the opener's user id. @name is "cgroup:/PATH" (its end, where it is longer) or "uid:NUMBER".
+ */
 struct drm_dseek_tenant_info {
 	__u8 name[DRM_DSEEK_NAME_LEN];
 	__u64 id;
 	__u64 pinned_bytes;	/* in buffers now */
-	__u64 pinned_limit;
+	__u64 pinned_limit;	/* each limit: the least of the tenant's and its parents'; ~0: none */
 	__u64 imported_bytes;
 	__u64 imported_limit;
 	__u32 queues;
@@ -125,6 +131,11 @@ struct drm_dseek_tenant_info {
 	__u32 weight_limit;	/* largest weight a queue may ask for */
 	__u32 class_mask;	/* bit (1 << enum drm_dseek_class) for each class allowed */
 	__u64 engine_ns;	/* engine time charged so far */
+	__u64 program_bytes;
+	__u64 program_limit;
+	__u64 registered_bytes;	/* of buffers that executors of NICs have mapped */
+	__u64 registered_limit;
+	__u64 rate_limit;	/* jobs a second */
 };
 
 /* ------------------------------------------------------------------ tenant: buffers */
@@ -303,8 +314,8 @@ struct drm_dseek_job {
  * DRM_IOCTL_SYNCOBJ_TIMELINE_WAIT with WAIT_AVAILABLE before). So fences can't form a cycle. Bytes of a job
  * beyond what the kernel knows (@stride) must be zero.
  *
- * Errors: -EDQUOT too many jobs in flight; -ETIME the deadline can't be met; -ESHUTDOWN the engine
- * is gone for good.
+ * Errors: -EDQUOT too many jobs in flight, or in this second; -ETIME the deadline can't be met; -ESHUTDOWN the
+ * engine is gone for good, or the administrator drains it.
  */
 struct drm_dseek_submit {
 	__u32 queue;		/* in: handle */
@@ -465,6 +476,9 @@ struct drm_dseek_next {
  *
  * The same offset is told until the buffer is retired, so a mapping can be kept for later jobs. One that was made
  * before the buffer was first bound for writing stays read-only: map it again. Not inherited by fork.
+ *
+ * An executor of a NIC maps what it registers, and deregisters what it unmaps: -EDQUOT, the buffer's tenant would have more
+ * registered than it may.
  */
 struct drm_dseek_map {
 	__u32 tag;		/* in */
