@@ -222,9 +222,12 @@ static int __init dseek_init(void)
 	dev->free_wq = alloc_workqueue("dseek-free", WQ_UNBOUND, 0);
 	if (!dev->free_wq)
 		goto err_wq;
+	dev->engine_dir = kobject_create_and_add("engines", &parent->kobj);
+	if (!dev->engine_dir)
+		goto err_free_wq;
 	err = dseek_tenants_init(dev);
 	if (err)
-		goto err_free_wq;
+		goto err_engines;
 	err = dseek_purge_init(dev);
 	if (err)
 		goto err_tenants;
@@ -247,6 +250,8 @@ err_purge:
 	dseek_purge_fini(dev);
 err_tenants:
 	dseek_tenants_free();
+err_engines:
+	kobject_put(dev->engine_dir);
 err_free_wq:
 	destroy_workqueue(dev->free_wq);
 err_wq:

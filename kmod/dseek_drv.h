@@ -77,6 +77,7 @@ struct dseek_device {
 	struct workqueue_struct *wq;
 	struct workqueue_struct *free_wq; /* buffers whose last user was an executor */
 	struct dentry *debugfs;
+	struct kobject *engine_dir;
 
 	struct mutex lock;
 	struct xarray engines;		/* by id; live until the module goes */
@@ -413,10 +414,19 @@ int dseek_fence_error(struct dma_fence *fence);	/* of one that has signalled */
 
 /* ---- engines */
 
+/* An administrator's setting of an engine that follows the module parameter, or what the executor says, until it is set. */
+#define DSEEK_SETTING_DEFAULT	U32_MAX
+
 struct dseek_engine {
+	struct kobject kobj;		/* its directory in sysfs; the memory's reference count */
 	u32 id;
 	u32 type;
 	char name[DRM_DSEEK_NAME_LEN];
+
+	/* READ_ONCE(), WRITE_ONCE(): the administrator's (dseek_engine_sysfs.c) */
+	u32 depth_set;			/* jobs held at once, at most what the executor attached with */
+	u32 limit_ms_set, grace_ms_set, recovery_ms_set;
+	bool draining;			/* refuse jobs; under @lock */
 
 	spinlock_t lock;
 	struct arb_engine arb;
@@ -429,6 +439,7 @@ struct dseek_engine {
 	u64 busy_ns;
 	u32 ready;			/* jobs the core holds that are not running */
 	u64 ready_ns;			/* since when there are some */
+	u32 jobs;			/* admitted and not over */
 	u32 events;			/* changes that may give the executor something to do */
 	bool gone;			/* recovery time is over: refuse */
 	bool lost;			/* the executor is to be declared lost by @work */
@@ -457,12 +468,24 @@ void dseek_engine_wake(struct dseek_engine *engine);	/* without engine->lock, af
 void dseek_engine_drain(struct dseek_engine *engine);	/* process context */
 void dseek_jobs_finish(struct dseek_engine *engine, struct list_head *finished);	/* process context */
 void dseek_engines_stop(void);
+u32 dseek_engine_depth(const struct dseek_engine *engine);	/* in force; engine->lock */
 void dseek_engines_free(void);
+
+static inline u64 dseek_setting_ns(const u32 *set, const uint *parameter)
+{
+	u32 ms = READ_ONCE(*set);
+
+	return (u64)(ms == DSEEK_SETTING_DEFAULT ? READ_ONCE(*parameter) : ms) * NSEC_PER_MSEC;
+}
+
+/* dseek_engine_sysfs.c */
+extern const struct kobj_type dseek_engine_ktype;
 
 /* ---- executors: an open file of /dev/dseek-exec */
 
 struct dseek_exec {
 	struct mutex lock;		/* ATTACH and DETACH against each other */
+	struct pid *pid;		/* of the process that attached it */
 	struct dseek_engine *engine;	/* set once */
 	struct drm_dseek_job_desc *descs;
 	struct drm_dseek_control *control;

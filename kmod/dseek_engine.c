@@ -7,6 +7,8 @@
 #include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
+#include <linux/pid.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "dseek_compat.h"
@@ -113,8 +115,8 @@ static u64 fetch_by(const struct dseek_engine *engine)
 	if (!engine->ready)
 		return U64_MAX;
 	if (!exec->seen_ns)
-		return max(engine->ready_ns, exec->serve_ns) + (u64)READ_ONCE(dseek_limit_ms) * NSEC_PER_MSEC;
-	return max(engine->ready_ns, exec->seen_ns) + (u64)READ_ONCE(dseek_grace_ms) * NSEC_PER_MSEC;
+		return max(engine->ready_ns, exec->serve_ns) + dseek_setting_ns(&engine->limit_ms_set, &dseek_limit_ms);
+	return max(engine->ready_ns, exec->seen_ns) + dseek_setting_ns(&engine->grace_ms_set, &dseek_grace_ms);
 }
 
 /* When the oldest job that the executor holds is to be aborted, or the executor declared lost. */
@@ -127,7 +129,7 @@ static u64 watchdog_at(const struct dseek_engine *engine)
 	if (!job)
 		return fetch_by(engine);
 	if (exec->abort_ns)
-		return exec->abort_ns + (u64)READ_ONCE(dseek_grace_ms) * NSEC_PER_MSEC;
+		return exec->abort_ns + dseek_setting_ns(&engine->grace_ms_set, &dseek_grace_ms);
 	left = job->limit_ns > job->arb.used_ns ? job->limit_ns - job->arb.used_ns : 0;
 	return left > KTIME_MAX - job->head_ns ? U64_MAX : job->head_ns + left;
 }
@@ -262,6 +264,10 @@ static struct dseek_engine *engine_create(const char *name, u32 type)
 	}
 	engine->type = type;
 	strscpy(engine->name, name, sizeof(engine->name));
+	engine->depth_set = DSEEK_SETTING_DEFAULT;
+	engine->limit_ms_set = DSEEK_SETTING_DEFAULT;
+	engine->grace_ms_set = DSEEK_SETTING_DEFAULT;
+	engine->recovery_ms_set = DSEEK_SETTING_DEFAULT;
 	spin_lock_init(&engine->lock);
 	lockdep_set_class(&engine->lock, &dseek_engine_key);
 	INIT_LIST_HEAD(&engine->standby);
@@ -274,12 +280,18 @@ static struct dseek_engine *engine_create(const char *name, u32 type)
 	INIT_WORK(&engine->work, engine_work);
 	INIT_DELAYED_WORK(&engine->recovery, dseek_engine_recovery);
 	engine->id = dseek->engine_count;
+	err = kobject_init_and_add(&engine->kobj, &dseek_engine_ktype, dseek->engine_dir, "%s", name);
+	if (err)
+		goto err_put;
 	err = xa_err(xa_store(&dseek->engines, engine->id, engine, GFP_KERNEL));
 	if (err)
-		goto err_free;
+		goto err_put;
 	dseek->engine_count++;
 	return engine;
 
+err_put:
+	kobject_put(&engine->kobj);
+	return ERR_PTR(err);
 err_free:
 	kfree(engine);
 	return ERR_PTR(err);
@@ -339,6 +351,7 @@ int dseek_engine_attach(struct dseek_exec *exec, struct drm_dseek_attach *args)
 		err = -EBUSY;
 	}
 	if (!err) {
+		exec->pid = get_pid(task_tgid(current));
 		args->engine = engine->id;
 		args->generation = exec->control->generation;
 		WRITE_ONCE(exec->engine, engine);
@@ -367,14 +380,20 @@ int dseek_engine_info(u32 index, struct drm_dseek_engine_info *info)
 	info->type = engine->type;
 	spin_lock_irq(&engine->lock);
 	info->flags = (engine->exec ? DRM_DSEEK_ENGINE_ATTACHED : 0) |
-		      (list_empty(&engine->standby) ? 0 : DRM_DSEEK_ENGINE_STANDBY);
-	info->depth = engine->depth;
+		      (list_empty(&engine->standby) ? 0 : DRM_DSEEK_ENGINE_STANDBY) |
+		      (engine->draining ? DRM_DSEEK_ENGINE_DRAINING : 0);
+	info->depth = dseek_engine_depth(engine);
 	info->numa_node = engine->numa_node;
 	info->caps = engine->caps;
 	info->generation = engine->generation;
 	info->busy_ns = engine->busy_ns;
 	spin_unlock_irq(&engine->lock);
 	return 0;
+}
+
+u32 dseek_engine_depth(const struct dseek_engine *engine)
+{
+	return min(engine->depth, READ_ONCE(engine->depth_set));
 }
 
 /* Nobody has anything open: no queues, no jobs, no executor. */
@@ -398,6 +417,7 @@ void dseek_engines_free(void)
 	unsigned long id;
 
 	xa_for_each(&dseek->engines, id, engine)
-		kfree(engine);
+		kobject_put(&engine->kobj);	/* takes its directory away first */
 	xa_destroy(&dseek->engines);
+	kobject_put(dseek->engine_dir);
 }

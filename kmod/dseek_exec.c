@@ -6,6 +6,7 @@
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
 #include <linux/module.h>
+#include <linux/pid.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
@@ -42,6 +43,7 @@ static int exec_release(struct inode *inode, struct file *filp)
 	dseek_exec_unmap_all(exec);
 	vfree(exec->descs);
 	vfree(exec->control);
+	put_pid(exec->pid);
 	mutex_destroy(&exec->lock);
 	kfree(exec);
 	dseek_count(DSEEK_COUNT_EXECUTORS, -1);
@@ -52,7 +54,7 @@ static bool name_valid(const u8 *name)
 {
 	size_t len = strnlen(name, DRM_DSEEK_NAME_LEN);
 
-	if (!len || len == DRM_DSEEK_NAME_LEN)
+	if (!len || len == DRM_DSEEK_NAME_LEN || !strcmp(name, ".") || !strcmp(name, ".."))
 		return false;
 	return strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_.-") == len &&
 	       !memchr_inv(name + len, 0, DRM_DSEEK_NAME_LEN - len);
@@ -201,7 +203,7 @@ static u32 take_jobs(struct dseek_exec *exec, u32 *tags, u32 max, u64 now)
 	if (engine->exec != exec)	/* it stands by */
 		return 0;
 	exec->seen_ns = now;
-	while (count < max && exec->free_tags && engine->ready) {
+	while (count < max && exec->depth - hweight64(exec->free_tags) < dseek_engine_depth(engine) && engine->ready) {
 		picked = arb_pick(&engine->arb, now);
 		if (!picked)
 			break;

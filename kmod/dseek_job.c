@@ -87,6 +87,7 @@ static void job_over(struct dseek_job *job, u64 now)
 	if (job->error)
 		queue->faulted++;
 	job->state = DSEEK_JOB_OVER;
+	queue->engine->jobs--;
 	queue->finished = job->seqno;
 	/* Who sees the number finds the fence signalled. */
 	if (job->fence || queue->signalling)

@@ -42,7 +42,8 @@ void dseek_engine_lose(struct dseek_engine *engine, struct dseek_exec *exec, u64
 		dseek_engine_arm(engine, now);
 		wake_up_interruptible_all(&engine->standby_wait);
 	} else {
-		queue_delayed_work(dseek->wq, &engine->recovery, msecs_to_jiffies(READ_ONCE(dseek_recovery_ms)));
+		queue_delayed_work(dseek->wq, &engine->recovery,
+				   nsecs_to_jiffies(dseek_setting_ns(&engine->recovery_ms_set, &dseek_recovery_ms)));
 	}
 	WRITE_ONCE(engine->events, engine->events + 1);
 	wake_up_interruptible_all(&engine->wait);

@@ -147,7 +147,7 @@ static int prepare(struct submission *sub, struct dseek_job *job, const struct d
 		return -EINVAL;
 	}
 	job->flags = args->flags;
-	job->limit_ns = args->limit_ns ?: (u64)READ_ONCE(dseek_limit_ms) * NSEC_PER_MSEC;
+	job->limit_ns = args->limit_ns ?: dseek_setting_ns(&sub->queue->engine->limit_ms_set, &dseek_limit_ms);
 	job->program = dseek_program_find(sub->drm_file->driver_priv, args->program);
 	if (!job->program) {
 		drm_dbg(&dseek->drm, "SUBMIT: no program %u\n", args->program);
@@ -183,7 +183,7 @@ static int admit(struct dseek_queue *queue, struct dseek_job *job)
 	spin_lock_irq(&engine->lock);
 	if (queue->dead)
 		err = -ENOENT;
-	else if (engine->gone)
+	else if (engine->gone || engine->draining)
 		err = -ESHUTDOWN;
 	if (!err) {
 		arb_cost_recall(queue->arb.share, job->cost);
@@ -193,6 +193,7 @@ static int admit(struct dseek_queue *queue, struct dseek_job *job)
 		job->submit_ns = now;
 		job->seqno = queue->submitted + 1;
 		WRITE_ONCE(queue->submitted, job->seqno);
+		engine->jobs++;
 		if (job->fence) {
 			dseek_fence_init(job->fence, queue->fence_context, job->seqno, queue->id);
 			dma_fence_get(&job->fence->base);	/* the submitter's */
@@ -212,7 +213,7 @@ static int admit(struct dseek_queue *queue, struct dseek_job *job)
 	if (err)
 		drm_dbg(&dseek->drm, "SUBMIT: engine %s: %s\n", engine->name,
 			err == -ETIME ? "the deadline can't be met" :
-			err == -ESHUTDOWN ? "no executor" : "the queue was destroyed");
+			err == -ESHUTDOWN ? "no executor, or it is drained" : "the queue was destroyed");
 	return err;
 }
 

@@ -130,11 +130,11 @@ static ssize_t policy_show(struct dseek_tenant *tenant, enum dseek_limit what, c
 }
 
 #define USED(name, index) \
-	static struct tenant_attribute name = { .attr = { #name, 0444 }, .show = used_show, .what = index }
+	static struct tenant_attribute name##_attr = { .attr = { #name, 0444 }, .show = used_show, .what = index }
 #define LIMIT(name, index, kind, parse) \
-	static struct tenant_attribute name = { .attr = { #name, 0644 }, .show = kind, .store = parse, .what = index }
+	static struct tenant_attribute name##_attr = { .attr = { #name, 0644 }, .show = kind, .store = parse, .what = index }
 #define FACT(name, function) \
-	static struct tenant_attribute name = { .attr = { #name, 0444 }, .show = function }
+	static struct tenant_attribute name##_attr = { .attr = { #name, 0444 }, .show = function }
 
 FACT(tenant_name, name_show);
 FACT(tenant_id, id_show);
@@ -158,11 +158,11 @@ LIMIT(class_limit, DSEEK_CLASSES, classes_show, classes_store);
 LIMIT(rate_limit, DSEEK_RATE, limit_show, rate_store);
 
 static struct attribute *tenant_attrs[] = {
-	&tenant_name.attr, &tenant_id.attr, &has_policy.attr, &engine_ns.attr, &refused_count.attr,
-	&pinned_bytes.attr, &pinned_limit.attr, &imported_bytes.attr, &imported_limit.attr,
-	&program_bytes.attr, &program_limit.attr, &registered_bytes.attr, &registered_limit.attr,
-	&queue_count.attr, &queue_limit.attr, &job_count.attr, &job_limit.attr,
-	&weight_limit.attr, &class_limit.attr, &rate_limit.attr,
+	&tenant_name_attr.attr, &tenant_id_attr.attr, &has_policy_attr.attr, &engine_ns_attr.attr, &refused_count_attr.attr,
+	&pinned_bytes_attr.attr, &pinned_limit_attr.attr, &imported_bytes_attr.attr, &imported_limit_attr.attr,
+	&program_bytes_attr.attr, &program_limit_attr.attr, &registered_bytes_attr.attr, &registered_limit_attr.attr,
+	&queue_count_attr.attr, &queue_limit_attr.attr, &job_count_attr.attr, &job_limit_attr.attr,
+	&weight_limit_attr.attr, &class_limit_attr.attr, &rate_limit_attr.attr,
 	NULL
 };
 ATTRIBUTE_GROUPS(tenant);
@@ -263,10 +263,10 @@ bool dseek_tenant_name_taken(const char *name)
 
 /* ---- the root's files: policies that come and go */
 
-static struct tenant_attribute add = { .attr = { "add", 0200 }, .change = dseek_tenant_add };
-static struct tenant_attribute remove = { .attr = { "remove", 0200 }, .change = dseek_tenant_remove };
+static struct tenant_attribute add_attr = { .attr = { "add", 0200 }, .change = dseek_tenant_add };
+static struct tenant_attribute remove_attr = { .attr = { "remove", 0200 }, .change = dseek_tenant_remove };
 
-static const struct attribute *const root_attrs[] = { &add.attr, &remove.attr, NULL };
+static const struct attribute *const root_attrs[] = { &add_attr.attr, &remove_attr.attr, NULL };
 
 int dseek_tenants_sysfs_init(struct dseek_tenant *all)
 {

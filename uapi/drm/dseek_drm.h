@@ -97,13 +97,14 @@ struct drm_dseek_device_info {
 
 #define DRM_DSEEK_ENGINE_ATTACHED	(1 << 0)	/* an executor serves it now */
 #define DRM_DSEEK_ENGINE_STANDBY	(1 << 1)	/* another is ready to take over */
+#define DRM_DSEEK_ENGINE_DRAINING	(1 << 2)	/* the administrator lets it take no new jobs */
 
 struct drm_dseek_engine_info {
 	__u8 name[DRM_DSEEK_NAME_LEN];
 	__u32 id;		/* for DRM_IOCTL_DSEEK_QUEUE_CREATE; stays while the name lives */
 	__u32 type;		/* enum drm_dseek_engine_type */
 	__u32 flags;		/* DRM_DSEEK_ENGINE_* */
-	__u32 depth;		/* jobs the executor may hold */
+	__u32 depth;		/* jobs the executor may hold now */
 	__s32 numa_node;	/* -1: none in particular */
 	__u32 pad;
 	__u64 caps;		/* bits of the program format the executor runs (userspace/include/dseek_program.h) */
@@ -369,7 +370,7 @@ struct drm_dseek_wait {
  * (read-only), at DRM_DSEEK_MMAP_CONTROL one struct drm_dseek_control (read-only).
  */
 struct drm_dseek_attach {
-	__u8 name[DRM_DSEEK_NAME_LEN];	/* in: NUL-terminated, [a-z0-9_.-]+ */
+	__u8 name[DRM_DSEEK_NAME_LEN];	/* in: NUL-terminated, [a-z0-9_.-]+, not "." or ".." */
 	__u32 type;		/* in: enum drm_dseek_engine_type */
 	__u32 flags;		/* in: DRM_DSEEK_ATTACH_* */
 	__u32 depth;		/* in: 1..DRM_DSEEK_MAX_DEPTH */
