@@ -70,8 +70,13 @@ int dseek_bo_populate(struct dseek_bo *bo)
 	if (err)
 		return err;
 	err = dseek_bo_pin_pages(bo);
-	if (err)
+	if (err) {
 		bo_uncharge(bo);
+		return err;
+	}
+	err = dseek_leave_room();
+	if (err)
+		dseek_bo_depopulate(bo);
 	return err;
 }
 

@@ -100,8 +100,11 @@ static int bo_willneed(struct dseek_bo *bo)
 	if (bo->purged) {
 		int err = dseek_bo_populate(bo);
 
-		if (err)
+		if (err) {
+			/* Those that could be had would stay in the file, and its memory cgroup. */
+			shmem_truncate_range(file_inode(bo->base.filp), 0, (loff_t)-1);
 			return err;
+		}
 		bo->purged = false;
 	}
 	if (bo->counted) {

@@ -4,6 +4,7 @@
  * atomic and limits are read once a charge, so the administrator may change them at any time: below what is held they
  * refuse what is new and keep what is there.
  */
+#include <linux/gfp.h>
 #include <linux/ktime.h>
 #include <linux/math64.h>
 #include <linux/mm.h>
@@ -136,6 +137,24 @@ void dseek_uncharge(struct dseek_tenant *tenant, enum dseek_limit what, u64 by)
 {
 	for (; tenant; tenant = tenant->parent)
 		atomic64_sub(by, &tenant->used[what]);
+}
+
+/*
+ * Pinned memory can't be reclaimed. Where it fills a memory cgroup to the last page, the next page that its process
+ * touches calls the OOM killer; so some are left: tried with what fails instead.
+ */
+int dseek_leave_room(void)
+{
+	struct page *pages[16];
+	u32 count = 0;
+	int err;
+
+	while (count < ARRAY_SIZE(pages) && (pages[count] = alloc_page(DSEEK_GFP)))
+		count++;
+	err = count == ARRAY_SIZE(pages) ? 0 : -ENOMEM;
+	while (count--)
+		__free_page(pages[count]);
+	return err;
 }
 
 static u64 job_ns(u64 rate)

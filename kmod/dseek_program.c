@@ -86,7 +86,8 @@ int dseek_ioctl_program_create(struct drm_device *drm, void *data, struct drm_fi
 	program->blob = kvmalloc(args->size, DSEEK_GFP);
 	if (!program->blob)
 		goto err_program;
-	err = dseek_copy_in(program->blob, args->pointer, args->size, DSEEK_COPIED_PROGRAMS);
+	err = dseek_leave_room();
+	err = err ?: dseek_copy_in(program->blob, args->pointer, args->size, DSEEK_COPIED_PROGRAMS);
 	if (err)
 		goto err_blob;
 	program->key = arb_cost_key(program->blob, program->size);

@@ -131,7 +131,8 @@ int dseek_ioctl_queue_create(struct drm_device *drm, void *data, struct drm_file
 	if (err)
 		return err;
 	queue = kvzalloc(sizeof(*queue), DSEEK_GFP);
-	if (!queue) {
+	if (!queue || dseek_leave_room()) {
+		kvfree(queue);
 		dseek_uncharge(tenant, DSEEK_QUEUES, 1);
 		return -ENOMEM;
 	}

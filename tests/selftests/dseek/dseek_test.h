@@ -259,11 +259,12 @@ static inline struct drm_dseek_attach exec_attachment(const char *name, uint32_t
 }
 
 /* Attach and map, without serving: for tests that call NEXT themselves. */
-static inline int exec_attach_flags(struct test_exec *e, const char *name, uint32_t depth, uint32_t flags)
+static inline int exec_attach_as(struct test_exec *e, const char *name, uint32_t type, uint32_t depth, uint32_t flags)
 {
 	struct drm_dseek_attach a = exec_attachment(name, depth);
 	int r;
 
+	a.type = type;
 	a.flags = flags;
 	memset(e, 0, sizeof(*e));
 	e->fd = exec_open();
@@ -284,6 +285,11 @@ static inline int exec_attach_flags(struct test_exec *e, const char *name, uint3
 		close(e->fd);
 	}
 	return r;
+}
+
+static inline int exec_attach_flags(struct test_exec *e, const char *name, uint32_t depth, uint32_t flags)
+{
+	return exec_attach_as(e, name, DRM_DSEEK_ENGINE_NULL, depth, flags);
 }
 
 static inline int exec_attach(struct test_exec *e, const char *name, uint32_t depth)

@@ -1,26 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* Memory that can be taken back, and memory that is not there: DONTNEED, the memory cgroup. */
 #include "kselftest_harness.h"
-#include "dseek_test.h"
+#include "dseek_admin.h"
 #include <setjmp.h>
 #include <signal.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 
 #define PAGE	4096ULL
 #define PURGE	"/sys/kernel/debug/dseek/purge"
-#define GROUP	"/sys/fs/cgroup/dseek-selftest"
-
-static int write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), r;
-
-	if (fd < 0)
-		return -errno;
-	r = write(fd, text, strlen(text)) < 0 ? -errno : 0;
-	close(fd);
-	return r;
-}
+#define GROUP	"/dseek-memory"
 
 static sigjmp_buf bus;
 
@@ -78,13 +66,13 @@ FIXTURE_TEARDOWN(memory)
 
 TEST_F(memory, what_is_needed_is_not_purged)
 {
-	ASSERT_EQ(0, write_text(PURGE, "1"));
+	ASSERT_EQ(0, text_write(PURGE, "1"));
 	EXPECT_EQ(0x5a, touch(self->p));
 	ASSERT_EQ(0, advise(self->fd, self->bo, DRM_DSEEK_MADV_DONTNEED, &self->retained));
 	EXPECT_EQ(1, self->retained);
 	ASSERT_EQ(0, advise(self->fd, self->bo, DRM_DSEEK_MADV_WILLNEED, &self->retained));
 	EXPECT_EQ(1, self->retained);
-	ASSERT_EQ(0, write_text(PURGE, "1"));
+	ASSERT_EQ(0, text_write(PURGE, "1"));
 	EXPECT_EQ(0x5a, touch(self->p));
 	EXPECT_EQ(16 * PAGE, tenant_info(self->fd).pinned_bytes);
 }
@@ -92,7 +80,7 @@ TEST_F(memory, what_is_needed_is_not_purged)
 TEST_F(memory, purged_and_made_whole_again)
 {
 	ASSERT_EQ(0, advise(self->fd, self->bo, DRM_DSEEK_MADV_DONTNEED, &self->retained));
-	ASSERT_EQ(0, write_text(PURGE, "1"));
+	ASSERT_EQ(0, text_write(PURGE, "1"));
 	EXPECT_EQ(0, tenant_info(self->fd).pinned_bytes);
 	EXPECT_EQ(-EFAULT, touch(self->p));
 	ASSERT_EQ(0, advise(self->fd, self->bo, DRM_DSEEK_MADV_DONTNEED, &self->retained));
@@ -109,7 +97,7 @@ TEST_F(memory, purged_and_made_whole_again)
 TEST_F(memory, closed_while_purged)
 {
 	ASSERT_EQ(0, advise(self->fd, self->bo, DRM_DSEEK_MADV_DONTNEED, &self->retained));
-	ASSERT_EQ(0, write_text(PURGE, "1"));
+	ASSERT_EQ(0, text_write(PURGE, "1"));
 	ASSERT_EQ(0, bo_close(self->fd, self->bo));
 	EXPECT_EQ(-EFAULT, touch(self->p));
 	EXPECT_EQ(0, munmap(self->p, 16 * PAGE));
@@ -122,7 +110,7 @@ TEST_F(memory, what_was_exported_keeps_its_pages)
 
 	ASSERT_EQ(0, call(self->fd, DRM_IOCTL_PRIME_HANDLE_TO_FD, &h));
 	ASSERT_EQ(0, advise(self->fd, self->bo, DRM_DSEEK_MADV_DONTNEED, &self->retained));
-	ASSERT_EQ(0, write_text(PURGE, "1"));
+	ASSERT_EQ(0, text_write(PURGE, "1"));
 	EXPECT_EQ(0x5a, touch(self->p));
 	ASSERT_EQ(0, advise(self->fd, self->bo, DRM_DSEEK_MADV_WILLNEED, &self->retained));
 	EXPECT_EQ(1, self->retained);
@@ -134,7 +122,7 @@ TEST_F(memory, a_purged_buffer_cannot_be_exported)
 	struct drm_prime_handle h = { .handle = self->bo, .flags = DRM_CLOEXEC | DRM_RDWR };
 
 	ASSERT_EQ(0, advise(self->fd, self->bo, DRM_DSEEK_MADV_DONTNEED, &self->retained));
-	ASSERT_EQ(0, write_text(PURGE, "1"));
+	ASSERT_EQ(0, text_write(PURGE, "1"));
 	EXPECT_EQ(-EINVAL, call(self->fd, DRM_IOCTL_PRIME_HANDLE_TO_FD, &h));
 }
 
@@ -161,7 +149,7 @@ TEST_F(memory, jobs_and_executors_hold_it)
 
 	/* a job names it */
 	ASSERT_EQ(0, advise(self->fd, self->bo, DRM_DSEEK_MADV_DONTNEED, &self->retained));
-	ASSERT_EQ(0, write_text(PURGE, "1"));
+	ASSERT_EQ(0, text_write(PURGE, "1"));
 	EXPECT_EQ(0x5a, touch(self->p));
 	EXPECT_EQ(-EINVAL, submit(self->fd, queue, &job, 1, NULL));
 	/* the executor has it mapped: it is asked to unmap when the job is over */
@@ -170,12 +158,12 @@ TEST_F(memory, jobs_and_executors_hold_it)
 	ASSERT_EQ(0, exec_next(&e, &done, 1, &tag, 0, 0));
 	ASSERT_EQ(0, exec_next(&e, NULL, 0, &tag, 1, SEC));
 	EXPECT_EQ(1, e.retired);
-	ASSERT_EQ(0, write_text(PURGE, "1"));
+	ASSERT_EQ(0, text_write(PURGE, "1"));
 	EXPECT_EQ(0x5a, touch(q));
 	EXPECT_EQ(16 * PAGE, tenant_info(self->fd).pinned_bytes);
 	/* and when it has, the pages go */
 	munmap(q, map.bo_size);
-	ASSERT_EQ(0, write_text(PURGE, "1"));
+	ASSERT_EQ(0, text_write(PURGE, "1"));
 	EXPECT_EQ(0, tenant_info(self->fd).pinned_bytes);
 	EXPECT_EQ(-EFAULT, touch(self->p));
 	ASSERT_EQ(0, advise(self->fd, self->bo, DRM_DSEEK_MADV_WILLNEED, &self->retained));
@@ -183,43 +171,147 @@ TEST_F(memory, jobs_and_executors_hold_it)
 	exec_close(&e);
 }
 
-/* Runs in a child that has joined the group: 0, or what went wrong. */
-static int over_the_group(void)
-{
-	char pid[16];
-	uint32_t h;
-	int fd, r;
+/*
+ * Each kind of thing until 64 MiB of them are there, in a memory cgroup of 16 MiB: -ENOMEM, however small they are; and
+ * never the OOM killer, not even for what the process does next.
+ */
+FIXTURE(memcg) {
+	struct test_exec e;
+};
 
-	snprintf(pid, sizeof(pid), "%d", getpid());
-	r = write_text(GROUP "/cgroup.procs", pid);
-	if (r)
-		return 1;
-	fd = open_node();
-	if (fd < 0 || bo_create(fd, 1 << 20, &h))
-		return 2;
-	if (bo_create(fd, 64 << 20, &h) != -ENOMEM)
-		return 3;
-	if (tenant_info(fd).pinned_bytes != 1 << 20)
-		return 4;
-	return bo_create(fd, 1 << 20, &h) ? 5 : 0;
+FIXTURE_VARIANT(memcg) {
+	uint64_t size;
+	int (*make)(int fd, uint32_t engine, uint64_t size);
+};
+
+static int make_bo(int fd, uint32_t engine, uint64_t size)
+{
+	uint32_t h;
+
+	return bo_create(fd, size, &h);
 }
 
-TEST(the_memory_cgroup_says_enomem)
+static int make_program(int fd, uint32_t engine, uint64_t size)
 {
-	int status = -1, i;
-	pid_t pid;
+	static uint8_t blob[1 << 20];
+	struct drm_dseek_program_create c = { .pointer = (uintptr_t)blob, .size = (uint32_t)size };
 
-	write_text("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
-	if ((mkdir(GROUP, 0755) && errno != EEXIST) || write_text(GROUP "/memory.max", "33554432"))
-		SKIP(return, "no memory cgroup to set up");
-	write_text(GROUP "/memory.swap.max", "0");
-	pid = fork();
+	return call(fd, DRM_IOCTL_DSEEK_PROGRAM_CREATE, &c);
+}
+
+static int make_queue(int fd, uint32_t engine, uint64_t size)
+{
+	uint32_t q;
+
+	return queue_create(fd, engine, DRM_DSEEK_CLASS_BATCH, 1, &q);
+}
+
+FIXTURE_VARIANT_ADD(memcg, bo_64m) { 64 << 20, make_bo };
+FIXTURE_VARIANT_ADD(memcg, bo_1m) { 1 << 20, make_bo };
+FIXTURE_VARIANT_ADD(memcg, bo_64k) { 64 << 10, make_bo };
+FIXTURE_VARIANT_ADD(memcg, bo_4k) { 4 << 10, make_bo };
+FIXTURE_VARIANT_ADD(memcg, program_1m) { 1 << 20, make_program };
+FIXTURE_VARIANT_ADD(memcg, program_4k) { 4 << 10, make_program };
+FIXTURE_VARIANT_ADD(memcg, queue) { 4 << 10, make_queue };
+
+FIXTURE_SETUP(memcg)
+{
+	text_write(CGROUPS "/cgroup.subtree_control", "+memory");
+	ASSERT_EQ(0, cgroup_make(GROUP));
+	if (set(CGROUPS GROUP, "memory.max", "16777216"))
+		SKIP(return, "no memory cgroups in this kernel");
+	set(CGROUPS GROUP, "memory.swap.max", "0");
+	ASSERT_EQ(0, policy_add("cgroup:" GROUP));
+	ASSERT_EQ(0, set(ALL "/cgroup" GROUP, "pinned_limit", "max"));
+	ASSERT_EQ(0, set(ALL "/cgroup" GROUP, "program_limit", "max"));
+	ASSERT_EQ(0, set(ALL "/cgroup" GROUP, "queue_limit", "max"));
+	ASSERT_EQ(0, exec_attach(&self->e, TEST_ENGINE, 2));
+}
+
+FIXTURE_TEARDOWN(memcg)
+{
+	exec_close(&self->e);
+	cgroup_unmake(GROUP);
+	EXPECT_EQ(0, policy_remove("cgroup:" GROUP));
+}
+
+static bool killed_nobody(void)
+{
+	return !!strstr(get(CGROUPS GROUP, "memory.events"), "oom_kill 0");
+}
+
+/* 0, or the step that went wrong. */
+static int until_full(int (*make)(int fd, uint32_t engine, uint64_t size), uint32_t engine, uint64_t size)
+{
+	uint64_t n = (64 << 20) / size, i;
+	int fd, r = 0, refused = 0, times = n < 3 ? (int)n : 3;
+	char *own;
+
+	fd = cgroup_join(GROUP) ? -1 : open_node();
+	if (fd < 0)
+		return 1;
+	for (i = 0; i < n && refused < times; i++) {
+		r = make(fd, engine, size);
+		if (r && r != -ENOMEM)
+			return 2;
+		refused += !!r;
+	}
+	if (refused < times)
+		return 3;
+	own = mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (own == MAP_FAILED)
+		return 4;
+	own[0] = 1;
+	return close(fd) ? 5 : 0;
+}
+
+TEST_F(memcg, enomem_and_no_oom_kill)
+{
+	int status = -1;
+	pid_t pid = fork();
+
 	if (!pid)
-		_exit(over_the_group());
+		_exit(until_full(variant->make, self->e.engine, variant->size));
 	waitpid(pid, &status, 0);
 	EXPECT_EQ(0, status) { TH_LOG("step %d failed, or signal %d", WEXITSTATUS(status), WTERMSIG(status)); }
-	for (i = 0; i < 50 && rmdir(GROUP); i++)
-		sleep_ns(20 * MS);
+	EXPECT_EQ(true, killed_nobody()) { TH_LOG("%s", get(CGROUPS GROUP, "memory.events")); }
+	EXPECT_EQ(true, soon_holds_nothing(ALL "/cgroup" GROUP));
+}
+
+static int make_whole(uint32_t *retained)
+{
+	uint32_t big, h;
+	int fd = cgroup_join(GROUP) ? -1 : open_node();
+
+	if (fd < 0 || bo_create(fd, 12 << 20, &big) || advise(fd, big, DRM_DSEEK_MADV_DONTNEED, retained) ||
+	    text_write(PURGE, "1"))
+		return 1;
+	if (bo_create(fd, 6 << 20, &h))
+		return 2;
+	if (advise(fd, big, DRM_DSEEK_MADV_WILLNEED, retained) != -ENOMEM)
+		return 3;
+	/* the pages that could be had are given back: there is room for as much again */
+	if (bo_create(fd, 6 << 20, &h))
+		return 4;
+	return tenant_info(fd).pinned_bytes == 12 << 20 ? 0 : 5;
+}
+
+TEST(no_room_to_make_it_whole)
+{
+	uint32_t retained;
+	int status = -1;
+	pid_t pid;
+
+	text_write(CGROUPS "/cgroup.subtree_control", "+memory");
+	ASSERT_EQ(0, cgroup_make(GROUP));
+	ASSERT_EQ(0, set(CGROUPS GROUP, "memory.max", "16777216"));
+	pid = fork();
+	if (!pid)
+		_exit(make_whole(&retained));
+	waitpid(pid, &status, 0);
+	EXPECT_EQ(0, status) { TH_LOG("step %d failed, or signal %d", WEXITSTATUS(status), WTERMSIG(status)); }
+	EXPECT_EQ(true, killed_nobody());
+	cgroup_unmake(GROUP);
 }
 
 TEST_HARNESS_MAIN
