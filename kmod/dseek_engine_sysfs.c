@@ -68,10 +68,16 @@ NUMBER(job_count, engine->jobs)
 NUMBER(queued, engine->ready)
 NUMBER(running, engine->exec ? engine->exec->depth - hweight64(engine->exec->free_tags) : 0)
 NUMBER(attached_depth, engine->exec ? engine->depth : 0)
-NUMBER(depth, dseek_engine_depth(engine))
 NUMBER(drain, engine->draining)
 
 /* 1 .. what the executor attached with, or "max". */
+static ssize_t depth_show(struct dseek_engine *engine, char *buf)
+{
+	u32 depth = READ_ONCE(engine->depth_set);
+
+	return depth == DSEEK_SETTING_DEFAULT ? sysfs_emit(buf, "max\n") : sysfs_emit(buf, "%u\n", depth);
+}
+
 static int depth_store(struct dseek_engine *engine, const char *buf)
 {
 	u32 depth = DSEEK_SETTING_DEFAULT;

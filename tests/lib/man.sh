@@ -9,7 +9,7 @@ ok() { # NAME OFFENDERS
 tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT
 calls=$(grep -hoE '^[a-z].*\bdseek_[a-z_0-9]+\(' userspace/include/dseek.h userspace/include/dseek_exec.h | grep -oE 'dseek_[a-z_0-9]+\($' | tr -d '(' | sort -u)
 ok "every call has a page" "$(for c in $calls; do grep -qxE "\.Fo $c" userspace/lib/man/*.3 || echo "$c"; done)"
-ok "every page has an example" "$(grep -L '^\.Sh EXAMPLES' userspace/lib/man/*.3 userspace/executor/man/*.8)"
+ok "every page has an example" "$(grep -L '^\.Sh EXAMPLES' userspace/lib/man/*.3 userspace/executor/man/*.8 userspace/ctl/man/*.8)"
 for page in userspace/lib/man/*.3; do
 	{
 		printf '#include <err.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n#include <dseek.h>\n#include <dseek_exec.h>\n#include <dseek_program.h>\nvoid example(void);\nvoid example(void)\n{\n'
@@ -19,7 +19,7 @@ for page in userspace/lib/man/*.3; do
 	ok "$(basename "$page"): the example compiles" "$(${CC:-gcc} -std=gnu11 -Wall -Werror -Iuserspace/include -Iuapi -isystem /usr/include/libdrm -fsyntax-only "$tmp/example.c" 2>&1)"
 done
 if command -v mandoc >/dev/null; then
-	ok "mandoc" "$(mandoc -Tlint -Wwarning userspace/lib/man/*.3 userspace/executor/man/*.8 2>&1)"
+	ok "mandoc" "$(mandoc -Tlint -Wwarning userspace/lib/man/*.3 userspace/executor/man/*.8 userspace/ctl/man/*.8 2>&1)"
 else
 	echo "ok $((++n)) mandoc # SKIP not installed"
 fi

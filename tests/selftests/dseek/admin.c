@@ -102,13 +102,21 @@ TEST_F(admin, depth_while_it_runs)
 	ASSERT_EQ(0, finish(&self->e, tags[1]));
 	EXPECT_EQ(1, exec_next(&self->e, NULL, 0, tags, 6, 0));
 	ASSERT_EQ(0, set(DIR_, "depth", "max"));
-	EXPECT_EQ(4, get_number(DIR_, "depth"));
+	EXPECT_STREQ("max", get(DIR_, "depth"));
 	EXPECT_EQ(2, exec_next(&self->e, NULL, 0, tags, 6, 0));
 	EXPECT_EQ(-ERANGE, set(DIR_, "depth", "0"));
 	EXPECT_EQ(-ERANGE, set(DIR_, "depth", "5"));
 	EXPECT_EQ(-EINVAL, set(DIR_, "depth", "-1"));
 	EXPECT_EQ(-EINVAL, set(DIR_, "depth", "most"));
-	EXPECT_EQ(4, get_number(DIR_, "depth"));
+	EXPECT_STREQ("max", get(DIR_, "depth"));
+	/* what an executor attaches with bounds what was set before */
+	ASSERT_EQ(0, set(DIR_, "depth", "3"));
+	exec_close(&self->e);
+	ASSERT_EQ(0, set(DIR_, "depth", "64"));
+	EXPECT_EQ(-ERANGE, set(DIR_, "depth", "65"));
+	ASSERT_EQ(0, exec_attach(&self->e, ENGINE, 2));
+	ASSERT_EQ(0, query(self->fd, DRM_DSEEK_QUERY_ENGINE, self->e.engine, &info, sizeof(info)));
+	EXPECT_EQ(2, info.depth);
 }
 
 static void *raise_depth(void *unused)
