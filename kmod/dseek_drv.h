@@ -5,7 +5,7 @@
  * Lock order, outermost first. dseek_lock_order() teaches it to lockdep when the module loads.
  *
  *	queue->submit_lock	mutex	one submission, or the destruction, of a queue at a time
- *	dseek->lock		mutex	the registries: engines, tenants, shares
+ *	dseek->lock		mutex	the registries: engines, tenants, shares; their directories in sysfs
  *	mm->mmap_lock			faults and mmap come with it held
  *	bo->lock		mutex	pages and advice of a buffer; the shrinker only tries it
  *	fence locks		spin	ours and foreign: callbacks run under the fence's own lock

@@ -50,6 +50,16 @@ static ssize_t executor_pid_show(struct dseek_engine *engine, char *buf)
 	return sysfs_emit(buf, "%d\n", pid);
 }
 
+static u32 list_count(const struct list_head *list)
+{
+	const struct list_head *at;
+	u32 count = 0;
+
+	list_for_each(at, list)
+		count++;
+	return count;
+}
+
 /* A number that is read under the lock. */
 #define NUMBER(name, value) \
 	static ssize_t name##_show(struct dseek_engine *engine, char *buf) \
@@ -66,6 +76,7 @@ NUMBER(generation, engine->generation)
 NUMBER(busy_ns, engine->busy_ns)
 NUMBER(job_count, engine->jobs)
 NUMBER(queued, engine->ready)
+NUMBER(standby_count, list_count(&engine->standby))
 NUMBER(running, engine->exec ? engine->exec->depth - hweight64(engine->exec->free_tags) : 0)
 NUMBER(attached_depth, engine->exec ? engine->depth : 0)
 NUMBER(drain, engine->draining)
@@ -151,6 +162,7 @@ RO(busy_ns);
 RO(job_count);
 RO(queued);
 RO(running);
+RO(standby_count);
 RO(attached_depth);
 RW(depth);
 RW(drain);
@@ -160,7 +172,7 @@ RW(recovery_ms);
 
 static struct attribute *engine_attrs[] = {
 	&id_attr.attr, &type_attr.attr, &state_attr.attr, &executor_pid_attr.attr, &numa_node_attr.attr, &generation_attr.attr, &busy_ns_attr.attr,
-	&job_count_attr.attr, &queued_attr.attr, &running_attr.attr, &attached_depth_attr.attr, &depth_attr.attr, &drain_attr.attr,
+	&job_count_attr.attr, &queued_attr.attr, &running_attr.attr, &standby_count_attr.attr, &attached_depth_attr.attr, &depth_attr.attr, &drain_attr.attr,
 	&job_limit_ms_attr.attr, &grace_ms_attr.attr, &recovery_ms_attr.attr,
 	NULL
 };

@@ -11,8 +11,8 @@
 
 /* ---- engines */
 
-static const char *const numbers[] = { "id", "executor_pid", "numa_node", "generation", "attached_depth", "job_count", "queued",
-				       "running", "busy_ns" };
+static const char *const numbers[] = { "id", "executor_pid", "numa_node", "generation", "standby_count", "attached_depth", "job_count",
+				       "queued", "running", "busy_ns" };
 
 static int engine_json(const char *dir, const char *name, void *arg)
 {

@@ -20,7 +20,7 @@ static const char *meaning(int error)
 	switch (-error) {
 	case EDQUOT:	return "over the tenant's quota";
 	case ETIME:	return "the time was not enough";
-	case ESHUTDOWN:	return "the engine is gone for good";
+	case ESHUTDOWN:	return "the engine is gone for good, or its administrator drains it";
 	case EPERM:	return "above what the tenant's policy allows";
 	case EBUSY:	return "what is asked for is taken";
 	case ENODEV:	return "the module is going away";

@@ -52,6 +52,7 @@ TEST_F(admin, says_what_an_engine_is_and_does)
 {
 	uint64_t generation = get_number(DIR_, "generation"), busy = get_number(DIR_, "busy_ns");
 	struct drm_dseek_job jobs[3] = { self->job, self->job, self->job };
+	struct test_exec other;
 	uint32_t tag;
 
 	EXPECT_STREQ("null", get(DIR_, "type"));
@@ -67,6 +68,10 @@ TEST_F(admin, says_what_an_engine_is_and_does)
 	ASSERT_EQ(1, exec_next(&self->e, NULL, 0, &tag, 1, SEC));
 	EXPECT_EQ(2, get_number(DIR_, "queued"));
 	EXPECT_EQ(1, get_number(DIR_, "running"));
+	ASSERT_EQ(0, exec_attach_flags(&other, ENGINE, 1, DRM_DSEEK_ATTACH_STANDBY));
+	EXPECT_EQ(1, get_number(DIR_, "standby_count"));
+	exec_close(&other);
+	EXPECT_EQ(0, get_number(DIR_, "standby_count"));
 	ASSERT_EQ(0, finish(&self->e, tag));
 	EXPECT_EQ(2, get_number(DIR_, "job_count"));
 	EXPECT_EQ(0, get_number(DIR_, "running"));

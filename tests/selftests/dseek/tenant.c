@@ -3,6 +3,7 @@
 #include "kselftest_harness.h"
 #include "dseek_admin.h"
 #include <dirent.h>
+#include <sys/wait.h>
 
 #define PAGE	4096ULL
 #define OUTER	"/dseek-tenant"
@@ -293,6 +294,78 @@ TEST_F(tenant, only_root_sets_limits)
 	EXPECT_EQ(-EACCES, policy_add("uid:4002"));
 	EXPECT_STREQ("uid:4001", get(ALL "/uid/4001", "tenant_name"));
 	ASSERT_EQ(0, seteuid(0));
+}
+
+/* ---- all at once: openers, and an administrator who makes, changes, reads and removes policies */
+
+static void open_and_hold(unsigned int seed)
+{
+	uint32_t h;
+	int fd;
+
+	fd = cgroup_join(seed % 2 ? INNER : OUTER) ? -1 : open_as(4001 + seed % 3);
+	if (fd < 0)
+		_exit(1);
+	bo_create(fd, PAGE << seed % 4, &h);
+	program_create(fd, &h);
+	close(fd);
+}
+
+static void administer(unsigned int seed)
+{
+	static const char *const labels[] = { "cgroup:" OUTER, "cgroup:" INNER, "uid:4001", "uid:4002" };
+	static const char *const dirs[] = { OUTER_DIR, INNER_DIR, ALL "/uid/4001", ALL "/uid/4002" };
+	char text[512] = "";
+	uint32_t i = seed / 4 % 4;
+
+	switch (seed % 4) {
+	case 0:
+		policy_add(labels[i]);
+		break;
+	case 1:
+		policy_remove(labels[i]);
+		break;
+	case 2:
+		set_number(dirs[i], "pinned_limit", seed % 16 * PAGE);
+		set(dirs[i], "class_limit", "batch");
+		break;
+	default:
+		held(dirs[i], text, sizeof(text));
+		get(dirs[i], "engine_ns");
+	}
+}
+
+TEST_F(tenant, all_at_once)
+{
+	uint64_t until = now_ns() + 3 * SEC;
+	int i, status;
+	pid_t pids[6];
+
+	for (i = 0; i < 6; i++) {
+		pids[i] = fork();
+		if (!pids[i]) {
+			unsigned int seed = (unsigned int)i + 1;
+
+			do {
+				seed = seed * 1103515245 + 12345;	/* the C standard's example */
+				if (i < 3)
+					open_and_hold(seed >> 16);
+				else
+					administer(seed >> 16);
+			} while (now_ns() < until);
+			_exit(0);
+		}
+	}
+	for (i = 0; i < 6; i++) {
+		waitpid(pids[i], &status, 0);
+		EXPECT_EQ(0, status);
+	}
+	policy_remove("uid:4002");
+	policy_remove("cgroup:" INNER);
+	policy_remove("cgroup:" OUTER);
+	ASSERT_EQ(0, policy_add("uid:4001"));
+	EXPECT_EQ(true, soon_holds_nothing(ALL));
+	EXPECT_EQ(true, soon_holds_nothing(ALL "/uid/4001"));
 }
 
 TEST_HARNESS_MAIN
