@@ -265,7 +265,7 @@ static int until_full(int (*make)(int fd, uint32_t engine, uint64_t size), uint3
 	return close(fd) ? 5 : 0;
 }
 
-TEST_F(memcg, enomem_and_no_oom_kill)
+TEST_F_TIMEOUT(memcg, enomem_and_no_oom_kill, 120)
 {
 	int status = -1;
 	pid_t pid = fork();

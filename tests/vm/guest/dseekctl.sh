@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# seconds: 120
+# seconds: 240
 # default: yes
 # files: $O/bin/dseekctl $O/bin/dseek-exec $O/bin/dseek $O/tests/vm/hold tests/vm/guest/policy.yaml
 # dseekctl on the real module: what it sets holds, what it shows is so; and a file, applied twice.

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# seconds: 120
+# seconds: 240
 # default: yes
 # variants: query bo prime memory program queue submit sync exec recover perm tenant ledger admin
 # files: $O/vm/selftests/$VARIANT
