@@ -74,7 +74,7 @@ int dseek_bo_populate(struct dseek_bo *bo)
 		bo_uncharge(bo);
 		return err;
 	}
-	err = dseek_leave_room();
+	err = dseek_room(0);
 	if (err)
 		dseek_bo_depopulate(bo);
 	return err;

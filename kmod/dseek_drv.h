@@ -158,7 +158,7 @@ struct dseek_tenant;
 int dseek_charge(struct dseek_tenant *tenant, enum dseek_limit what, u64 by);	/* all of its line or none; -EDQUOT */
 void dseek_uncharge(struct dseek_tenant *tenant, enum dseek_limit what, u64 by);	/* any context */
 int dseek_charge_rate(struct dseek_tenant *tenant);	/* one job now; -EDQUOT */
-int dseek_leave_room(void);	/* -ENOMEM: what was allocated before has filled the caller's memory cgroup */
+int dseek_room(size_t bytes);	/* and a few pages, in the caller's memory cgroup: 0 or -ENOMEM */
 u64 dseek_limit(const struct dseek_tenant *tenant, enum dseek_limit what);	/* the least of its line; classes: what all allow */
 
 /* ---- tenants (dseek_tenant.c): the accounting subject. A tree: all - uids; all - cgroups - their cgroups */

@@ -141,20 +141,24 @@ void dseek_uncharge(struct dseek_tenant *tenant, enum dseek_limit what, u64 by)
 
 /*
  * Pinned memory can't be reclaimed. Where it fills a memory cgroup to the last page, the next page that its process
- * touches calls the OOM killer; so some are left: tried with what fails instead.
+ * touches calls the OOM killer; so some are left: tried with what fails instead. @bytes is for what comes from vmalloc(), where
+ * a failure gives back what it got only later, by a work (since 6.18): it is not to fail.
  */
-int dseek_leave_room(void)
+int dseek_room(size_t bytes)
 {
-	struct page *pages[16];
-	u32 count = 0;
-	int err;
+	size_t want = (bytes >> PAGE_SHIFT) + 16;
+	struct page *page, *next;
+	LIST_HEAD(pages);
 
-	while (count < ARRAY_SIZE(pages) && (pages[count] = alloc_page(DSEEK_GFP)))
-		count++;
-	err = count == ARRAY_SIZE(pages) ? 0 : -ENOMEM;
-	while (count--)
-		__free_page(pages[count]);
-	return err;
+	while (want && (page = alloc_page(DSEEK_GFP))) {
+		list_add(&page->lru, &pages);
+		want--;
+	}
+	list_for_each_entry_safe(page, next, &pages, lru) {
+		list_del(&page->lru);
+		__free_page(page);
+	}
+	return want ? -ENOMEM : 0;
 }
 
 static u64 job_ns(u64 rate)

@@ -74,6 +74,9 @@ int dseek_ioctl_program_create(struct drm_device *drm, void *data, struct drm_fi
 	err = dseek_charge(tenant, DSEEK_PROGRAMS, args->size);
 	if (err)
 		return err;
+	err = dseek_room(args->size);
+	if (err)
+		goto err_charge;
 	err = -ENOMEM;
 	program = kzalloc(sizeof(*program), DSEEK_GFP);
 	if (!program)
@@ -86,8 +89,7 @@ int dseek_ioctl_program_create(struct drm_device *drm, void *data, struct drm_fi
 	program->blob = kvmalloc(args->size, DSEEK_GFP);
 	if (!program->blob)
 		goto err_program;
-	err = dseek_leave_room();
-	err = err ?: dseek_copy_in(program->blob, args->pointer, args->size, DSEEK_COPIED_PROGRAMS);
+	err = dseek_copy_in(program->blob, args->pointer, args->size, DSEEK_COPIED_PROGRAMS);
 	if (err)
 		goto err_blob;
 	program->key = arb_cost_key(program->blob, program->size);

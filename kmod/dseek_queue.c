@@ -130,9 +130,8 @@ int dseek_ioctl_queue_create(struct drm_device *drm, void *data, struct drm_file
 	err = dseek_charge(tenant, DSEEK_QUEUES, 1);
 	if (err)
 		return err;
-	queue = kvzalloc(sizeof(*queue), DSEEK_GFP);
-	if (!queue || dseek_leave_room()) {
-		kvfree(queue);
+	queue = dseek_room(sizeof(*queue)) ? NULL : kvzalloc(sizeof(*queue), DSEEK_GFP);
+	if (!queue) {
 		dseek_uncharge(tenant, DSEEK_QUEUES, 1);
 		return -ENOMEM;
 	}
