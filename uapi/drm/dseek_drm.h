@@ -122,7 +122,7 @@ struct drm_dseek_tenant_info {
 	__u8 name[DRM_DSEEK_NAME_LEN];
 	__u64 id;
 	__u64 pinned_bytes;	/* in buffers now */
-	__u64 pinned_limit;	/* each limit: the least of the tenant's and its parents'; ~0: none */
+	__u64 pinned_limit;	/* each limit: the least of the tenant's and its parents'; all ones: none */
 	__u64 imported_bytes;
 	__u64 imported_limit;
 	__u32 queues;
