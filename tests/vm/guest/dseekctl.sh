@@ -10,14 +10,14 @@ go() { dseekctl "$@" >/tmp/out 2>/tmp/err; rc=$?; }
 has() { grep -qE -e "$1" /tmp/out; }
 tell() { grep -qF -e "$1" /tmp/err; }
 . /t/guest/lib/executor.sh
-executor_start --name=cpu0 --backend=null --depth=4 || exit 1
+executor_start --name=ctl0 --backend=null --depth=4 || exit 1
 
-go engines; check "an engine" 'has "^cpu0 +null +attached +$executor +4/4 "'
-go depth cpu0 2; check "depth" 'dseekctl engines | grep -qE "^cpu0 .* 2/4 "'
-go depth cpu0 5; check "more than it attached with" '[ $rc = 1 ] && tell "cpu0: depth: '\''5'\'' can'\''t be set: out of the module"'
-go drain --wait=10 cpu0; check "drain" '[ $rc = 0 ] && dseekctl engines | grep -q "draining"'
-go undrain cpu0; check "undrain" 'dseekctl engines | grep -q "attached"'
-go timeouts cpu0 grace_ms=77; check "timeouts" 'dseekctl engines | grep -qE "\(30000\) +77 +\(5000\)"'
+go engines; check "an engine" 'has "^ctl0 +null +attached +$executor +4/4 "'
+go depth ctl0 2; check "depth" 'dseekctl engines | grep -qE "^ctl0 .* 2/4 "'
+go depth ctl0 5; check "more than it attached with" '[ $rc = 1 ] && tell "ctl0: depth: '\''5'\'' can'\''t be set: out of the module"'
+go drain --wait=10 ctl0; check "drain" '[ $rc = 0 ] && dseekctl engines | grep -q "draining"'
+go undrain ctl0; check "undrain" 'dseekctl engines | grep -q "attached"'
+go timeouts ctl0 grace_ms=77; check "timeouts" 'dseekctl engines | grep -qE "\(30000\) +77 +\(5000\)"'
 
 # before gold first opens; what is held, and EDQUOT beyond it
 go limits set user:gold pinned_limit=64K queue_limit=2; check "limits set" '[ $rc = 0 ]'
