@@ -71,7 +71,6 @@ void dseek_jobs_finish(struct dseek_engine *engine, struct list_head *finished)
 	}
 	list_for_each_entry_safe(job, next, finished, link) {
 		list_del_init(&job->link);
-		dseek_uncharge(job->queue->tenant, DSEEK_JOBS, 1);
 		dseek_job_put(job);
 	}
 }

@@ -87,6 +87,8 @@ static void job_over(struct dseek_job *job, u64 now)
 	if (job->error)
 		queue->faulted++;
 	job->state = DSEEK_JOB_OVER;
+	/* Who learns that it is complete may submit the next. */
+	dseek_uncharge(queue->tenant, DSEEK_JOBS, 1);
 	queue->engine->jobs--;
 	queue->finished = job->seqno;
 	/* Who sees the number finds the fence signalled. */
