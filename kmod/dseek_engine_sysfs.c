@@ -91,7 +91,7 @@ static ssize_t depth_show(struct dseek_engine *engine, char *buf)
 
 static int depth_store(struct dseek_engine *engine, const char *buf)
 {
-	u32 depth = DSEEK_SETTING_DEFAULT;
+	u32 depth = DSEEK_SETTING_DEFAULT, most;
 	int err = 0;
 
 	if (!sysfs_streq(buf, "max"))
@@ -99,7 +99,8 @@ static int depth_store(struct dseek_engine *engine, const char *buf)
 	if (err)
 		return err;
 	spin_lock_irq(&engine->lock);
-	if (!depth || (depth != DSEEK_SETTING_DEFAULT && depth > (engine->exec ? engine->depth : DRM_DSEEK_MAX_DEPTH)))
+	most = engine->exec ? engine->depth : DRM_DSEEK_MAX_DEPTH;
+	if (!depth || (depth != DSEEK_SETTING_DEFAULT && depth > most))
 		err = -ERANGE;
 	else
 		WRITE_ONCE(engine->depth_set, depth);
@@ -142,15 +143,24 @@ static int setting_store(u32 *set, const char *buf)
 
 /* Milliseconds, or "default": what the module parameter of the same name says. */
 #define SETTING(name, member) \
-	static ssize_t name##_show(struct dseek_engine *engine, char *buf) { return setting_show(&engine->member, buf); } \
-	static int name##_store(struct dseek_engine *engine, const char *buf) { return setting_store(&engine->member, buf); }
+	static ssize_t name##_show(struct dseek_engine *engine, char *buf) \
+	{ \
+		return setting_show(&engine->member, buf); \
+	} \
+	static int name##_store(struct dseek_engine *engine, const char *buf) \
+	{ \
+		return setting_store(&engine->member, buf); \
+	}
 
 SETTING(job_limit_ms, limit_ms_set)
 SETTING(grace_ms, grace_ms_set)
 SETTING(recovery_ms, recovery_ms_set)
 
-#define RO(name) static struct engine_attribute name##_attr = { .attr = { #name, 0444 }, .show = name##_show }
-#define RW(name) static struct engine_attribute name##_attr = { .attr = { #name, 0644 }, .show = name##_show, .store = name##_store }
+#define RO(name) \
+	static struct engine_attribute name##_attr = { .attr = { #name, 0444 }, .show = name##_show }
+#define RW(name) \
+	static struct engine_attribute name##_attr = { \
+		.attr = { #name, 0644 }, .show = name##_show, .store = name##_store }
 
 RO(id);
 RO(type);
@@ -171,9 +181,11 @@ RW(grace_ms);
 RW(recovery_ms);
 
 static struct attribute *engine_attrs[] = {
-	&id_attr.attr, &type_attr.attr, &state_attr.attr, &executor_pid_attr.attr, &numa_node_attr.attr, &generation_attr.attr, &busy_ns_attr.attr,
-	&job_count_attr.attr, &queued_attr.attr, &running_attr.attr, &standby_count_attr.attr, &attached_depth_attr.attr, &depth_attr.attr, &drain_attr.attr,
-	&job_limit_ms_attr.attr, &grace_ms_attr.attr, &recovery_ms_attr.attr,
+	&id_attr.attr, &type_attr.attr, &state_attr.attr, &executor_pid_attr.attr,
+	&numa_node_attr.attr, &generation_attr.attr, &busy_ns_attr.attr, &job_count_attr.attr,
+	&queued_attr.attr, &running_attr.attr, &standby_count_attr.attr, &attached_depth_attr.attr,
+	&depth_attr.attr, &drain_attr.attr, &job_limit_ms_attr.attr, &grace_ms_attr.attr,
+	&recovery_ms_attr.attr,
 	NULL
 };
 ATTRIBUTE_GROUPS(engine);

@@ -27,7 +27,8 @@ MODULE_PARM_DESC(program_limit_mb, "programs of a tenant, in MiB (64)");
 
 static ulong registered_limit_mb;
 module_param(registered_limit_mb, ulong, 0644);
-MODULE_PARM_DESC(registered_limit_mb, "buffers of a tenant that executors of NICs have mapped, in MiB (0: no limit)");
+MODULE_PARM_DESC(registered_limit_mb,
+		 "buffers of a tenant that executors of NICs have mapped, in MiB (0: no limit)");
 
 static uint queue_limit = 64;
 module_param(queue_limit, uint, 0644);
@@ -141,8 +142,8 @@ void dseek_uncharge(struct dseek_tenant *tenant, enum dseek_limit what, u64 by)
 
 /*
  * Pinned memory can't be reclaimed. Where it fills a memory cgroup to the last page, the next page that its process
- * touches calls the OOM killer; so some are left: tried with what fails instead. @bytes is for what comes from vmalloc(), where
- * a failure gives back what it got only later, by a work (since 6.18): it is not to fail.
+ * touches calls the OOM killer; so some are left: tried with what fails instead. @bytes is for what comes from
+ * vmalloc(), where a failure gives back what it got only later, by a work (seen on 7.3): it is not to fail.
  */
 int dseek_room(size_t bytes)
 {
@@ -203,8 +204,8 @@ int dseek_charge_rate(struct dseek_tenant *tenant)
 				atomic64_sub(job_ns(given), &undo->rate_at);
 		}
 		atomic64_inc(&at->refused);
-		drm_dbg(&dseek->drm, "%s: one more would exceed the %llu jobs a second of %s\n", tenant->label, rate,
-			at->label);
+		drm_dbg(&dseek->drm, "%s: one more would exceed the %llu jobs a second of %s\n",
+			tenant->label, rate, at->label);
 		return -EDQUOT;
 	}
 	return 0;

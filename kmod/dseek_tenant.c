@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who is accounted. The tenant of an open file is the cgroup (v2) of who opened it, or the nearest of its parents, that the
- * administrator has given a policy; else the opener's uid. Cgroups are known by their path, not by a reference: one that
- * is removed and made again has its policy still, and one that is removed is not held.
+ * Who is accounted. The tenant of an open file is the cgroup (v2) of who opened it, or the nearest of its parents,
+ * that the administrator has given a policy; else the opener's uid. Cgroups are known by their path, not by a
+ * reference: one that is removed and made again has its policy still, and one that is removed is not held.
  *
  * A tenant stays in the registry when its last file closes, with its shares of the engines: else closing and opening
  * again would wash away engine time it is ahead by. Idle ones without a policy are dropped, oldest first, above a number.
@@ -25,7 +25,7 @@ static void tenant_free(struct dseek_tenant *tenant)
 	lockdep_assert_held(&dseek->lock);
 	list_del(&tenant->link);
 	dseek->tenant_count--;
-	kobject_del(&tenant->kobj);	/* who reads or writes there is done after it; takes no lock of ours there */
+	kobject_del(&tenant->kobj);	/* waits for who reads or writes there; they take no dseek->lock */
 	xa_for_each(&tenant->shares, id, share) {
 		struct dseek_engine *engine = xa_load(&dseek->engines, id);
 
@@ -73,7 +73,8 @@ static void set_name(struct dseek_tenant *tenant)
 }
 
 /* Held by the registry alone. @part: its directory's name in @dir. Consumes @label. */
-static struct dseek_tenant *tenant_create(struct dseek_tenant *parent, struct kobject *dir, const char *part, char *label)
+static struct dseek_tenant *tenant_create(struct dseek_tenant *parent, struct kobject *dir, const char *part,
+					  char *label)
 {
 	struct dseek_tenant *tenant;
 	int err, i;
@@ -212,7 +213,7 @@ static char *next_part(char **path)
 	if (*part != '/')
 		return NULL;
 	end = strchrnul(++part, '/');
-	if (end == part || end - part > NAME_MAX || !strncmp(part, ".", end - part) || !strncmp(part, "..", end - part))
+	if (end == part || end - part > NAME_MAX || (end - part <= 2 && !strncmp(part, "..", end - part)))
 		return NULL;
 	*path = end;
 	return part;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What the administrator reads and sets of tenants: a tree of directories as the tree of tenants is,
- * /sys/class/misc/dseek-exec/device/tenants/{uid/NUMBER,cgroup/PATH}. Nothing here takes dseek->lock, under which directories are
- * removed, but add and remove, whose files stay as long as the module.
+ * /sys/class/misc/dseek-exec/device/tenants/{uid/NUMBER,cgroup/PATH}. Nothing here takes dseek->lock, under which
+ * directories are removed, but add and remove, whose files stay as long as the module.
  */
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -130,9 +130,11 @@ static ssize_t policy_show(struct dseek_tenant *tenant, enum dseek_limit what, c
 }
 
 #define USED(name, index) \
-	static struct tenant_attribute name##_attr = { .attr = { #name, 0444 }, .show = used_show, .what = index }
+	static struct tenant_attribute name##_attr = { \
+		.attr = { #name, 0444 }, .show = used_show, .what = index }
 #define LIMIT(name, index, kind, parse) \
-	static struct tenant_attribute name##_attr = { .attr = { #name, 0644 }, .show = kind, .store = parse, .what = index }
+	static struct tenant_attribute name##_attr = { \
+		.attr = { #name, 0644 }, .show = kind, .store = parse, .what = index }
 #define FACT(name, function) \
 	static struct tenant_attribute name##_attr = { .attr = { #name, 0444 }, .show = function }
 
@@ -158,9 +160,10 @@ LIMIT(class_limit, DSEEK_CLASSES, classes_show, classes_store);
 LIMIT(rate_limit, DSEEK_RATE, limit_show, rate_store);
 
 static struct attribute *tenant_attrs[] = {
-	&tenant_name_attr.attr, &tenant_id_attr.attr, &has_policy_attr.attr, &engine_ns_attr.attr, &refused_count_attr.attr,
-	&pinned_bytes_attr.attr, &pinned_limit_attr.attr, &imported_bytes_attr.attr, &imported_limit_attr.attr,
-	&program_bytes_attr.attr, &program_limit_attr.attr, &registered_bytes_attr.attr, &registered_limit_attr.attr,
+	&tenant_name_attr.attr, &tenant_id_attr.attr, &has_policy_attr.attr, &engine_ns_attr.attr,
+	&refused_count_attr.attr, &pinned_bytes_attr.attr, &pinned_limit_attr.attr,
+	&imported_bytes_attr.attr, &imported_limit_attr.attr, &program_bytes_attr.attr,
+	&program_limit_attr.attr, &registered_bytes_attr.attr, &registered_limit_attr.attr,
 	&queue_count_attr.attr, &queue_limit_attr.attr, &job_count_attr.attr, &job_limit_attr.attr,
 	&weight_limit_attr.attr, &class_limit_attr.attr, &rate_limit_attr.attr,
 	NULL

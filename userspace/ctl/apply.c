@@ -15,7 +15,8 @@ struct apply {
 	unsigned int changed, same;
 };
 
-static int differs(struct apply *a, const char *name, const char *dir, bool there, const struct ctl_field *field, const char *value)
+static int apply_field(struct apply *a, const char *name, const char *dir, bool there,
+		       const struct ctl_field *field, const char *value)
 {
 	char now[CTL_VALUE], from[CTL_VALUE], to[CTL_VALUE];
 	int rc = CLI_OK;
@@ -54,10 +55,12 @@ static int apply_tenant(struct apply *a, const struct policy_entry *entry)
 		}
 		there = true;
 	}
-	for (i = 0; ctl_limits[i].name && !rc; i++)
-		rc = differs(a, entry->name, dir, there, &ctl_limits[i],
-			     !*entry->value[i] || (all && !strcmp(entry->value[i], "default")) ? (all ? "max" : "default") :
-			     entry->value[i]);
+	for (i = 0; ctl_limits[i].name && !rc; i++) {
+		const char *value = *entry->value[i] ? entry->value[i] : "default";
+
+		rc = apply_field(a, entry->name, dir, there, &ctl_limits[i],
+				 all && !strcmp(value, "default") ? "max" : value);
+	}
 	return rc;
 }
 
@@ -70,7 +73,7 @@ static int apply_engine(struct apply *a, const struct policy_entry *entry)
 		return CLI_OK;	/* find_engines() let it pass */
 	for (i = 0; ctl_settings[i].name && !rc; i++)
 		if (*entry->value[i])
-			rc = differs(a, entry->name, dir, true, &ctl_settings[i], entry->value[i]);
+			rc = apply_field(a, entry->name, dir, true, &ctl_settings[i], entry->value[i]);
 	return rc;
 }
 
@@ -85,8 +88,8 @@ static int find_engines(const struct apply *a, const char *path)
 
 		if (!entry->engine || !ctl_engine_dir(entry->name, dir, sizeof(dir)))
 			continue;
-		cli_log(a->skip_missing ? CLI_WARN : CLI_ERROR, "%s:%zu: engine '%s' has never been attached%s", path, entry->line,
-			entry->name, a->skip_missing ? "; skipped" : " (--skip-missing passes over it)");
+		cli_log(a->skip_missing ? CLI_WARN : CLI_ERROR, "%s:%zu: engine '%s' has never been attached%s",
+			path, entry->line, entry->name, a->skip_missing ? "; skipped" : " (--skip-missing passes over it)");
 		if (!a->skip_missing)
 			rc = CLI_FAILED;
 	}
@@ -121,8 +124,11 @@ static int apply(struct apply *a, const char *path, bool pruned)
 	int rc = find_engines(a, path);
 	size_t i;
 
-	for (i = 0; i < a->policy->count && !rc; i++)
-		rc = a->policy->entries[i].engine ? apply_engine(a, &a->policy->entries[i]) : apply_tenant(a, &a->policy->entries[i]);
+	for (i = 0; i < a->policy->count && !rc; i++) {
+		const struct policy_entry *entry = &a->policy->entries[i];
+
+		rc = entry->engine ? apply_engine(a, entry) : apply_tenant(a, entry);
+	}
 	if (!rc && pruned && ctl_each_tenant(prune, a))
 		rc = CLI_FAILED;
 	if (!rc && !a->quiet)

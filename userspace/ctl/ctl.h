@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the parts of dseekctl share: the fields an administrator sets, and the module's files in sysfs. Functions return 0 or
- * -errno unless they say otherwise; those that say why on stderr return an exit status (enum cli_exit).
+ * What the parts of dseekctl share: the fields an administrator sets, and the module's files in sysfs. Functions
+ * return 0 or -errno unless they say otherwise; those that say why on stderr return an exit status (enum cli_exit).
  */
 #ifndef DSEEK_CTL_H
 #define DSEEK_CTL_H
@@ -35,14 +35,16 @@ const struct ctl_field *ctl_field_find(const struct ctl_field *fields, const cha
  * What a person wrote ("512M", "batch,interactive"), as sysfs takes it. -EINVAL with a sentence in @ret_why: which
  * value it was and what may be there.
  */
-int ctl_field_parse(const struct ctl_field *field, const char *text, char ret_value[CTL_VALUE], char *ret_why, size_t size);
+int ctl_field_parse(const struct ctl_field *field, const char *text, char ret_value[CTL_VALUE], char *ret_why,
+		    size_t size);
 void ctl_field_format(const struct ctl_field *field, const char *value, char *ret_text, size_t size);	/* "512M" */
 void ctl_format_number(enum ctl_kind kind, uint64_t number, char *ret_text, size_t size);
 
 /* ---- sysfs (admin.c). The environment variable DSEEK_SYSFS stands in for /sys */
 
 int ctl_open(void);	/* an exit status; says so where there is no module */
-int ctl_read(const char *dir, const char *file, char *ret_text, size_t size);	/* a line, without its end; @dir as of ctl_*_dir() */
+/* A line, without its end. @dir here and below: of ctl_tenant_dir() or ctl_engine_dir(). */
+int ctl_read(const char *dir, const char *file, char *ret_text, size_t size);
 uint64_t ctl_read_number(const char *dir, const char *file);			/* 0 where there is none */
 int ctl_write(const char *dir, const char *file, const char *text);
 uint64_t ctl_default(const struct ctl_field *field);	/* UINT64_MAX: no limit */
@@ -62,7 +64,8 @@ const char *ctl_error(int err);		/* why a file can't be written, for people */
 
 /* ---- setting (set.c): an exit status; what goes wrong is on stderr, with the field's name */
 
-int ctl_set_tenant(const char *name, char *const *assignments, unsigned int count);	/* "FIELD=VALUE", all checked first */
+/* "FIELD=VALUE": all are checked before the first is written. */
+int ctl_set_tenant(const char *name, char *const *assignments, unsigned int count);
 int ctl_set_engine(const char *name, char *const *assignments, unsigned int count);
 int ctl_write_field(const char *name, const char *dir, const struct ctl_field *field, const char *value);
 

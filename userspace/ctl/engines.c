@@ -6,13 +6,15 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 /* ---- engines */
 
-static const char *const numbers[] = { "id", "executor_pid", "numa_node", "generation", "standby_count", "attached_depth", "job_count",
-				       "queued", "running", "busy_ns" };
+static const char *const numbers[] = {
+	"id", "executor_pid", "generation", "standby_count", "attached_depth", "job_count", "queued", "running", "busy_ns",
+};
 
 static int engine_json(const char *dir, const char *name, void *arg)
 {
@@ -24,12 +26,10 @@ static int engine_json(const char *dir, const char *name, void *arg)
 	cJSON_AddStringToObject(engine, "engine", name);
 	cJSON_AddStringToObject(engine, "type", ctl_read(dir, "type", text, sizeof(text)) ? "?" : text);
 	cJSON_AddStringToObject(engine, "state", ctl_read(dir, "state", text, sizeof(text)) ? "?" : text);
+	if (!ctl_read(dir, "numa_node", text, sizeof(text)))	/* -1: none */
+		cJSON_AddNumberToObject(engine, "numa_node", strtol(text, NULL, 10));
 	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		if (!strcmp(numbers[i], "numa_node"))
-			cJSON_AddNumberToObject(engine, numbers[i], !ctl_read(dir, numbers[i], text, sizeof(text)) && *text != '-' ?
-						(double)ctl_read_number(dir, numbers[i]) : -1);
-		else
-			cJSON_AddNumberToObject(engine, numbers[i], (double)ctl_read_number(dir, numbers[i]));
+		cJSON_AddNumberToObject(engine, numbers[i], (double)ctl_read_number(dir, numbers[i]));
 	for (field = ctl_settings; field->name; field++)
 		if (!ctl_read(dir, field->name, text, sizeof(text)))
 			ctl_json_value(engine, field, text);

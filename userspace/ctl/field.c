@@ -132,7 +132,8 @@ static bool is_one_of(const char *text, const char *a, const char *b, const char
 	return !strcmp(text, a) || !strcmp(text, b) || !strcmp(text, c);
 }
 
-int ctl_field_parse(const struct ctl_field *field, const char *text, char ret_value[CTL_VALUE], char *ret_why, size_t size)
+int ctl_field_parse(const struct ctl_field *field, const char *text, char ret_value[CTL_VALUE], char *ret_why,
+		    size_t size)
 {
 	uint64_t number = 0;
 	int r = 0;
@@ -156,7 +157,8 @@ int ctl_field_parse(const struct ctl_field *field, const char *text, char ret_va
 	if (!r && field->kind != CTL_CLASSES)
 		snprintf(ret_value, CTL_VALUE, "%" PRIu64, number);
 	if (r == -ERANGE)
-		snprintf(ret_why, size, "'%s' is '%s'; that is out of range (at most %" PRIu64 ")", field->name, text, field->max);
+		snprintf(ret_why, size, "'%s' is '%s'; that is out of range (at most %" PRIu64 ")", field->name, text,
+			 field->max);
 	else if (r)
 		snprintf(ret_why, size, "'%s' is '%s'; it must be %s", field->name, text, may_be(field->kind));
 	return r ? -EINVAL : 0;
@@ -169,10 +171,13 @@ void ctl_format_number(enum ctl_kind kind, uint64_t number, char *ret_text, size
 	unsigned int unit = 0;
 
 	if (kind == CTL_CLASSES) {	/* a mask, as the module parameter is */
-		snprintf(ret_text, size, "%s%s%s%s%s", number & 1 ? class_names[0] : "", number & 1 && number & 6 ? "," : "",
-			 number & 2 ? class_names[1] : "", number & 2 && number & 4 ? "," : "", number & 4 ? class_names[2] : "");
-		if (!(number & 7))
-			snprintf(ret_text, size, "none");
+		size_t at = 0;
+		unsigned int i;
+
+		snprintf(ret_text, size, "none");
+		for (i = 0; i < CLASSES && at < size; i++)
+			if (number & 1u << i)
+				at += (size_t)snprintf(ret_text + at, size - at, "%s%s", at ? "," : "", class_names[i]);
 		return;
 	}
 	if (number == UINT64_MAX) {
@@ -186,7 +191,8 @@ void ctl_format_number(enum ctl_kind kind, uint64_t number, char *ret_text, size
 	if (!unit)
 		snprintf(ret_text, size, "%" PRIu64, number);
 	else
-		snprintf(ret_text, size, "%.*f%c", scaled == (double)(uint64_t)scaled || scaled >= 100 ? 0 : 1, scaled, units[unit]);
+		snprintf(ret_text, size, "%.*f%c", scaled == (double)(uint64_t)scaled || scaled >= 100 ? 0 : 1, scaled,
+			 units[unit]);
 }
 
 void ctl_field_format(const struct ctl_field *field, const char *value, char *ret_text, size_t size)

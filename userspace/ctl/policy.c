@@ -47,7 +47,8 @@ static const char *scalar(struct reader *r, const yaml_node_t *node, const char 
 }
 
 /* A list of words stands for the words with commas between. -EINVAL: said why. */
-static int value_text(struct reader *r, const yaml_node_t *node, const struct ctl_field *field, char *ret_text, size_t size)
+static int value_text(struct reader *r, const yaml_node_t *node, const struct ctl_field *field, char *ret_text,
+		      size_t size)
 {
 	yaml_node_item_t *item;
 	const char *word;

@@ -107,7 +107,8 @@ static inline bool holds_nothing(const char *dir)
 	char text[512] = "";
 
 	held(dir, text, sizeof(text));
-	return !strcmp(text, "pinned_bytes 0\nimported_bytes 0\nprogram_bytes 0\nregistered_bytes 0\nqueue_count 0\njob_count 0\n");
+	return !strcmp(text, "pinned_bytes 0\nimported_bytes 0\nprogram_bytes 0\nregistered_bytes 0\n"
+			     "queue_count 0\njob_count 0\n");
 }
 
 /* What a kill or a close gives back may take a moment. */
