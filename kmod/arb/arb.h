@@ -60,6 +60,16 @@
  * work, deadline tenants get all, in proportion. A tenant that was served sooner than the fluid and is
  * idle counts as having work until the fluid has caught up with it. So the entitlements of all
  * tenants sum to what all have used, and used / entitled is 1 in an ideal run for all that want all they can get.
+ *
+ * Prediction: when a job that became ready now would be done if nothing else came. What is out runs first (batch
+ * jobs that would be preempted by it don't count as out); then the jobs ready before it in its queue; beside these,
+ * what fluid sharing gives the others meanwhile: of each other tenant of its class, the lesser of its ready work and its weight's
+ * part; of the tenant's own other queues likewise; of the other class what the balance lets go before; of the deadline class its
+ * ready work, or what its rates allow if that is less. Work is counted at its learned mean. In O(1): tenants are summed up by the binary
+ * logarithm of (ready work / weight), which says later than the fluid, never sooner, by less than as much again.
+ *
+ * Choice: a queue may have a set of engines; its jobs then go, run by run, to the one that is predicted to finish the next
+ * of them first (arb_choice below). Jobs of a queue stay together: one moves only while none of its jobs is out.
  */
 #ifndef DSEEK_ARB_H
 #define DSEEK_ARB_H
@@ -110,6 +120,8 @@ struct arb_cost {
 	u32 samples;
 	u32 failed;			/* trials since the last job that its bound admitted, but those in time */
 	u64 key;			/* of the program's content, set by the caller; 0: not to be remembered */
+	u32 passed;			/* choices for a job since the last sample: see arb_choice_add() */
+	u32 tries;			/* choices that took this engine since then */
 };
 
 #define ARB_LEARNED	32		/* programs whose costs outlive the objects, for each tenant and engine */
@@ -144,6 +156,7 @@ struct arb_job {
 	u32 trial;			/* set by arb_job_admit() */
 	u64 seq;			/* in its queue */
 	u64 bound_ns;			/* in its queue's backlog */
+	u64 waits_ns;			/* in the sums of ready work, while it is ready */
 	u64 start_ns;			/* when it came to be what runs */
 	u64 run_deadline;		/* its server's, when picked */
 	u64 run_budget;			/* its server's, when picked */
@@ -197,6 +210,20 @@ struct arb_queue {
 	struct arb_server server;	/* deadline */
 	u32 spent;			/* its node is in which heap of the engine */
 	u64 backlog_ns;			/* sum of the bounds of its jobs */
+	u64 waits_ns;			/* predicted, of its ready jobs */
+};
+
+/*
+ * private: ready work of a class. Tenants are summed up by the binary logarithm of their work divided by their
+ * weight: those of one slot are caught up with at about the same fluid time.
+ */
+#define ARB_BACKLOG_SLOTS	64
+
+struct arb_backlog {
+	u64 ns, weight;			/* sums over the slots */
+	struct {
+		u64 ns, weight;
+	} slot[ARB_BACKLOG_SLOTS];
 };
 
 /* private: a tenant in one class */
@@ -207,6 +234,11 @@ struct arb_member {
 	struct arb_heap weights;	/* of all its queues, largest first */
 	u32 queue_count;
 	u32 working;			/* queues with jobs */
+	/* ready work */
+	u64 waits_ns, waits_weight;	/* of its queues that have some */
+	u64 slot_ns;			/* as entered into the class's backlog */
+	u32 slot_weight;		/* 0: is not */
+	u32 slot;
 	/* fluid */
 	u32 active;
 	u32 rate;			/* weight in the fluid: tenant weight; deadline: 2^-24 of the engine */
@@ -244,6 +276,8 @@ struct arb_engine {
 	struct arb_heap servers;	/* deadline queues with ready jobs and budget, by deadline */
 	struct arb_heap spent;		/* and without budget, by the time they get a new one */
 	struct arb_fair class[ARB_CLASS_COUNT];
+	u64 out_ns[ARB_CLASS_COUNT];	/* predicted, of what is out */
+	struct arb_backlog backlog[ARB_CLASS_COUNT];
 	s64 balance, balance_ahead;	/* interactive against batch, ns * 1000 */
 	u64 since[ARB_CLASS_COUNT];	/* when the class last came to have work */
 	u64 waited_ns;			/* the longest that one run of batch kept interactive waiting since then */
@@ -304,5 +338,73 @@ int arb_wants_preempt(struct arb_engine *engine, u64 now_ns);	/* 1: something th
  */
 void arb_job_yield(struct arb_job *job, u64 used_ns, u64 now_ns);
 void arb_job_done(struct arb_job *job, u64 used_ns, u64 now_ns);
+
+struct arb_prediction {
+	u64 cost_ns;			/* engine time of the job; the default where it was never measured */
+	u64 finish_ns;			/* when it is done */
+	u32 known;			/* it was measured on this engine */
+	u32 idle;			/* nothing of another queue is ready there, nothing is out */
+};
+
+/*
+ * See "Prediction" above. The job would be one of @queue, whose class (not deadline) and weight are looked at; where queue->share is @share, the
+ * queue is on this engine and its ready jobs go before, else it needs not be on any.
+ */
+void arb_predict(const struct arb_share *share, const struct arb_queue *queue, const struct arb_cost *cost, u64 now_ns,
+		 struct arb_prediction *ret);
+
+/*
+ * The choice of an engine for the next job of a queue: arb_choice_add() for each engine of the set, under that engine's lock,
+ * then arb_choice_best(). The engine with the earliest predicted finish is taken, with these exceptions:
+ *
+ *  - Engines that are away (no executor serves them) only if all are.
+ *  - The one the queue is on now (@stays), unless another is sooner by more than an eighth of the job's cost there.
+ *  - Trials. An engine on which the program was never measured can't be compared: it gets the job when it has nothing else to
+ *    do, or when it was passed over ARB_PATIENCE times; until then it is taken only if no engine is known. One whose cost is known is tried
+ *    again, if it is idle, once the program has used ARB_RETRY times that cost elsewhere (if it is not, ARB_PATIENCE times as
+ *    much): so a first run that was slow (cold caches) is not held against it for ever, and trials take no more than 1/ARB_RETRY
+ *    of the time. No more trials after ARB_TRIES without a sample: jobs of the program fail there.
+ *
+ * Ties: the one added first.
+ */
+#define ARB_TRIES	3
+#define ARB_RETRY	64
+#define ARB_PATIENCE	8
+
+struct arb_option {
+	int id;				/* the caller's; -1: none */
+	u32 rank;			/* least first */
+	u32 passed, idle;
+	u64 finish_ns, cost_ns;
+};
+
+struct arb_choice {
+	struct arb_option best, trial, stay;
+};
+
+void arb_choice_init(struct arb_choice *choice);
+/*
+ * @id >= 0. @not_before_ns: the job can't start sooner, as one before it in its queue is still out elsewhere; 0: no such thing. @flags:
+ * ARB_CHOICE_*. The job is the queue's first: on the engine it is on, none of its own goes before. What was learned of @cost's program
+ * there is recalled.
+ */
+#define ARB_CHOICE_AWAY		(1 << 0)
+#define ARB_CHOICE_STAYS	(1 << 1)
+void arb_choice_add(struct arb_choice *choice, int id, u32 flags, const struct arb_share *share, const struct arb_queue *queue,
+		    struct arb_cost *cost, u64 not_before_ns, u64 now_ns);
+int arb_choice_best(const struct arb_choice *choice);	/* the id; -1: none was added */
+void arb_cost_chosen(struct arb_cost *cost);	/* on the engine that was taken, under its lock */
+
+/*
+ * How good predictions were: a sample for each job that was predicted, with what it turned out to be. The mean error relative to the
+ * mean is error / actual of the sums.
+ */
+struct arb_accuracy {
+	u64 jobs;
+	u64 turnaround_ns, turnaround_error_ns;	/* from the prediction to the end; sum of absolute errors */
+	u64 cost_ns, cost_error_ns;		/* engine time */
+};
+
+void arb_accuracy_add(struct arb_accuracy *sum, u64 predicted_ns, u64 turnaround_ns, u64 predicted_cost_ns, u64 used_ns);
 
 #endif /* DSEEK_ARB_H */

@@ -53,6 +53,9 @@ static inline struct arb_member *arb_node_member(struct arb_node *node)
 	return arb_container_of(node, struct arb_member, entity.node);
 }
 
+/* arb_engine.c */
+u64 arb_job_rest(const struct arb_job *job);
+
 /* arb_server.c: the deadline class */
 u32 arb_server_rate(const struct arb_queue *queue);
 void arb_server_wake(struct arb_queue *queue, u64 now_ns);
@@ -76,6 +79,16 @@ u32 arb_split_class(const struct arb_engine *engine);
 void arb_split_wake(struct arb_engine *engine, u32 class, u64 now_ns);
 void arb_split_charge(struct arb_engine *engine, struct arb_job *job);
 void arb_split_correct(struct arb_engine *engine, struct arb_job *job, u64 used_ns, u64 now_ns);
+
+/* arb_backlog.c: ready work, summed up for predictions */
+void arb_backlog_add(struct arb_job *job);
+void arb_backlog_remove(struct arb_job *job);
+void arb_backlog_reweigh(struct arb_member *member);
+u64 arb_backlog_within(const struct arb_member *member, struct arb_vtime until);
+
+/* arb_predict.c: of a job that has @before_ns of its own queue before it */
+void arb_predict_after(const struct arb_share *share, const struct arb_queue *queue, const struct arb_cost *cost, u64 before_ns,
+		       u64 now_ns, struct arb_prediction *ret);
 
 /* arb_fluid.c: entitlements */
 void arb_fluid_join(struct arb_member *member);

@@ -14,6 +14,8 @@ void arb_cost_update(struct arb_cost *cost, u64 used_ns)
 	u64 used = arb_min(arb_max(used_ns, 1), ARB_USED_MAX_NS);
 	u64 off;
 
+	cost->passed = 0;
+	cost->tries = 0;
 	if (cost->samples < ~0U)
 		cost->samples++;
 	if (cost->samples == 1 || (cost->samples <= ARB_COST_FEW && used < cost->mean_ns / 2)) {

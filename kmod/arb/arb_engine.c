@@ -84,6 +84,7 @@ int arb_queue_add(struct arb_queue *queue, struct arb_share *share, u64 now_ns)
 		queue->server.left_ns = queue->budget_ns;
 		queue->server.deadline_ns = arb_now(engine, now_ns);
 		arb_fluid_rate(arb_queue_member(queue), arb_queue_member(queue)->entity.weight += rate);
+		arb_backlog_reweigh(arb_queue_member(queue));
 	} else {
 		arb_fair_add(queue);
 	}
@@ -103,6 +104,7 @@ void arb_queue_remove(struct arb_queue *queue, u64 now_ns)
 		/* A member without queues keeps its rate until it is caught up with. */
 		if (member->entity.weight)
 			arb_fluid_rate(member, member->entity.weight);
+		arb_backlog_reweigh(member);
 	} else {
 		arb_fair_remove(queue);
 	}
@@ -153,6 +155,14 @@ static void queue_insert(struct arb_queue *queue, struct arb_job *job)
 	arb_list_add_before(&job->in_queue, at);
 }
 
+/* What is left of the mean; an eighth of it if the job has already used more. */
+u64 arb_job_rest(const struct arb_job *job)
+{
+	u64 mean = arb_cost_mean(job->cost, job->queue->share->engine->params.default_cost_ns);
+
+	return arb_max(mean > job->used_ns ? mean - job->used_ns : 0, mean / 8 + 1);
+}
+
 void arb_job_ready(struct arb_job *job, u64 now_ns)
 {
 	struct arb_queue *queue = job->queue;
@@ -170,6 +180,7 @@ void arb_job_ready(struct arb_job *job, u64 now_ns)
 	if (!queue->jobs++)
 		queue_wake(queue, now_ns);
 	arb_list_add_before(&job->in_queue, &queue->ready);
+	arb_backlog_add(job);
 	queue_update(queue);
 }
 
@@ -186,16 +197,9 @@ static void job_gone(struct arb_job *job)
 
 void arb_job_cancel(struct arb_job *job, u64 now_ns)
 {
+	arb_backlog_remove(job);
 	arb_list_del(&job->in_queue);
 	job_gone(job);
-}
-
-/* What is left of the mean; an eighth of it if the job has already used more. */
-static u64 predict(const struct arb_job *job)
-{
-	u64 mean = arb_cost_mean(job->cost, job->queue->share->engine->params.default_cost_ns);
-
-	return arb_max(mean > job->used_ns ? mean - job->used_ns : 0, mean / 8 + 1);
 }
 
 struct arb_job *arb_pick(struct arb_engine *engine, u64 now_ns)
@@ -217,12 +221,14 @@ struct arb_job *arb_pick(struct arb_engine *engine, u64 now_ns)
 		return NULL;
 
 	job = arb_queue_first(queue);
+	arb_backlog_remove(job);
 	arb_list_del(&job->in_queue);
 	arb_list_add_before(&job->in_queue, &queue->running);
 	arb_list_add_before(&job->in_engine, &engine->running);
 	job->state = ARB_JOB_RUNNING;
 	job->start_ns = now_ns;
-	job->predicted_ns = predict(job);
+	job->predicted_ns = arb_job_rest(job);
+	engine->out_ns[queue->class] += job->predicted_ns;
 	queue->queued_ns += now_ns - job->ready_ns;
 	if (queue->class == ARB_CLASS_DEADLINE) {
 		job->run_deadline = queue->server.deadline_ns;
@@ -249,6 +255,7 @@ static u64 job_settle(struct arb_job *job, u64 used_ns, u64 now_ns)
 	queue->used_ns += used;
 	queue->share->used_ns += used;
 	engine->used_ns += used;
+	engine->out_ns[queue->class] -= job->predicted_ns;
 	arb_queue_member(queue)->used_ns += used;
 	arb_fluid_supply(engine, job, used);
 	if (engine->running.next == &job->in_engine && next != &engine->running)
@@ -282,6 +289,7 @@ void arb_job_yield(struct arb_job *job, u64 used_ns, u64 now_ns)
 		queue->preemptions++;
 	}
 	queue_insert(queue, job);
+	arb_backlog_add(job);
 	queue_update(queue);
 	arb_fluid_fold(arb_queue_member(queue));
 }

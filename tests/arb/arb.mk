@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-arb-drive-src := $(addprefix tests/arb/,drive.c oracle.c invariants.c)
+arb-drive-src := $(addprefix tests/arb/,drive.c oracle.c predict_oracle.c invariants.c)
 
-tests += tests/arb/parts tests/arb/scenario tests/arb/diff tests/arb/fuzz_arb tests/arb/sim
+tests += tests/arb/parts tests/arb/choice tests/arb/scenario tests/arb/diff tests/arb/fuzz_arb tests/arb/sim
 tests/arb/parts-src := tests/arb/parts.c
+tests/arb/choice-src := tests/arb/choice.c
 tests/arb/scenario-src := $(addprefix tests/arb/,scenario.c scenario_run.c scenario_table.c)
 tests/arb/diff-src := tests/arb/diff.c $(arb-drive-src)
 tests/arb/fuzz_arb-src := $(addprefix tests/arb/,fuzz_arb.c fuzz_main.c) $(arb-drive-src)

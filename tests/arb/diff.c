@@ -17,6 +17,9 @@ static int run(uint64_t seed, uint64_t events, struct drive_result *total)
 	total->picks += result.picks;
 	total->preemptions += result.preemptions;
 	total->trials += result.trials;
+	total->predictions += result.predictions;
+	total->fluid_ns += result.fluid_ns;
+	total->excess_ns += result.excess_ns;
 	if (result.error[0])
 		printf("# seed %llu, event %llu: %s\n", (unsigned long long)seed,
 		       (unsigned long long)result.events, result.error);
@@ -42,6 +45,10 @@ int main(int argc, char **argv)
 		printf("%s %d oracle: %llu events, %llu picks, %llu yields and %llu trials decided alike\n", bad ? "not ok" : "ok",
 		       n + 1, (unsigned long long)total.events, (unsigned long long)total.picks,
 		       (unsigned long long)total.preemptions, (unsigned long long)total.trials);
+		if (!total.predictions)
+			bad = 1;
+		printf("# %llu predictions within their bounds, later than fluid sharing by %.2f %% on average\n",
+		       (unsigned long long)total.predictions, 100 * total.excess_ns / total.fluid_ns);
 		failed |= bad;
 	}
 	printf("1..%d\n", n);

@@ -12,7 +12,7 @@
 struct drive {
 	struct source *source;
 	struct drive_result *result;
-	u64 now;
+	u64 now, looks;
 	int depth, out, honest, jobs;
 	struct arb_engine engine;
 	struct arb_share share[ORACLE_SHARES];
@@ -195,6 +195,28 @@ static u64 next_event(struct drive *d)
 	return got;
 }
 
+/* No sooner than fluid sharing says, and later by the bounds of the sums only. It changes nothing, nor what comes after it. */
+static void predict_event(struct drive *d)
+{
+	const struct arb_queue *queue = &d->queue[splitmix64(&d->looks) % ORACLE_QUEUES];
+	int program = splitmix64(&d->looks) % PROGRAMS;
+	struct arb_prediction got;
+	long double fluid, latest, slack;
+
+	if (!queue->share || queue->class == ARB_CLASS_DEADLINE)
+		return;
+	arb_predict(queue->share, queue, &d->cost[program], d->now, &got);
+	oracle_predict(&d->oracle, queue - d->queue, &d->oracle_cost[program], d->now, &fluid, &latest);
+	/* Work is in whole ns, and what the others get is in proportion of the job's. */
+	slack = 2000 + (latest - d->engine.now_ns) * (0.002L + 1.0L / got.cost_ns);
+	if (got.finish_ns < fluid - slack || got.finish_ns > latest + slack)
+		fail(d, "predict: done at %llu, oracle %.0Lf to %.0Lf (now %llu)", (unsigned long long)got.finish_ns, fluid, latest,
+		     (unsigned long long)d->now);
+	d->result->predictions++;
+	d->result->fluid_ns += fluid - d->engine.now_ns;
+	d->result->excess_ns += got.finish_ns - fluid;
+}
+
 static u64 elapsed_of(const struct drive *d, const struct arb_job *job)
 {
 	return d->now > job->start_ns ? d->now - job->start_ns : 0;
@@ -329,6 +351,8 @@ static void event(struct drive *d)
 	}
 	if (d->jobs > ORACLE_JOBS - 8)
 		return_event(d);
+	if (!(splitmix64(&d->looks) % 16))
+		predict_event(d);
 }
 
 /* Nobody is forgotten: whatever is ready is picked and done in a bounded number of steps. */
@@ -355,7 +379,7 @@ static void drain(struct drive *d)
 	if (memcmp(d->cost, d->oracle_cost, sizeof(d->cost)))
 		fail(d, "what was learned of the programs differs from the oracle's");
 	for (k = 0; k < ORACLE_QUEUES; k++)
-		if (d->queue[k].share) {
+		if (d->queue[k].share && !d->queue[k].jobs) {
 			if (d->queue[k].used_ns != d->oracle.queue[k].used ||
 			    d->queue[k].queued_ns != d->oracle.queue[k].queued ||
 			    d->queue[k].preemptions != d->oracle.queue[k].preemptions ||

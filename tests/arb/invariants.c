@@ -77,9 +77,46 @@ static void queue_invariants(const struct arb_engine *engine, const struct arb_q
 		broken(report, "more left than the budget");
 	if (!queue->jobs && queue->backlog_ns)
 		broken(report, "a backlog without jobs");
+	if ((ready > 0) != (queue->waits_ns > 0))
+		broken(report, "ready work without ready jobs");
 	if (queue->class != ARB_CLASS_DEADLINE && arb_queue_pickable(queue) &&
 	    !held((struct arb_node *)&member->entity.node, &engine->class[queue->class].ready))
 		broken(report, "a tenant with a queue that may run is in its heap");
+}
+
+/* The sums that predictions are made from, made anew. */
+static void backlogs(const struct arb_engine *engine, const struct arb_share *shares, int share_count, struct report *report)
+{
+	u64 out[ARB_CLASS_COUNT] = { 0 }, ns, weight, slot_ns, slot_weight;
+	const struct arb_list *at;
+	int i, c;
+
+	for (at = engine->running.next; at != &engine->running; at = at->next) {
+		const struct arb_job *job = arb_container_of(at, struct arb_job, in_engine);
+
+		out[job->queue->class] += job->predicted_ns;
+	}
+	for (c = 0; c < ARB_CLASS_COUNT; c++) {
+		const struct arb_backlog *backlog = &engine->backlog[c];
+
+		ns = weight = slot_ns = slot_weight = 0;
+		for (i = 0; i < share_count; i++) {
+			const struct arb_member *member = &shares[i].member[c];
+
+			ns += member->waits_ns;
+			weight += member->waits_ns ? member->entity.weight : 0;
+			if (member->waits_ns != member->slot_ns)
+				broken(report, "a tenant's ready work as it is entered in its class");
+		}
+		for (i = 0; i < ARB_BACKLOG_SLOTS; i++) {
+			slot_ns += backlog->slot[i].ns;
+			slot_weight += backlog->slot[i].weight;
+		}
+		if (ns != backlog->ns || weight != backlog->weight || slot_ns != ns || slot_weight != weight)
+			broken(report, "the sums of ready work");
+		if (out[c] != engine->out_ns[c])
+			broken(report, "the sum of what is out");
+	}
 }
 
 void invariants(struct arb_engine *engine, const struct arb_share *shares, int share_count,
@@ -124,6 +161,7 @@ void invariants(struct arb_engine *engine, const struct arb_share *shares, int s
 			broken(&report, "the sum of fluid rates");
 		heap(engine->fluid[c].leaving.root, NULL, &report);
 	}
+	backlogs(engine, shares, share_count, &report);
 	if (used != engine->used_ns)
 		broken(&report, "conservation of charge");
 	/* A clock is rounded down where it is advanced and up where it is read: below a ns a member and event. */

@@ -303,6 +303,13 @@ void oracle_init(struct oracle *o, const struct arb_engine_params *params, u64 n
 	o->now = now;
 }
 
+static u64 rest_of(const struct oracle *o, const struct oracle_job *job)
+{
+	u64 mean = arb_cost_mean(job->cost, o->params.default_cost_ns), rest = mean > job->used ? mean - job->used : 0;
+
+	return rest < mean / 8 + 1 ? mean / 8 + 1 : rest;
+}
+
 static u32 rate_of(const struct oracle_queue *q)
 {
 	return (q->budget << 24) / q->period;
@@ -453,6 +460,7 @@ void oracle_ready(struct oracle *o, int job, int queue, struct arb_cost *cost, u
 		lift(&q->vt, &q->known, m->floor, o->params.slice_ns, q->weight);
 	o->job[job] = (struct oracle_job){ .queue = queue, .state = ARB_JOB_READY, .cost = cost, .deadline = deadline, .trial = trial,
 		.ready = now, .seq = q->next_seq++, .bound = arb_cost_bound(cost, o->params.default_cost_ns) };
+	o->job[job].waits = rest_of(o, &o->job[job]);
 	place(o, queue);
 }
 
@@ -478,7 +486,6 @@ int oracle_pick(struct oracle *o, u64 now)
 	struct oracle_queue *q;
 	struct oracle_member *m;
 	struct oracle_job *job;
-	u64 mean;
 
 	now = clock_to(o, now);
 	renew_all(o, now);
@@ -493,10 +500,7 @@ int oracle_pick(struct oracle *o, u64 now)
 	m = member_of(o, q);
 	j = first_ready(o, queue);
 	job = &o->job[j];
-	mean = arb_cost_mean(job->cost, o->params.default_cost_ns);
-	job->predicted = mean > job->used ? mean - job->used : 0;
-	if (job->predicted < mean / 8 + 1)
-		job->predicted = mean / 8 + 1;
+	job->predicted = rest_of(o, job);
 	job->start = now;
 	job->order = o->orders++;
 	q->queued += now - job->ready;
@@ -695,6 +699,7 @@ void oracle_give_back(struct oracle *o, int j, u64 used, u64 now, int done)
 		q->preemptions += used > 0;
 		if (job->bound)
 			job->bound = job->bound > used ? job->bound - used : 1;
+		job->waits = rest_of(o, job);
 	}
 	next = oracle_running(o);
 	if (was_running == j && next >= 0)

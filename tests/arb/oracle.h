@@ -24,7 +24,7 @@ struct oracle_turn {			/* who competes, and since when at this key */
 struct oracle_job {
 	int queue, state, split, turn, trial;
 	struct arb_cost *cost;
-	u64 deadline, ready, predicted, used, seq, bound, start, order, run_deadline;
+	u64 deadline, ready, predicted, used, seq, bound, start, order, run_deadline, waits;
 	s64 run_budget;
 	u128 charged_queue, charged_member;
 };
@@ -70,5 +70,11 @@ u64 oracle_next_event(struct oracle *o, u64 now);
 void oracle_give_back(struct oracle *o, int job, u64 used, u64 now, int done);
 long double oracle_entitled(const struct oracle *o, int share);
 int oracle_running(const struct oracle *o);	/* the job that runs, -1: none */
+/*
+ * predict_oracle.c: when a job of @queue, which is there, would be done by fluid sharing, followed event by event; and the latest
+ * that arb_predict() may say.
+ */
+void oracle_predict(const struct oracle *o, int queue, const struct arb_cost *cost, u64 now, long double *ret_fluid,
+		    long double *ret_latest);
 
 #endif /* TESTS_ARB_ORACLE_H */
