@@ -353,6 +353,8 @@ struct arb_prediction {
 void arb_predict(const struct arb_share *share, const struct arb_queue *queue, const struct arb_cost *cost, u64 now_ns,
 		 struct arb_prediction *ret);
 
+u64 arb_out_end(const struct arb_engine *engine, u64 now_ns);	/* when all that is out now should be done */
+
 /*
  * The choice of an engine for the next job of a queue: arb_choice_add() for each engine of the set, under that engine's lock,
  * then arb_choice_best(). The engine with the earliest predicted finish is taken, with these exceptions:
@@ -390,6 +392,7 @@ void arb_choice_init(struct arb_choice *choice);
  */
 #define ARB_CHOICE_AWAY		(1 << 0)
 #define ARB_CHOICE_STAYS	(1 << 1)
+#define ARB_CHOICE_AGAIN	(1 << 2)	/* asked before about the same job: not counted as passed over */
 void arb_choice_add(struct arb_choice *choice, int id, u32 flags, const struct arb_share *share, const struct arb_queue *queue,
 		    struct arb_cost *cost, u64 not_before_ns, u64 now_ns);
 int arb_choice_best(const struct arb_choice *choice);	/* the id; -1: none was added */

@@ -56,7 +56,7 @@ void arb_choice_add(struct arb_choice *choice, int id, u32 flags, const struct a
 		choice->stay = option;
 	if (sooner(&option, &choice->best))
 		choice->best = option;
-	if (cost->passed < PASSED_MAX)
+	if (!(flags & ARB_CHOICE_AGAIN) && cost->passed < PASSED_MAX)
 		cost->passed++;
 	if (!(flags & ARB_CHOICE_AWAY) && cost->tries < ARB_TRIES && more_due(&option, &choice->trial))
 		choice->trial = option;

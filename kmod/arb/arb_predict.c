@@ -54,6 +54,13 @@ static u64 with_deadline(const struct arb_backlog *backlog, u64 work)
 	return arb_min(most, (work / rest << ARB_RATE_SHIFT) + (work % rest << ARB_RATE_SHIFT) / rest);
 }
 
+u64 arb_out_end(const struct arb_engine *engine, u64 now_ns)
+{
+	now_ns = arb_max(now_ns, engine->now_ns);
+	return now_ns + out_left(engine, ARB_CLASS_DEADLINE, now_ns) + out_left(engine, ARB_CLASS_INTERACTIVE, now_ns) +
+	       out_left(engine, ARB_CLASS_BATCH, now_ns);
+}
+
 static u64 own_work(const struct arb_share *share, const struct arb_queue *queue)
 {
 	return queue->share == share ? queue->waits_ns : 0;

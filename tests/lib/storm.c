@@ -15,14 +15,14 @@
 #include <dseek_exec.h>
 #include <dseek_program.h>
 
-#define KEYS	"embed:storm,engine=null,spin=1,recovery_ms=30,depth=2"
+#define KEYS	"embed:storm,recovery_ms=30,engine=null,spin=1,depth=2,engine=null,spin=1"
 #define CLIENTS	4
 #define QUEUES	3
 
 struct worker {
 	pthread_t thread;
 	unsigned int number, seed;
-	uint64_t rounds, jobs, refused, faulted;
+	uint64_t rounds, jobs, refused, faulted, moves;
 };
 
 static int stop;
@@ -85,6 +85,8 @@ static int make_queue(struct dseek_device *dev, struct worker *w, struct dseek_q
 		params.weight = 0;
 		params.budget_ns = 100000;
 		params.period_ns = 5000000;
+	} else if (dice(w, 2)) {
+		params.engines = 1ull << params.engine | dice(w, 1u << engines);
 	}
 	return dseek_queue_create(dev, &params, ret_queue);
 }
@@ -95,6 +97,7 @@ static void submit_some(struct worker *w, struct dseek_queue *queue, struct dsee
 	struct dseek_binding binding = { bo, 0, 4096, DSEEK_ACCESS_WRITE };
 	struct dseek_sync wait, signal;
 	struct dseek_job_result result;
+	struct dseek_queue_stats stats;
 	struct dseek_job job;
 	uint64_t seqno = 0;
 	unsigned int n = 1 + dice(w, 8);
@@ -124,6 +127,8 @@ static void submit_some(struct worker *w, struct dseek_queue *queue, struct dsee
 	r = dseek_wait(queue, seqno, dice(w, 4) ? now_ns() + 10000000000 : now_ns() + dice(w, 100000), &result);
 	MUST(r == 0 || r == -ETIME);
 	w->faulted += r == 0 && result.error;
+	if (r == 0 && dseek_queue_stats(queue, &stats) == 0)
+		w->moves += stats.moves;
 }
 
 static void *client(void *arg)
@@ -247,9 +252,10 @@ int main(int argc, char **argv)
 	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
 	for (i = 0; i <= CLIENTS; i++) {
 		pthread_join(workers[i].thread, NULL);
-		printf("# worker %u: %llu rounds, %llu jobs, %llu refused, %llu faults seen\n", i,
+		printf("# worker %u: %llu rounds, %llu jobs, %llu refused, %llu faults and %llu moves seen\n", i,
 		       (unsigned long long)workers[i].rounds, (unsigned long long)workers[i].jobs,
-		       (unsigned long long)workers[i].refused, (unsigned long long)workers[i].faulted);
+		       (unsigned long long)workers[i].refused, (unsigned long long)workers[i].faulted,
+		       (unsigned long long)workers[i].moves);
 		MUST(workers[i].rounds > 0);
 	}
 	/* What was left running ends, and every ledger with it. */

@@ -86,6 +86,7 @@ struct drm_dseek_dev_query {
 };
 
 #define DRM_DSEEK_FEATURE_STANDBY	(1 << 0)	/* since 1.1: DRM_DSEEK_ATTACH_STANDBY */
+#define DRM_DSEEK_FEATURE_ENGINE_SET	(1 << 1)	/* since 1.1: queues over several engines, and what goes with them */
 
 struct drm_dseek_device_info {
 	__u32 abi_major;
@@ -95,13 +96,27 @@ struct drm_dseek_device_info {
 	__u32 pad;
 };
 
+/**
+ * struct drm_dseek_accuracy - how good predictions were, over the jobs of queues with several engines that ended well
+ *
+ * Sums of what the turnaround (from when the job was handed to the engine to its end) and the engine time were,
+ * and of the absolute errors of their predictions.
+ */
+struct drm_dseek_accuracy {
+	__u64 jobs;
+	__u64 turnaround_ns;
+	__u64 turnaround_error_ns;
+	__u64 cost_ns;
+	__u64 cost_error_ns;
+};
+
 #define DRM_DSEEK_ENGINE_ATTACHED	(1 << 0)	/* an executor serves it now */
 #define DRM_DSEEK_ENGINE_STANDBY	(1 << 1)	/* another is ready to take over */
 #define DRM_DSEEK_ENGINE_DRAINING	(1 << 2)	/* the administrator lets it take no new jobs */
 
 struct drm_dseek_engine_info {
 	__u8 name[DRM_DSEEK_NAME_LEN];
-	__u32 id;		/* for DRM_IOCTL_DSEEK_QUEUE_CREATE; stays while the name lives */
+	__u32 id;		/* below 64, for DRM_IOCTL_DSEEK_QUEUE_CREATE; stays while the name lives */
 	__u32 type;		/* enum drm_dseek_engine_type */
 	__u32 flags;		/* DRM_DSEEK_ENGINE_* */
 	__u32 depth;		/* jobs the executor may hold now */
@@ -110,6 +125,7 @@ struct drm_dseek_engine_info {
 	__u64 caps;		/* bits of the program format the executor runs (userspace/include/dseek_program.h) */
 	__u64 generation;	/* attachments of this name so far */
 	__u64 busy_ns;		/* engine time charged so far, all tenants */
+	struct drm_dseek_accuracy predicted;	/* of its jobs; since 1.1 */
 };
 
 /**
@@ -218,7 +234,7 @@ struct drm_dseek_program_destroy {
 /* ------------------------------------------------------------------ tenant: queues */
 
 /**
- * struct drm_dseek_queue_create - open an ordered stream of jobs on one engine
+ * struct drm_dseek_queue_create - open an ordered stream of jobs on one engine, or on several
  *
  * Jobs of a queue run and complete in the order of their submission. Opening more queues gives a
  * tenant no more engine time: tenants compete first, by weight, then the queues of each tenant.
@@ -226,6 +242,10 @@ struct drm_dseek_program_destroy {
  * @weight: for interactive and batch: of this queue among the tenant's own queues of its class, and, where it
  *	is the largest of them, of the tenant among tenants. 1..65536. 0 for deadline.
  * @budget_ns, @period_ns: for deadline: engine time reserved in each period; 0 else.
+ * @engines: bits (1 << drm_dseek_engine_info.id) of the engines that may run its jobs, @engine among them; 0: only @engine. Not more
+ *	than one for deadline. The next job goes to the engine that is predicted to finish it first (arb.h, "Choice"); the queue moves as
+ *	a whole and only while no executor holds a job of it, so the order of its jobs is kept. When an executor is lost it goes to
+ *	another at once; it fails with the last of them. A set of one is always honoured.
  *
  * Errors: -ENOENT no such engine; -EPERM the class or weight is above the tenant's policy;
  * -EBUSY the budgets of the engine's deadline queues would exceed its deadline share.
@@ -239,6 +259,7 @@ struct drm_dseek_queue_create {
 	__u64 period_ns;	/* in */
 	__u32 handle;		/* out */
 	__u32 pad;
+	__u64 engines;		/* in; since 1.1 (DRM_DSEEK_FEATURE_ENGINE_SET) */
 };
 
 struct drm_dseek_queue_destroy {
@@ -259,7 +280,11 @@ struct drm_dseek_queue_query {
 	__u64 queued_ns;	/* time jobs spent ready but not running, summed */
 	__u64 preemptions;	/* yields because something better waited */
 	__u64 deadline_misses;	/* jobs completed after their deadline */
-	__u64 entitled_ns;	/* engine time the queue's tenant was entitled to while it had work */
+	__u64 entitled_ns;	/* engine time the queue's tenant was entitled to while it had work, on all engines of the queue */
+	__u32 engine;		/* the queue is on; since 1.1 */
+	__u32 pad2;
+	__u64 moves;		/* from engine to engine; since 1.1 */
+	struct drm_dseek_accuracy predicted;	/* since 1.1 */
 };
 
 /* ------------------------------------------------------------------ tenant: jobs */
@@ -348,6 +373,10 @@ struct drm_dseek_wait {
 	__u64 start_ns;		/* out: when it first reached the executor */
 	__u64 end_ns;		/* out: when it completed */
 	__u64 engine_ns;	/* out: engine time it was charged */
+	__u32 engine;		/* out: that it was on last; since 1.1 */
+	__u32 pad;
+	__u64 placed_ns;	/* out: queues with several engines: when it was handed to that one, else 0; since 1.1 */
+	__u64 predicted_ns;	/* out: for when its end was predicted then, else 0; since 1.1 */
 };
 
 /* ------------------------------------------------------------------ executor */

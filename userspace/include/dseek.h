@@ -10,7 +10,8 @@
  *           executor threads. All devices opened with one INSTANCE (default "default") share it; the
  *           keys count at the first open of an instance: engine=cpu|null|fault|/PATH.so|none (default cpu; none: only
  *           executors attached from outside serve it), threads=N (default: the CPUs allowed), name=ENGINE
- *           (default: the engine's type and 0, "cpu0"), depth=N (jobs the executor holds, default 1),
+ *           (default: the engine's type and a number, "cpu0"), depth=N (jobs the executor holds, default 1); a further
+ *           engine= begins another engine, to which the name=, depth= and backend's keys that follow belong;
  *           limit_ms= grace_ms= recovery_ms= (a job's default limit; from its abort until the executor is declared lost;
  *           from there until queued jobs fault), for each tenant pinned_limit= queue_limit= job_limit= weight_limit=
  *           class_mask=, for arbitration slice_us= deadline_permille= interactive_permille=, trace=FILE
@@ -55,9 +56,19 @@ enum dseek_class { DSEEK_CLASS_DEADLINE, DSEEK_CLASS_INTERACTIVE, DSEEK_CLASS_BA
 enum dseek_engine_type { DSEEK_ENGINE_NULL, DSEEK_ENGINE_CPU, DSEEK_ENGINE_GPU, DSEEK_ENGINE_NPU, DSEEK_ENGINE_NIC,
 			 DSEEK_ENGINE_TYPE_COUNT };
 
+/*
+ * How good predictions were, over the jobs of queues with several engines: sums of what the turnaround (from when the job was handed to the
+ * engine to its end) and the engine time were, and of the absolute errors. turnaround_error_ns / turnaround_ns is the relative error.
+ */
+struct dseek_accuracy {
+	uint64_t jobs;
+	uint64_t turnaround_ns, turnaround_error_ns;
+	uint64_t cost_ns, cost_error_ns;
+};
+
 struct dseek_engine_info {
 	char name[32];
-	uint32_t id;
+	uint32_t id;		/* below 64 */
 	uint32_t type;		/* enum dseek_engine_type */
 	uint32_t attached;	/* an executor serves it now */
 	uint32_t standby;	/* another is ready to take over */
@@ -66,6 +77,7 @@ struct dseek_engine_info {
 	uint64_t caps;
 	uint64_t generation;
 	uint64_t busy_ns;
+	struct dseek_accuracy predicted;	/* of its jobs */
 };
 
 struct dseek_tenant_info {
@@ -80,6 +92,8 @@ struct dseek_tenant_info {
 
 int dseek_engine_info(struct dseek_device *dev, uint32_t index, struct dseek_engine_info *ret_info); /* -ENOENT past the last */
 int dseek_engine_find(struct dseek_device *dev, const char *name, struct dseek_engine_info *ret_info); /* NULL: the first attached */
+/* The bits (1 << id) of the engines named, "cpu0,null0"; -EINVAL: an empty name, or one given twice. */
+int dseek_engine_set(struct dseek_device *dev, const char *names, uint64_t *ret_set);
 int dseek_tenant_info(struct dseek_device *dev, struct dseek_tenant_info *ret_info);
 
 /* ---- buffers: zeroed, pinned, shared with the executor without a copy */
@@ -106,6 +120,11 @@ struct dseek_queue_params {
 	uint32_t weight;	/* interactive, batch: 1..65536; deadline: 0 */
 	uint64_t budget_ns;	/* deadline: engine time in each period */
 	uint64_t period_ns;
+	/*
+	 * Not deadline: the engines that may run the queue's jobs, bits (1 << id), @engine among them. 0: only @engine. Jobs go to
+	 * the one that is predicted to finish the next of them first; they still run one after the other in their order.
+	 */
+	uint64_t engines;
 };
 
 struct dseek_queue_stats {
@@ -113,7 +132,10 @@ struct dseek_queue_stats {
 	uint64_t engine_ns;		/* charged */
 	uint64_t queued_ns;		/* ready but not running, summed over jobs */
 	uint64_t preemptions, deadline_misses;
-	uint64_t entitled_ns;		/* the tenant's entitlement while it had work */
+	uint64_t entitled_ns;		/* the tenant's entitlement while it had work, all engines of the queue */
+	uint32_t engine;		/* it is on now */
+	uint64_t moves;			/* from one engine to another */
+	struct dseek_accuracy predicted;
 };
 
 int dseek_queue_create(struct dseek_device *dev, const struct dseek_queue_params *params, struct dseek_queue **ret_queue);
@@ -152,6 +174,9 @@ struct dseek_job_result {
 	int error;		/* 0 or the negative errno the job completed with */
 	uint32_t preemptions;
 	uint64_t submit_ns, start_ns, end_ns, engine_ns;
+	uint32_t engine;	/* that it was on last */
+	uint64_t placed_ns;	/* queues with several engines: when it was handed to that engine; else 0 */
+	uint64_t predicted_ns;	/* for when its end was predicted then; else 0 */
 };
 
 /*

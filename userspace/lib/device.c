@@ -107,6 +107,34 @@ int dseek_engine_find(struct dseek_device *dev, const char *name, struct dseek_e
 		      dseek_fail(-ENOENT, "no engine has an executor attached");
 }
 
+int dseek_engine_set(struct dseek_device *dev, const char *names, uint64_t *ret_set)
+{
+	struct dseek_engine_info info;
+	uint64_t set = 0;
+	char name[64];
+	size_t n;
+	int r;
+
+	if (!dev || !names || !ret_set)
+		return dseek_fail(-EINVAL, "dseek_engine_set: %s is NULL", !dev ? "dev" : !names ? "names" : "ret_set");
+	for (;; names += n + 1) {
+		n = strcspn(names, ",");
+		snprintf(name, sizeof(name), "%.*s", (int)n, names);
+		if (!n)
+			return dseek_fail(-EINVAL, "a set of engines with an empty name");
+		r = dseek_engine_find(dev, name, &info);
+		if (r)
+			return r;
+		if (set & 1ull << info.id)
+			return dseek_fail(-EINVAL, "engine %s is given twice", name);
+		set |= 1ull << info.id;
+		if (!names[n])
+			break;
+	}
+	*ret_set = set;
+	return 0;
+}
+
 int dseek_tenant_info(struct dseek_device *dev, struct dseek_tenant_info *ret_info)
 {
 	if (!dev || !ret_info)

@@ -50,6 +50,7 @@ static int embed_engine_info(struct dseek_device *base, uint32_t index, struct d
 			.standby = !list_empty(&engine->standby),
 			.depth = engine->depth, .numa_node = engine->numa_node, .caps = engine->caps,
 			.generation = engine->generation, .busy_ns = engine->busy_ns,
+			.predicted = embed_accuracy(&engine->predicted),
 		};
 		strcpy(ret_info->name, engine->name);
 	}

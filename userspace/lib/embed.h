@@ -25,16 +25,22 @@ struct embed_event {
 	uint32_t waiters;
 };
 
+/* An engine that a thread of ours serves. */
+struct embed_engine_params {
+	char backend[256];
+	char name[DRM_DSEEK_NAME_LEN];	/* empty: by its type and a number */
+	char options[512];		/* for the backend */
+	uint64_t depth;
+};
+
 struct embed_params {
 	char name[64];			/* of the instance */
-	char engine[256];		/* backend, or "none" */
-	char engine_name[DRM_DSEEK_NAME_LEN];
-	char options[512];		/* for the backend */
+	struct embed_engine_params engines[EMBED_MAX_ENGINES];
+	uint32_t engine_count;		/* 0: "none" */
 	char trace[256];
 	uint64_t pinned_limit;		/* a tenant */
 	uint64_t limit_ns, grace_ns, recovery_ns;
 	uint32_t queue_limit, job_limit, weight_limit, class_mask;
-	uint32_t depth;
 	struct arb_engine_params arb;
 };
 
@@ -61,8 +67,8 @@ struct embed_instance {
 	pthread_cond_t timer_cond;
 	uint64_t timer_at;		/* when the timer thread looks again */
 	bool stopping;
-	struct embed_thread *thread;	/* our executor, or NULL */
-	bool respawn;			/* it was lost: start another */
+	struct embed_thread *threads[EMBED_MAX_ENGINES];	/* our executors, or NULL, as in params.engines */
+	uint32_t respawn;		/* bits (1 << index): it was lost, start another */
 	uint32_t hung;			/* threads that never came back: the instance must stay for them */
 	struct arb_trace *trace;	/* or NULL */
 };
@@ -95,10 +101,12 @@ struct embed_engine {
 	uint32_t id, type, depth;
 	int32_t numa_node;
 	uint64_t caps, generation, busy_ns;
+	struct arb_accuracy predicted;
 	struct embed_exec *exec;	/* NULL: nobody serves it */
 	struct list standby;		/* embed_exec.standby_link, in the order of their turn */
 	uint64_t lost_ns;		/* since when */
 	struct list queues;
+	struct list movable;		/* of those, the ones with several engines, something ready and nothing in flight */
 	uint32_t ready;			/* jobs arb_pick() may return, now or later */
 	uint64_t ready_ns;		/* since when there are some */
 	bool dead;			/* nobody came back in time; until the next attach */
@@ -121,7 +129,7 @@ struct embed_exec {
 	struct embed_event event;
 	struct list maps, retired, reported;	/* embed_map.exec_link */
 	bool lost;
-	bool own_thread;		/* of ours: holds no user of the instance */
+	int own;			/* which of our threads it is of, and holds no user of the instance; -1: from outside */
 };
 
 struct embed_map {
@@ -159,13 +167,23 @@ struct embed_queue {
 	struct dseek_queue base;
 	struct arb_queue arb;
 	struct embed_tenant *tenant;
-	struct embed_engine *engine;
+	struct embed_engine *engine;	/* where it is now: its jobs in the core's hands, and @arb */
+	uint64_t set;			/* engines it may be on, bits (1 << id); 0: this one */
+	struct arb_queue params;	/* class and so on, to be on another */
+	struct arb_queue past;		/* counters from those it has left */
+	uint64_t moves;
+	bool leaving;			/* goes elsewhere as soon as nothing of it is in flight */
+	bool pinned;			/* is being looked at: not to be freed */
+	struct list movable_link;
+	uint32_t ready;			/* jobs in the core's hands that aren't in flight */
+	struct arb_accuracy predicted;
 	struct list link;		/* engine's queues */
 	uint64_t id;
 	bool closed;			/* the handle is gone; freed with its last job */
 	struct list jobs;		/* not complete, in order */
 	struct list blocked;		/* of those, the ones not yet handed to arb, in order */
 	struct list flight;		/* of those, the ones an executor has, in order */
+	uint32_t flying;		/* how many those are */
 	uint64_t submitted, completed, faulted, engine_ns;
 	struct embed_event event;
 	uint64_t wake_at;		/* least number waited for */
@@ -210,11 +228,12 @@ struct embed_job {
 	struct embed_fence *fence;	/* NULL: signals nothing */
 	enum embed_job_state state;
 	int error, wait_error;
-	uint32_t waits_left, flags, tag;
+	uint32_t waits_left, flags, tag, preemptions;	/* preemptions: on engines it has left */
 	bool abort;
 	uint64_t id, seqno, cursor, limit_ns;
 	uint64_t submit_ns, start_ns, abort_ns, engine_ns;
 	uint64_t yield_ns;		/* of the run it gave back, until arb hears of it */
+	uint64_t placed_ns, predicted_ns, predicted_cost_ns;	/* see struct dseek_job_result */
 	uint32_t binding_count, const_size, wait_count;
 	struct embed_binding {
 		struct embed_bo *bo;
@@ -273,6 +292,11 @@ int embed_syncobj_signal(struct dseek_syncobj *syncobj, uint64_t point);
 int embed_syncobj_wait(struct dseek_syncobj *syncobj, uint64_t point, uint64_t deadline_ns);
 int embed_syncobj_query(struct dseek_syncobj *syncobj, uint64_t *ret_point);
 
+static inline struct dseek_accuracy embed_accuracy(const struct arb_accuracy *sum)
+{
+	return (struct dseek_accuracy) { sum->jobs, sum->turnaround_ns, sum->turnaround_error_ns, sum->cost_ns, sum->cost_error_ns };
+}
+
 /* embed_queue.c */
 int embed_queue_create(struct dseek_device *dev, const struct dseek_queue_params *params, struct dseek_queue **ret_queue);
 void embed_queue_destroy(struct dseek_queue *queue);
@@ -280,9 +304,23 @@ int embed_queue_stats(struct dseek_queue *queue, struct dseek_queue_stats *ret_s
 int embed_wait_seqno(struct dseek_queue *queue, uint64_t seqno, uint64_t deadline_ns, struct dseek_job_result *ret_result);
 void embed_queue_release(struct embed_queue *queue);	/* if closed and empty; lock held */
 
+/* embed_choice.c: which engine a queue with several is on; lock held */
+bool embed_queue_undecided(const struct embed_queue *queue);	/* nothing is in the core's hands, a job is to be */
+/* To where its next job is done first, if it may move; hands it over. @again: the core was asked about that job before. */
+void embed_queue_choose(struct embed_queue *queue, bool again);
+bool embed_queue_takes(const struct embed_queue *queue);	/* the core may be handed another job of it */
+void embed_queue_track(struct embed_queue *queue);	/* after any change to what is ready or in flight */
+void embed_engine_pull(struct embed_engine *engine);	/* it has nothing to do: a queue that would be done sooner here */
+void embed_engine_evict(struct embed_engine *engine);	/* nobody serves it: its queues go where somebody does */
+void embed_engine_invite(struct embed_engine *engine);	/* somebody serves it now: queues that wait for nobody come */
+bool embed_queue_dead(const struct embed_queue *queue);	/* so are all of its engines */
+void embed_job_predict(struct embed_job *job, uint64_t now);	/* as it is handed to the core */
+void embed_job_score(struct embed_job *job, uint64_t now);	/* done: was the prediction right? */
+
 /* embed_job.c; lock held */
 int embed_submit(struct dseek_queue *queue, const struct dseek_job *jobs, uint32_t count, uint64_t *ret_seqno, int *ret_error);
 void embed_queue_advance(struct embed_queue *queue);	/* hand arb what became ready */
+void embed_queue_hand(struct embed_queue *queue);	/* the same, on the engine it is on */
 void embed_job_finish(struct embed_job *job, int error);	/* arb knows it no more */
 void embed_job_cancel(struct embed_job *job, int error);	/* not running */
 
@@ -300,7 +338,7 @@ void embed_engine_serve(struct embed_engine *engine, struct embed_exec *exec, ui
 void embed_exec_lose(struct embed_exec *exec, uint64_t now);
 
 /* embed_exec.c */
-int embed_exec_attach(struct embed_instance *inst, struct drm_dseek_attach *attach, bool own_thread,
+int embed_exec_attach(struct embed_instance *inst, struct drm_dseek_attach *attach, int own,
 		      struct dseek_exec **ret_exec);
 
 /* embed_trace.c: records every call of the core and what it decided, for dseek-replay */
@@ -313,7 +351,7 @@ void embed_timer_stop(struct embed_instance *inst);
 void embed_timer_at(struct embed_instance *inst, uint64_t at_ns);	/* lock held */
 
 /* embed_thread.c */
-int embed_thread_start(struct embed_instance *inst);
-void embed_thread_stop(struct embed_instance *inst);
+int embed_thread_start(struct embed_instance *inst, uint32_t index);
+void embed_threads_stop(struct embed_instance *inst);
 
 #endif /* DSEEK_EMBED_H */

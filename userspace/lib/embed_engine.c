@@ -53,26 +53,41 @@ void embed_engine_kick(struct embed_engine *engine, uint64_t now)
 	__atomic_store_n(&exec->control.preempt, preempt, __ATOMIC_RELAXED);
 }
 
-void embed_engine_fail(struct embed_engine *engine, int error)
+/* From the youngest, so that no cancelled one makes the next ready. The queue goes with its last job. */
+static void queue_fail(struct embed_queue *queue, int error)
 {
 	struct list *pos;
 
+	for (pos = queue->jobs.prev; pos != &queue->jobs;) {
+		struct embed_job *job = container_of(pos, struct embed_job, link);
+		bool last = pos->prev == &queue->jobs;
+
+		pos = pos->prev;
+		if (job->state == EMBED_JOB_BLOCKED || job->state == EMBED_JOB_READY)
+			embed_job_cancel(job, error);
+		if (last)
+			break;
+	}
+}
+
+/* Queues that may be on others too fail with the last of them, wherever they are. */
+void embed_engine_fail(struct embed_engine *engine, int error)
+{
+	struct embed_instance *inst = engine->inst;
+	uint32_t i;
+
 	engine->dead = true;
-	list_for_each(link, &engine->queues) {
-		struct embed_queue *queue = container_of(link, struct embed_queue, link);
+	for (i = 0; i < inst->engine_count; i++) {
+		if (!inst->engines[i]->dead)
+			continue;
+		list_for_each(link, &inst->engines[i]->queues) {
+			struct embed_queue *queue = container_of(link, struct embed_queue, link);
 
-		/* From the youngest, so that no cancelled one makes the next ready. The queue goes with its last job. */
-		for (pos = queue->jobs.prev; pos != &queue->jobs;) {
-			struct embed_job *job = container_of(pos, struct embed_job, link);
-			bool last = pos->prev == &queue->jobs;
-
-			pos = pos->prev;
-			if (job->state == EMBED_JOB_BLOCKED || job->state == EMBED_JOB_READY)
-				embed_job_cancel(job, error);
-			if (last)
-				break;
+			if (embed_queue_dead(queue))
+				queue_fail(queue, error);
 		}
 	}
+	embed_engine_evict(engine);
 }
 
 struct embed_job *embed_engine_pick(struct embed_engine *engine, uint64_t now)
@@ -85,8 +100,11 @@ struct embed_job *embed_engine_pick(struct embed_engine *engine, uint64_t now)
 	job = container_of(picked, struct embed_job, arb);
 	engine->ready--;
 	engine->dirty = true;
+	job->queue->ready--;
 	job->state = EMBED_JOB_RUNNING;
 	list_add_tail(&job->state_link, &job->queue->flight);
+	job->queue->flying++;
+	embed_queue_track(job->queue);
 	if (!job->start_ns)
 		job->start_ns = now;
 	return job;
@@ -111,13 +129,24 @@ static void let_go(struct embed_exec *exec, struct embed_job *job, uint64_t used
 static void finish(struct embed_exec *exec, struct embed_job *job, uint64_t used_ns, int error, uint64_t now)
 {
 	struct arb_cost *cost = &job->prog->cost[exec->engine->id];
+	struct embed_queue *queue = job->queue;
 
+	queue->flying--;
 	arb_traced_job_done(exec->engine->inst->trace, &job->arb, used_ns, now);
 	if (!error) {
 		arb_traced_cost_update(exec->engine->inst->trace, cost, job->engine_ns);
-		arb_cost_keep(job->queue->arb.share, cost);
+		arb_cost_keep(queue->arb.share, cost);
+		embed_job_score(job, now);
 	}
+	if (!queue->set) {
+		embed_job_finish(job, error);
+		return;
+	}
+	queue->pinned = true;
 	embed_job_finish(job, error);
+	embed_queue_choose(queue, false);
+	queue->pinned = false;
+	embed_queue_release(queue);
 }
 
 /*
@@ -136,10 +165,15 @@ static void give_back(struct embed_queue *queue, uint64_t now)
 	while (!list_empty(&queue->flight)) {
 		job = container_of(queue->flight.prev, struct embed_job, state_link);
 		list_del(&job->state_link);
+		queue->flying--;
 		job->state = EMBED_JOB_READY;
 		arb_traced_job_yield(queue->engine->inst->trace, &job->arb, job->yield_ns, now);
 		embed_engine_ready(queue->engine, now);
+		queue->ready++;
 	}
+	embed_queue_track(queue);
+	if (queue->leaving)
+		embed_queue_choose(queue, true);
 }
 
 int embed_exec_complete(struct embed_exec *exec, const struct drm_dseek_completion *c, uint64_t now)
@@ -239,9 +273,11 @@ void embed_exec_lose(struct embed_exec *exec, uint64_t now)
 		exec = container_of(engine->standby.next, struct embed_exec, standby_link);
 		list_del(&exec->standby_link);
 		embed_engine_serve(engine, exec, now);
+		embed_engine_evict(engine);
 		return;
 	}
-	if (exec->own_thread && !inst->stopping)
-		inst->respawn = true;
+	embed_engine_evict(engine);
+	if (exec->own >= 0 && !inst->stopping)
+		inst->respawn |= 1u << exec->own;
 	embed_timer_at(inst, now);
 }

@@ -117,6 +117,10 @@ static int exec_next(struct dseek_exec *base, struct drm_dseek_next *next)
 			continue;
 		}
 		next->tag_count = take_jobs(exec, (uint32_t *)(uintptr_t)next->tags, next->tag_max, now);
+		if (!next->tag_count && next->tag_max && list_empty(&exec->order) && exec->engine->exec == exec) {
+			embed_engine_pull(exec->engine);
+			next->tag_count = take_jobs(exec, (uint32_t *)(uintptr_t)next->tags, next->tag_max, now);
+		}
 		if (next->tag_count || next->retired_count || !next->tag_max)
 			break;
 		until = exec->engine->ready ? arb_traced_next_event(inst->trace, &exec->engine->arb, now) : ~0ull;
@@ -211,7 +215,7 @@ static void exec_detach(struct dseek_exec *base)
 	struct embed_exec *exec = exec_of(base);
 	struct embed_instance *inst = exec->engine->inst;
 	struct list *const lists[] = { &exec->maps, &exec->retired, &exec->reported };
-	bool own_thread = exec->own_thread;
+	int own = exec->own;
 	size_t i;
 
 	embed_lock(inst);
@@ -222,7 +226,7 @@ static void exec_detach(struct dseek_exec *base)
 	embed_unlock(inst);
 	free(exec->desc);
 	free(exec);
-	if (!own_thread)
+	if (own < 0)
 		embed_instance_put(inst);
 }
 
@@ -284,12 +288,13 @@ static int engine_get(struct embed_instance *inst, const struct drm_dseek_attach
 	engine->type = attach->type;
 	list_init(&engine->standby);
 	list_init(&engine->queues);
+	list_init(&engine->movable);
 	inst->engines[inst->engine_count++] = engine;
 	*ret_engine = engine;
 	return 0;
 }
 
-int embed_exec_attach(struct embed_instance *inst, struct drm_dseek_attach *attach, bool own_thread,
+int embed_exec_attach(struct embed_instance *inst, struct drm_dseek_attach *attach, int own,
 		      struct dseek_exec **ret_exec)
 {
 	struct embed_engine *engine = NULL;
@@ -324,7 +329,7 @@ int embed_exec_attach(struct embed_instance *inst, struct drm_dseek_attach *atta
 	exec->base.control = &exec->control;
 	exec->base.depth = attach->depth;
 	exec->engine = engine;
-	exec->own_thread = own_thread;
+	exec->own = own;
 	list_init(&exec->order);
 	list_init(&exec->maps);
 	list_init(&exec->retired);
@@ -337,6 +342,8 @@ int embed_exec_attach(struct embed_instance *inst, struct drm_dseek_attach *atta
 		list_add_tail(&exec->standby_link, &engine->standby);
 	attach->engine = engine->id;
 	attach->generation = exec->control.generation;
+	if (engine->exec == exec)
+		embed_engine_invite(engine);
 	embed_unlock(inst);
 	*ret_exec = &exec->base;
 	return 0;
@@ -350,7 +357,7 @@ int dseek_embed_exec_attach(const char *arg, struct drm_dseek_attach *attach, st
 	r = embed_instance_get(arg, "none", &inst);
 	if (r)
 		return r;
-	r = embed_exec_attach(inst, attach, false, ret_exec);
+	r = embed_exec_attach(inst, attach, -1, ret_exec);
 	if (r)
 		embed_instance_put(inst);
 	return r;

@@ -31,7 +31,7 @@ static void instance_stop(struct embed_instance *inst)
 	inst->stopping = true;
 	embed_unlock(inst);
 	embed_timer_stop(inst);
-	embed_thread_stop(inst);
+	embed_threads_stop(inst);
 	embed_lock(inst);
 	for (i = 0; i < inst->engine_count; i++)
 		embed_engine_fail(inst->engines[i], -ENODEV);
@@ -45,6 +45,7 @@ static int instance_create(const struct embed_params *params, struct embed_insta
 {
 	struct embed_instance *inst = calloc(1, sizeof(*inst));
 	pthread_mutexattr_t attr;
+	uint32_t i;
 	int r;
 
 	if (!inst)
@@ -64,8 +65,8 @@ static int instance_create(const struct embed_params *params, struct embed_insta
 		instance_free(inst);
 		return r;
 	}
-	if (strcmp(params->engine, "none"))
-		r = embed_thread_start(inst);
+	for (i = 0; i < params->engine_count && !r; i++)
+		r = embed_thread_start(inst, i);
 	if (r) {
 		instance_stop(inst);
 		return r;

@@ -55,11 +55,14 @@ static void retire(struct embed_queue *queue, struct embed_job *job, uint64_t no
 	slot->seqno = job->seqno;
 	slot->result = (struct dseek_job_result) {
 		.error = job->error,
-		.preemptions = job->arb.preemptions,
+		.preemptions = job->preemptions + job->arb.preemptions,
 		.submit_ns = job->submit_ns,
 		.start_ns = job->start_ns,
 		.end_ns = now,
 		.engine_ns = job->engine_ns,
+		.engine = queue->engine->id,
+		.placed_ns = job->placed_ns,
+		.predicted_ns = job->predicted_ns,
 	};
 	queue->completed = job->seqno;
 	if (job->error)
@@ -96,6 +99,7 @@ void embed_job_finish(struct embed_job *job, int error)
 		retire(queue, job, now);
 	}
 	embed_engine_dirty(queue->engine);
+	embed_queue_track(queue);
 	embed_queue_release(queue);
 }
 
@@ -104,20 +108,21 @@ void embed_job_cancel(struct embed_job *job, int error)
 	if (job->state == EMBED_JOB_READY) {
 		arb_traced_job_cancel(job->queue->engine->inst->trace, &job->arb, dseek_now());
 		job->queue->engine->ready--;
+		job->queue->ready--;
 	}
 	embed_job_finish(job, error);
 }
 
 /* ---- the start */
 
-void embed_queue_advance(struct embed_queue *queue)
+void embed_queue_hand(struct embed_queue *queue)
 {
 	struct embed_job *job;
 	uint64_t now = dseek_now();
 
 	while (!list_empty(&queue->blocked)) {
 		job = container_of(queue->blocked.next, struct embed_job, state_link);
-		if (job->waits_left)
+		if (job->waits_left || (queue->set && !embed_queue_takes(queue)))
 			break;
 		if (job->wait_error) {
 			embed_job_finish(job, job->wait_error);
@@ -125,9 +130,24 @@ void embed_queue_advance(struct embed_queue *queue)
 		}
 		list_del(&job->state_link);
 		job->state = EMBED_JOB_READY;
+		if (queue->set) {
+			job->arb.cost = &job->prog->cost[queue->engine->id];
+			arb_cost_recall(queue->arb.share, job->arb.cost);
+			embed_job_predict(job, now);
+		}
 		arb_traced_job_ready(queue->engine->inst->trace, &job->arb, now);
 		embed_engine_ready(queue->engine, now);
+		queue->ready++;
 	}
+	embed_queue_track(queue);
+}
+
+void embed_queue_advance(struct embed_queue *queue)
+{
+	if (embed_queue_undecided(queue))
+		embed_queue_choose(queue, false);
+	else
+		embed_queue_hand(queue);
 }
 
 static void wait_done(struct embed_wait *wait, int error)
@@ -158,7 +178,7 @@ static int prepare(struct embed_queue *queue, uint32_t n, const struct dseek_job
 	if (tenant->jobs >= queue->engine->inst->params.job_limit)
 		return dseek_fail(-EDQUOT, "job %u: tenant %s has %u jobs in flight, as many as it may", n,
 				  tenant->name, tenant->jobs);
-	if (queue->engine->dead)
+	if (embed_queue_dead(queue))
 		return dseek_fail(-ESHUTDOWN, "job %u: engine %s lost its executor and none came back", n,
 				  queue->engine->name);
 	for (i = 0; i < in->wait_count; i++) {

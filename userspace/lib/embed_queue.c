@@ -10,6 +10,7 @@ int embed_queue_create(struct dseek_device *base, const struct dseek_queue_param
 	struct embed_tenant *tenant = dev->tenant;
 	const struct embed_params *limits = &inst->params;
 	struct embed_queue *queue = calloc(1, sizeof(*queue));
+	uint64_t left, set = params->engines ? params->engines : 1ull << params->engine % 64;
 	struct embed_engine *engine;
 	struct embed_share *share;
 	int r;
@@ -20,6 +21,10 @@ int embed_queue_create(struct dseek_device *base, const struct dseek_queue_param
 	engine = embed_engine_find(inst, params->engine);
 	if (!engine) {
 		r = dseek_fail(-ENOENT, "queue: no engine has the id %u", params->engine);
+		goto err_unlock;
+	}
+	if (set >> inst->engine_count) {
+		r = dseek_fail(-ENOENT, "queue: no engine has the id %u", inst->engine_count + __builtin_ctzll(set >> inst->engine_count));
 		goto err_unlock;
 	}
 	if (!(limits->class_mask & 1u << params->sched_class)) {
@@ -35,15 +40,19 @@ int embed_queue_create(struct dseek_device *base, const struct dseek_queue_param
 		r = dseek_fail(-EDQUOT, "queue: tenant %s has %u, as many as it may", tenant->name, tenant->queues);
 		goto err_unlock;
 	}
-	share = embed_share_get(tenant, engine);
-	if (!share) {
-		r = dseek_fail(-ENOMEM, "queue: no memory");
-		goto err_unlock;
+	for (left = set; left; left &= left - 1) {
+		share = embed_share_get(tenant, inst->engines[__builtin_ctzll(left)]);
+		if (!share) {
+			r = dseek_fail(-ENOMEM, "queue: no memory");
+			goto err_unlock;
+		}
 	}
-	queue->arb.class = params->sched_class;
-	queue->arb.weight = params->weight;
-	queue->arb.budget_ns = params->budget_ns;
-	queue->arb.period_ns = params->period_ns;
+	share = tenant->shares[engine->id];
+	queue->params.class = params->sched_class;
+	queue->params.weight = params->weight;
+	queue->params.budget_ns = params->budget_ns;
+	queue->params.period_ns = params->period_ns;
+	queue->arb = queue->params;
 	r = arb_traced_queue_add(inst->trace, &queue->arb, &share->arb, dseek_now());
 	if (r) {
 		dseek_fail(r, r == -EBUSY ? "queue: %llu ns in %llu are more than engine %s has left for deadlines" :
@@ -55,11 +64,13 @@ int embed_queue_create(struct dseek_device *base, const struct dseek_queue_param
 	tenant->refs++;
 	tenant->queues++;
 	queue->engine = engine;
+	queue->set = set & (set - 1) ? set : 0;
 	queue->id = ++inst->last_id;
 	queue->wake_at = ~0ull;
 	list_init(&queue->jobs);
 	list_init(&queue->blocked);
 	list_init(&queue->flight);
+	list_init(&queue->movable_link);
 	list_add_tail(&queue->link, &engine->queues);
 	embed_unlock(inst);
 	*ret_queue = &queue->base;
@@ -75,7 +86,7 @@ void embed_queue_release(struct embed_queue *queue)
 {
 	struct embed_tenant *tenant = queue->tenant;
 
-	if (!queue->closed || !list_empty(&queue->jobs))
+	if (!queue->closed || queue->pinned || !list_empty(&queue->jobs))
 		return;
 	arb_traced_queue_remove(tenant->inst->trace, &queue->arb, dseek_now());
 	embed_engine_dirty(queue->engine);
@@ -109,18 +120,27 @@ int embed_queue_stats(struct dseek_queue *base, struct dseek_queue_stats *ret_st
 {
 	struct embed_queue *queue = container_of(base, struct embed_queue, base);
 	struct embed_instance *inst = queue->engine->inst;
+	uint64_t entitled_ns = 0, left;
+	struct arb_share *share;
 
 	embed_lock(inst);
-	arb_share_settle(queue->arb.share);
+	for (left = queue->set ? queue->set : 1ull << queue->engine->id; left; left &= left - 1) {
+		share = &queue->tenant->shares[__builtin_ctzll(left)]->arb;
+		arb_share_settle(share);
+		entitled_ns += share->entitled_ns;
+	}
 	*ret_stats = (struct dseek_queue_stats) {
 		.submitted = queue->submitted,
 		.completed = queue->completed,
 		.faulted = queue->faulted,
 		.engine_ns = queue->engine_ns,
-		.queued_ns = queue->arb.queued_ns,
-		.preemptions = queue->arb.preemptions,
-		.deadline_misses = queue->arb.deadline_misses,
-		.entitled_ns = queue->arb.share->entitled_ns,
+		.queued_ns = queue->past.queued_ns + queue->arb.queued_ns,
+		.preemptions = queue->past.preemptions + queue->arb.preemptions,
+		.deadline_misses = queue->past.deadline_misses + queue->arb.deadline_misses,
+		.entitled_ns = entitled_ns,
+		.engine = queue->engine->id,
+		.moves = queue->moves,
+		.predicted = embed_accuracy(&queue->predicted),
 	};
 	embed_unlock(inst);
 	return 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The executor of an instance as a thread of this process: the daemon's loop, the daemon's backends. */
+/* The executors of an instance as threads of this process: the daemon's loop, the daemon's backends. */
 #include <stdio.h>
 #include <stdlib.h>
 #include "embed.h"
@@ -48,10 +48,27 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-int embed_thread_start(struct embed_instance *inst)
+/* The first number that no engine of the instance has taken; another executor may still take it, and then says so. */
+static void name_by_type(struct embed_instance *inst, struct drm_dseek_attach *attach)
 {
 	static const char *const type_names[] = { "null", "cpu", "gpu", "npu", "nic" };
-	const struct embed_params *params = &inst->params;
+	uint32_t n, i;
+
+	embed_lock(inst);
+	for (n = 0, i = 0; n <= EMBED_MAX_ENGINES; n++) {
+		snprintf((char *)attach->name, sizeof(attach->name), "%s%u", type_names[attach->type], n);
+		for (i = 0; i < inst->engine_count; i++)
+			if (strcmp(inst->engines[i]->name, (char *)attach->name) == 0)
+				break;
+		if (i == inst->engine_count)
+			break;
+	}
+	embed_unlock(inst);
+}
+
+int embed_thread_start(struct embed_instance *inst, uint32_t index)
+{
+	struct embed_engine_params *params = &inst->params.engines[index];
 	struct drm_dseek_attach attach = { .depth = params->depth, .numa_node = -1 };
 	struct embed_thread *t = calloc(1, sizeof(*t)), *old;
 	char why[200] = "";
@@ -60,7 +77,7 @@ int embed_thread_start(struct embed_instance *inst)
 	if (!t)
 		return dseek_fail(-ENOMEM, "embed: no memory");
 	t->inst = inst;
-	t->backend = dseek_backend_find(params->engine, why, sizeof(why));
+	t->backend = dseek_backend_find(params->backend, why, sizeof(why));
 	if (!t->backend) {
 		r = dseek_fail(-ENOENT, "embed: %s", why);
 		goto err_free;
@@ -71,16 +88,18 @@ int embed_thread_start(struct embed_instance *inst)
 		goto err_free;
 	}
 	attach.type = t->backend->type;
-	if (params->engine_name[0])
-		strcpy((char *)attach.name, params->engine_name);
-	else
-		snprintf((char *)attach.name, sizeof(attach.name), "%s0", type_names[t->backend->type]);
-	r = embed_exec_attach(inst, &attach, true, &t->exec);
+	/* Once chosen the name stays: an executor that replaces a lost one serves the same engine. */
+	if (!params->name[0]) {
+		name_by_type(inst, &attach);
+		strcpy(params->name, (char *)attach.name);
+	}
+	strcpy((char *)attach.name, params->name);
+	r = embed_exec_attach(inst, &attach, (int)index, &t->exec);
 	if (r)
 		goto err_close;
 	embed_lock(inst);
-	old = inst->thread;
-	inst->thread = t;
+	old = inst->threads[index];
+	inst->threads[index] = t;
 	if (old && !old->done) {
 		/* Lost, and perhaps still in the backend: its things stay for it. */
 		old->replaced = true;
@@ -95,7 +114,7 @@ int embed_thread_start(struct embed_instance *inst)
 	r = pthread_create(&t->thread, NULL, thread_main, t);
 	if (r) {
 		embed_lock(inst);
-		inst->thread = NULL;
+		inst->threads[index] = NULL;
 		embed_unlock(inst);
 		dseek_exec_detach(t->exec);
 		r = dseek_fail(-r, "embed: can't start a thread");
@@ -111,14 +130,14 @@ err_free:
 	return r;
 }
 
-void embed_thread_stop(struct embed_instance *inst)
+static void thread_stop(struct embed_instance *inst, uint32_t index)
 {
 	uint64_t until = dseek_now() + inst->params.grace_ns;
 	struct embed_thread *t;
 	struct embed_exec *exec;
 
 	embed_lock(inst);
-	t = inst->thread;
+	t = inst->threads[index];
 	if (!t) {
 		embed_unlock(inst);
 		return;
@@ -140,4 +159,12 @@ void embed_thread_stop(struct embed_instance *inst)
 		pthread_join(t->thread, NULL);
 		thread_free(t);
 	}
+}
+
+void embed_threads_stop(struct embed_instance *inst)
+{
+	uint32_t i;
+
+	for (i = 0; i < inst->params.engine_count; i++)
+		thread_stop(inst, i);
 }

@@ -87,9 +87,10 @@ static void *timer_main(void *arg)
 	embed_lock(inst);
 	while (!inst->stopping) {
 		if (inst->respawn) {
-			inst->respawn = false;
+			i = __builtin_ctz(inst->respawn);
+			inst->respawn &= ~(1u << i);
 			embed_unlock(inst);
-			embed_thread_start(inst);	/* failing, the engine ends with its recovery time */
+			embed_thread_start(inst, i);	/* failing, the engine ends with its recovery time */
 			embed_lock(inst);
 			continue;
 		}

@@ -32,6 +32,11 @@ static inline void list_add_tail(struct list *node, struct list *head)
 	head->prev = node;
 }
 
+static inline void list_add_head(struct list *node, struct list *head)
+{
+	list_add_tail(node, head->next);
+}
+
 static inline void list_del(struct list *node)
 {
 	node->prev->next = node->next;

@@ -16,6 +16,8 @@ int dseek_queue_create(struct dseek_device *dev, const struct dseek_queue_params
 	if (params->sched_class == DSEEK_CLASS_DEADLINE) {
 		if (params->weight)
 			return dseek_fail(-EINVAL, "queue: the deadline class takes no weight");
+		if (params->engines & (params->engines - 1))
+			return dseek_fail(-EINVAL, "queue: the deadline class reserves time on one engine, not on several");
 		if (params->budget_ns == 0 || params->budget_ns > params->period_ns)
 			return dseek_fail(-EINVAL, "queue: a budget of %llu ns in a period of %llu ns",
 					  (unsigned long long)params->budget_ns,
@@ -26,6 +28,9 @@ int dseek_queue_create(struct dseek_device *dev, const struct dseek_queue_params
 		if (params->budget_ns || params->period_ns)
 			return dseek_fail(-EINVAL, "queue: only the deadline class takes a budget and a period");
 	}
+	if (params->engines && (params->engine >= 64 || !(params->engines & 1ull << params->engine)))
+		return dseek_fail(-EINVAL, "queue: engine %u isn't among the engines 0x%llx", params->engine,
+				  (unsigned long long)params->engines);
 	r = dev->ops->queue_create(dev, params, &queue);
 	if (r)
 		return r;
