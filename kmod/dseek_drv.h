@@ -12,6 +12,9 @@
  *	engine->lock		spin	the arbitration core, its queues, jobs and executor
  *	dseek->map_lock		spin	who maps which buffer, what is to be unmapped
  *
+ * A queue is guarded by the lock of the engine it is on, and that may change (dseek_choice.c): take it by
+ * dseek_queue_lock(). No two engines' locks are ever held at once: they are of one lockdep class, so that it would tell.
+ *
  * So no fence is signalled, and no callback added or removed, under engine->lock: jobs that are over are
  * put on engine->finished and dseek_engine_drain() does the rest. Nothing under a spinlock drops the
  * last reference of anything.
@@ -306,27 +309,38 @@ void dseek_fence_init(struct dseek_fence *fence, u64 context, u64 seqno, u64 que
 struct dseek_result {
 	u64 seqno;
 	s32 error;
-	u32 preemptions;
-	u64 submit_ns, start_ns, end_ns, engine_ns;
+	u32 preemptions, engine;
+	u64 submit_ns, start_ns, end_ns, engine_ns, placed_ns, predicted_ns;
 };
 
 struct dseek_queue {
 	struct kref ref;		/* handle, jobs, callers */
 	u64 id;
 	u64 fence_context;
-	struct dseek_engine *engine;
+	struct dseek_engine *engine;	/* where it is: see dseek_queue_lock() */
 	struct dseek_tenant *tenant;
 	struct mutex submit_lock;
 	wait_queue_head_t wait;
+	u64 set;			/* engines it may be on, bits (1 << id); 0: this one */
+	struct arb_queue params;	/* class and so on, to be on another */
+	struct arb_share **shares;	/* by engine id; NULL without a set */
 
 	/* engine->lock from here */
 	struct arb_queue arb;
+	struct arb_queue past;		/* counters from engines it has left */
+	struct arb_accuracy predicted;
+	u64 moves;
+	bool arriving;			/* has left one engine, and the core of the next doesn't know it yet */
+	bool leaving;			/* goes elsewhere as soon as the executor has nothing of it */
 	struct list_head engine_link;	/* engine->queues */
+	struct list_head movable_link;	/* engine->movable */
+	struct list_head choosing_link;	/* engine->choosing, which then has a reference */
 	bool dead;			/* handle destroyed: what has not started faults */
 	bool removed;			/* from the core */
 	struct list_head waiting;	/* jobs in NEW order whose turn to become ready has not come */
 	struct list_head jobs;		/* READY, RUNNING, ENDED: in order, all before @waiting */
 	u32 running;			/* held by the executor */
+	u32 ready;			/* in the core's hands besides */
 	u32 signalling;			/* finished jobs whose fences are not signalled yet */
 	u64 submitted;
 	u64 finished;
@@ -339,6 +353,7 @@ struct dseek_queue *dseek_queue_find(struct dseek_file *file, u32 handle);	/* NU
 void dseek_queue_put(struct dseek_queue *queue);
 void dseek_queues_close(struct dseek_file *file);
 void dseek_queue_advance(struct dseek_queue *queue, u64 now);
+void dseek_queue_hand(struct dseek_queue *queue, u64 now);	/* the same, where it is: nothing is to be chosen */
 void dseek_queue_wake(struct dseek_queue *queue);
 
 int dseek_ioctl_queue_create(struct drm_device *drm, void *data, struct drm_file *drm_file);
@@ -397,6 +412,9 @@ struct dseek_job {
 	u64 start_ns;			/* first fetch */
 	u64 fetch_ns;			/* last fetch */
 	u64 head_ns;			/* since when it is the oldest that the executor holds; 0: it is not */
+	u64 past_ns;			/* engine time used on engines it has left */
+	u64 placed_ns, predicted_ns, predicted_cost_ns;	/* struct drm_dseek_wait */
+	u32 preemptions;		/* on engines it has left */
 
 	u32 binding_count;
 	u32 const_size;
@@ -445,7 +463,10 @@ struct dseek_engine {
 	bool gone;			/* recovery time is over: refuse */
 	bool lost;			/* the executor is to be declared lost by @work */
 	struct list_head queues;	/* recovery walks it */
+	struct list_head movable;	/* of those, the ones with a set, jobs ready and none held */
+	struct list_head choosing;	/* of those, the ones for which dseek_engine_drain() is to choose an engine */
 	struct list_head finished;
+	struct arb_accuracy predicted;
 	wait_queue_head_t wait;		/* the executor's threads in NEXT */
 	wait_queue_head_t standby_wait;	/* those that stand by */
 	struct hrtimer timer;
@@ -453,6 +474,21 @@ struct dseek_engine {
 	struct work_struct work;
 	struct delayed_work recovery;
 };
+
+static inline struct drm_dseek_accuracy dseek_accuracy(const struct arb_accuracy *sum)
+{
+	return (struct drm_dseek_accuracy) {
+		.jobs = sum->jobs,
+		.turnaround_ns = sum->turnaround_ns, .turnaround_error_ns = sum->turnaround_error_ns,
+		.cost_ns = sum->cost_ns, .cost_error_ns = sum->cost_error_ns,
+	};
+}
+
+/* More is to be done in process context, by dseek_engine_drain(). */
+static inline bool dseek_engine_undrained(const struct dseek_engine *engine)
+{
+	return !list_empty(&engine->finished) || !list_empty(&engine->choosing);
+}
 
 struct dseek_engine *dseek_engine_find(u32 id);		/* NULL */
 int dseek_engine_attach(struct dseek_exec *exec, struct drm_dseek_attach *args);
@@ -467,7 +503,7 @@ void dseek_engine_kick(struct dseek_engine *engine, u64 now);	/* jobs became rea
 void dseek_engine_arm(struct dseek_engine *engine, u64 now);
 void dseek_engine_wake(struct dseek_engine *engine);	/* without engine->lock, after a change under it */
 void dseek_engine_drain(struct dseek_engine *engine);	/* process context */
-void dseek_jobs_finish(struct dseek_engine *engine, struct list_head *finished);	/* process context */
+void dseek_jobs_finish(struct list_head *finished);	/* process context */
 void dseek_engines_stop(void);
 u32 dseek_engine_depth(const struct dseek_engine *engine);	/* in force; engine->lock */
 void dseek_engines_free(void);
@@ -481,6 +517,22 @@ static inline u64 dseek_setting_ns(const u32 *set, const uint *parameter)
 
 /* dseek_engine_sysfs.c */
 extern const struct kobj_type dseek_engine_ktype;
+
+/* ---- which engine a queue with a set is on (dseek_choice.c) */
+
+struct dseek_engine *dseek_queue_lock(struct dseek_queue *queue);	/* spin_lock_irq() of the engine it is on */
+struct dseek_engine *dseek_queue_lock_irqsave(struct dseek_queue *queue, unsigned long *flags);
+bool dseek_queue_gone(const struct dseek_queue *queue);	/* so are all of its engines */
+bool dseek_queue_closed(const struct dseek_queue *queue);	/* all of its engines are gone, or drain */
+bool dseek_queue_takes(const struct dseek_queue *queue); /* the core may be handed another job of it */
+void dseek_queue_track(struct dseek_queue *queue);	/* after any change to what is ready or held */
+void dseek_queue_ask(struct dseek_queue *queue);	/* choose in process context; engine->lock held */
+void dseek_queue_choose(struct dseek_queue *queue, bool again);	/* process context */
+bool dseek_engine_pull(struct dseek_engine *engine);	/* process context; it has nothing to do: did a queue come? */
+void dseek_engine_evict(struct dseek_engine *engine);	/* nobody serves it; engine->lock held */
+void dseek_engine_invite(struct dseek_engine *engine);	/* process context; somebody serves it now */
+void dseek_job_predict(struct dseek_job *job, u64 now);	/* as it is handed to the core */
+void dseek_job_score(struct dseek_job *job, u64 now);	/* done: was the prediction right? */
 
 /* ---- executors: an open file of /dev/dseek-exec */
 

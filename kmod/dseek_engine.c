@@ -48,9 +48,10 @@ struct dseek_engine *dseek_engine_find(u32 id)
 }
 
 /* The end of jobs, second half: fences first, then the numbers that tenants see, then what the jobs held. */
-void dseek_jobs_finish(struct dseek_engine *engine, struct list_head *finished)
+void dseek_jobs_finish(struct list_head *finished)
 {
 	struct dseek_job *job, *next;
+	struct dseek_engine *engine;
 	struct dseek_queue *queue;
 
 	list_for_each_entry(job, finished, link) {
@@ -62,7 +63,7 @@ void dseek_jobs_finish(struct dseek_engine *engine, struct list_head *finished)
 			dma_fence_put(&job->fence->base);
 		}
 		if (READ_ONCE(queue->completed) < job->seqno) {
-			spin_lock_irq(&engine->lock);
+			engine = dseek_queue_lock(queue);
 			if (!--queue->signalling)
 				smp_store_release(&queue->completed, queue->finished);
 			spin_unlock_irq(&engine->lock);
@@ -77,14 +78,26 @@ void dseek_jobs_finish(struct dseek_engine *engine, struct list_head *finished)
 
 void dseek_engine_drain(struct dseek_engine *engine)
 {
+	struct dseek_queue *queue;
 	LIST_HEAD(finished);
 
-	if (list_empty_careful(&engine->finished))
-		return;
-	spin_lock_irq(&engine->lock);
-	list_splice_init(&engine->finished, &finished);
-	spin_unlock_irq(&engine->lock);
-	dseek_jobs_finish(engine, &finished);
+	if (!list_empty_careful(&engine->finished)) {
+		spin_lock_irq(&engine->lock);
+		list_splice_init(&engine->finished, &finished);
+		spin_unlock_irq(&engine->lock);
+		dseek_jobs_finish(&finished);
+	}
+	while (!list_empty_careful(&engine->choosing)) {
+		spin_lock_irq(&engine->lock);
+		queue = list_first_entry_or_null(&engine->choosing, struct dseek_queue, choosing_link);
+		if (queue)
+			list_del_init(&queue->choosing_link);
+		spin_unlock_irq(&engine->lock);
+		if (!queue)
+			break;
+		dseek_queue_choose(queue, false);
+		dseek_queue_put(queue);	/* the list's */
+	}
 }
 
 void dseek_engine_ready(struct dseek_engine *engine, u64 now)
@@ -129,7 +142,8 @@ static u64 watchdog_at(const struct dseek_engine *engine)
 		return fetch_by(engine);
 	if (exec->abort_ns)
 		return exec->abort_ns + dseek_setting_ns(&engine->grace_ms_set, &dseek_grace_ms);
-	left = job->limit_ns > job->arb.used_ns ? job->limit_ns - job->arb.used_ns : 0;
+	left = job->past_ns + job->arb.used_ns;
+	left = job->limit_ns > left ? job->limit_ns - left : 0;
 	return left > KTIME_MAX - job->head_ns ? U64_MAX : job->head_ns + left;
 }
 
@@ -227,7 +241,7 @@ static enum hrtimer_restart engine_timer(struct hrtimer *timer)
 	dseek_engine_kick(engine, now);
 	dseek_engine_arm(engine, now);
 	WRITE_ONCE(engine->events, engine->events + 1);
-	drain = !list_empty(&engine->finished);
+	drain = dseek_engine_undrained(engine);
 	spin_unlock_irqrestore(&engine->lock, flags);
 	dseek_engine_wake(engine);
 	if (drain)
@@ -271,6 +285,8 @@ static struct dseek_engine *engine_create(const char *name, u32 type)
 	lockdep_set_class(&engine->lock, &dseek_engine_key);
 	INIT_LIST_HEAD(&engine->standby);
 	INIT_LIST_HEAD(&engine->queues);
+	INIT_LIST_HEAD(&engine->movable);
+	INIT_LIST_HEAD(&engine->choosing);
 	INIT_LIST_HEAD(&engine->finished);
 	init_waitqueue_head(&engine->wait);
 	init_waitqueue_head(&engine->standby_wait);
@@ -360,6 +376,8 @@ int dseek_engine_attach(struct dseek_exec *exec, struct drm_dseek_attach *args)
 		cancel_delayed_work(&engine->recovery);
 out:
 	mutex_unlock(&dseek->lock);
+	if (!err)
+		dseek_engine_invite(engine);
 	if (err)
 		drm_dbg(&dseek->drm, "ATTACH %s: %s\n", args->name,
 			err == -EBUSY ? "it has an executor" :
@@ -386,6 +404,7 @@ int dseek_engine_info(u32 index, struct drm_dseek_engine_info *info)
 	info->caps = engine->caps;
 	info->generation = engine->generation;
 	info->busy_ns = engine->busy_ns;
+	info->predicted = dseek_accuracy(&engine->predicted);
 	spin_unlock_irq(&engine->lock);
 	return 0;
 }

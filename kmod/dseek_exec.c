@@ -131,6 +131,7 @@ static void release_tag(struct dseek_exec *exec, struct dseek_job *job, u64 now)
 static int return_job(struct dseek_exec *exec, const struct drm_dseek_completion *done, u64 now)
 {
 	struct dseek_engine *engine = exec->engine;
+	struct dseek_queue *queue;
 	struct dseek_job *job;
 	bool yield;
 	u64 used;
@@ -149,17 +150,26 @@ static int return_job(struct dseek_exec *exec, const struct drm_dseek_completion
 		job->cursor = done->cursor;
 		job->state = DSEEK_JOB_READY;
 		job->queue->running--;
+		job->queue->ready++;
 		dseek_engine_ready(engine, now);
 		engine->busy_ns += used;
 		arb_job_yield(&job->arb, used, now);
+		dseek_queue_track(job->queue);
+		if (job->queue->leaving)
+			dseek_queue_ask(job->queue);
 		return 0;
 	}
 	dseek_job_end(job, !yield ? done->error : job->aborted ? -ETIMEDOUT : -ECANCELED, used, now);
 	if (!job->error) {
 		arb_cost_update(job->cost, job->arb.used_ns);
 		arb_cost_keep(job->queue->arb.share, job->cost);
+		dseek_job_score(job, now);
 	}
-	dseek_queue_advance(job->queue, now);
+	queue = job->queue;
+	dseek_queue_advance(queue, now);
+	/* What follows may be done sooner elsewhere by now. */
+	if (queue->ready || !list_empty(&queue->waiting))
+		dseek_queue_ask(queue);
 	return 0;
 }
 
@@ -209,7 +219,9 @@ static u32 take_jobs(struct dseek_exec *exec, u32 *tags, u32 max, u64 now)
 			break;
 		job = container_of(picked, struct dseek_job, arb);
 		engine->ready--;
+		job->queue->ready--;
 		job->queue->running++;
+		dseek_queue_track(job->queue);
 		job->state = DSEEK_JOB_RUNNING;
 		job->tag = __ffs64(exec->free_tags);
 		exec->free_tags &= ~BIT_ULL(job->tag);
@@ -251,8 +263,12 @@ static void untake_jobs(struct dseek_exec *exec, const u32 *tags, u32 count)
 		}
 		job->state = DSEEK_JOB_READY;
 		job->queue->running--;
+		job->queue->ready++;
 		dseek_engine_ready(engine, now);
 		arb_job_yield(&job->arb, 0, now);
+		dseek_queue_track(job->queue);
+		if (job->queue->leaving)
+			dseek_queue_ask(job->queue);
 	}
 	spin_unlock_irq(&engine->lock);
 	dseek_engine_drain(engine);
@@ -295,7 +311,26 @@ static int return_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32
 			drm_dbg(&dseek->drm, "NEXT: engine %s: tag %u isn't held, is out of order, or its outcome is no such thing\n",
 				engine->name, done[i - 1].tag);
 	} while (!err && args->completed < args->completion_count);
-	dseek_jobs_finish(engine, &finished);
+	dseek_jobs_finish(&finished);
+	if (!list_empty_careful(&engine->choosing))
+		dseek_engine_drain(engine);
+	return err;
+}
+
+/* Nothing to do here: is there elsewhere? */
+static int pull_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32 *tags)
+{
+	struct dseek_engine *engine = exec->engine;
+	int err = 0;
+
+	if (!dseek_engine_pull(engine))
+		return 0;
+	spin_lock_irq(&engine->lock);
+	if (exec->lost)
+		err = -ESTALE;
+	else
+		args->tag_count = take_jobs(exec, tags, args->tag_max, ktime_get_ns());
+	spin_unlock_irq(&engine->lock);
 	return err;
 }
 
@@ -387,7 +422,9 @@ static int exec_next(struct dseek_exec *exec, struct drm_dseek_next *args)
 	if (!READ_ONCE(exec->control->generation))
 		return wait_for_turn(exec, args->deadline_ns);
 	if (args->tag_max) {
-		if (!args->tag_count && args->deadline_ns && list_empty_careful(&exec->retired))
+		if (!args->tag_count && list_empty_careful(&exec->held))
+			err = pull_jobs(exec, args, tags);
+		if (!err && !args->tag_count && args->deadline_ns && list_empty_careful(&exec->retired))
 			err = wait_for_jobs(exec, args, tags, events);
 		if (err) {
 			/* A wake-up may have been meant for this thread: hand it on. */

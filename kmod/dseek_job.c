@@ -78,11 +78,14 @@ static void job_over(struct dseek_job *job, u64 now)
 	WRITE_ONCE(result->seqno, 0);
 	smp_wmb();
 	result->error = job->error;
-	result->preemptions = job->arb.preemptions;
+	result->preemptions = job->preemptions + job->arb.preemptions;
+	result->engine = queue->engine->id;
 	result->submit_ns = job->submit_ns;
 	result->start_ns = job->start_ns;
 	result->end_ns = now;
-	result->engine_ns = job->arb.used_ns;
+	result->engine_ns = job->past_ns + job->arb.used_ns;
+	result->placed_ns = job->placed_ns;
+	result->predicted_ns = job->predicted_ns;
 	smp_store_release(&result->seqno, job->seqno);
 	if (job->error)
 		queue->faulted++;
@@ -101,9 +104,9 @@ static void job_over(struct dseek_job *job, u64 now)
 
 /*
  * Bring the queue as far as it goes: jobs whose waits are over become ready in their order, jobs at the
- * head that are done or have faulted are over.
+ * head that are done or have faulted are over. A queue with a set of which the core has nothing is asked about first.
  */
-void dseek_queue_advance(struct dseek_queue *queue, u64 now)
+static void advance(struct dseek_queue *queue, bool decided, u64 now)
 {
 	struct dseek_engine *engine = queue->engine;
 	struct dseek_job *job, *next;
@@ -112,9 +115,18 @@ void dseek_queue_advance(struct dseek_queue *queue, u64 now)
 	list_for_each_entry_safe(job, next, &queue->waiting, link) {
 		if (job->waits_left)
 			break;
-		list_move_tail(&job->link, &queue->jobs);
 		if (queue->dead && !job->error)
 			job->error = -ECANCELED;
+		if (queue->set && !job->error) {
+			if (!dseek_queue_takes(queue))
+				break;
+			if ((!decided && !queue->ready && !queue->running) ||
+			    (engine->gone && !dseek_queue_gone(queue))) {
+				dseek_queue_ask(queue);
+				break;
+			}
+		}
+		list_move_tail(&job->link, &queue->jobs);
 		if (engine->gone && !job->error)
 			job->error = -ESHUTDOWN;
 		if (job->error) {
@@ -122,7 +134,14 @@ void dseek_queue_advance(struct dseek_queue *queue, u64 now)
 			continue;
 		}
 		job->state = DSEEK_JOB_READY;
+		queue->ready++;
 		dseek_engine_ready(engine, now);
+		if (queue->set) {
+			job->cost = xa_load(&job->program->costs, engine->id);
+			job->arb.cost = job->cost;
+			arb_cost_recall(queue->arb.share, job->cost);
+			dseek_job_predict(job, now);
+		}
 		arb_job_ready(&job->arb, now);
 	}
 	list_for_each_entry_safe(job, next, &queue->jobs, link) {
@@ -130,11 +149,22 @@ void dseek_queue_advance(struct dseek_queue *queue, u64 now)
 			break;
 		job_over(job, now);
 	}
+	dseek_queue_track(queue);
 	if (queue->dead && !queue->removed && list_empty(&queue->jobs) && list_empty(&queue->waiting)) {
 		queue->removed = true;
 		list_del(&queue->engine_link);
 		arb_queue_remove(&queue->arb, now);
 	}
+}
+
+void dseek_queue_advance(struct dseek_queue *queue, u64 now)
+{
+	advance(queue, false, now);
+}
+
+void dseek_queue_hand(struct dseek_queue *queue, u64 now)
+{
+	advance(queue, true, now);
 }
 
 /* Take a job that is READY or RUNNING from the core; it is over once all before it are (dseek_queue_advance). */
@@ -146,6 +176,7 @@ void dseek_job_end(struct dseek_job *job, int error, u64 used_ns, u64 now)
 	if (job->state == DSEEK_JOB_READY) {
 		arb_job_cancel(&job->arb, now);
 		engine->ready--;
+		job->queue->ready--;
 	} else {
 		arb_job_done(&job->arb, used_ns, now);
 		engine->busy_ns += used_ns;
@@ -160,20 +191,20 @@ void dseek_job_wait_done(struct dma_fence *fence, struct dma_fence_cb *cb)
 {
 	struct dseek_job_wait *wait = container_of(cb, struct dseek_job_wait, cb);
 	struct dseek_job *job = wait->job;
-	struct dseek_engine *engine = job->queue->engine;
+	struct dseek_engine *engine;
 	int error = dseek_fence_error(fence);
 	u64 now = ktime_get_ns();
 	unsigned long flags;
 	bool drain;
 
-	spin_lock_irqsave(&engine->lock, flags);
+	engine = dseek_queue_lock_irqsave(job->queue, &flags);
 	if (error && !job->error)
 		job->error = error;
 	/* The job may be over, and gone, as soon as the last of its waits is. */
 	if (!--job->waits_left)
 		dseek_queue_advance(job->queue, now);
 	dseek_engine_kick(engine, now);
-	drain = !list_empty(&engine->finished);
+	drain = dseek_engine_undrained(engine);
 	spin_unlock_irqrestore(&engine->lock, flags);
 	dseek_engine_wake(engine);
 	if (drain)

@@ -11,6 +11,7 @@ static void queue_free(struct kref *ref)
 
 	dseek_uncharge(queue->tenant, DSEEK_QUEUES, 1);
 	dseek_tenant_put(queue->tenant);
+	kfree(queue->shares);
 	mutex_destroy(&queue->submit_lock);
 	kvfree(queue);
 	dseek_count(DSEEK_COUNT_QUEUES, -1);
@@ -58,20 +59,53 @@ static int queue_check(struct drm_device *drm, struct dseek_tenant *tenant, stru
 			args->sched_class, args->weight);
 		return -EPERM;
 	}
+	if (args->engines && (args->engine >= 64 || !(args->engines & BIT_ULL(args->engine)) ||
+			      (deadline && args->engines != BIT_ULL(args->engine)))) {
+		drm_dbg(drm, "QUEUE_CREATE: engines 0x%llx: engine %u must be among them, and alone for the deadline class\n",
+			args->engines, args->engine);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* Its shares of all engines of a set, so that none has to be made while it moves. */
+static int queue_shares(struct drm_device *drm, struct dseek_queue *queue, u64 set)
+{
+	u64 left;
+
+	if (!(set & (set - 1)))
+		return 0;
+	queue->shares = kcalloc(fls64(set), sizeof(*queue->shares), GFP_KERNEL_ACCOUNT);
+	if (!queue->shares)
+		return -ENOMEM;
+	for (left = set; left; left &= left - 1) {
+		struct dseek_engine *engine = dseek_engine_find(__ffs64(left));
+		struct arb_share *share;
+
+		if (!engine) {
+			drm_dbg(drm, "QUEUE_CREATE: no engine %u\n", (u32)__ffs64(left));
+			return -ENOENT;
+		}
+		share = dseek_tenant_share(queue->tenant, engine);
+		if (IS_ERR(share))
+			return PTR_ERR(share);
+		queue->shares[engine->id] = share;
+	}
+	queue->set = set;
 	return 0;
 }
 
 /* What has not started faults with -ECANCELED; what runs finishes on its own references. */
 static void queue_destroy(struct dseek_queue *queue)
 {
-	struct dseek_engine *engine = queue->engine;
+	struct dseek_engine *engine;
 	struct dseek_job *job, *next;
 	LIST_HEAD(waiting);
 	u64 now;
 	u32 i;
 
 	mutex_lock(&queue->submit_lock);
-	spin_lock_irq(&engine->lock);
+	engine = dseek_queue_lock(queue);
 	now = ktime_get_ns();
 	queue->dead = true;
 	list_for_each_entry(job, &queue->jobs, link)
@@ -92,7 +126,7 @@ static void queue_destroy(struct dseek_queue *queue)
 		for (i = 0; i < job->wait_count; i++)
 			if (job->waits[i].armed && dma_fence_remove_callback(job->waits[i].fence, &job->waits[i].cb))
 				removed++;
-		spin_lock_irq(&engine->lock);
+		engine = dseek_queue_lock(queue);	/* from its death on it stays where it is */
 		if (removed) {
 			job->waits_left -= removed;
 			dseek_queue_advance(queue, ktime_get_ns());
@@ -145,11 +179,19 @@ int dseek_ioctl_queue_create(struct drm_device *drm, void *data, struct drm_file
 	init_waitqueue_head(&queue->wait);
 	INIT_LIST_HEAD(&queue->waiting);
 	INIT_LIST_HEAD(&queue->jobs);
-	queue->arb.class = args->sched_class;
-	queue->arb.weight = args->weight;
-	queue->arb.budget_ns = args->budget_ns;
-	queue->arb.period_ns = args->period_ns;
+	INIT_LIST_HEAD(&queue->movable_link);
+	INIT_LIST_HEAD(&queue->choosing_link);
+	queue->params.class = args->sched_class;
+	queue->params.weight = args->weight;
+	queue->params.budget_ns = args->budget_ns;
+	queue->params.period_ns = args->period_ns;
+	queue->arb = queue->params;
 	dseek_count(DSEEK_COUNT_QUEUES, 1);
+	err = queue_shares(drm, queue, args->engines);
+	if (err) {
+		dseek_queue_put(queue);
+		return err;
+	}
 
 	spin_lock_irq(&engine->lock);
 	err = arb_queue_add(&queue->arb, share, ktime_get_ns());
@@ -202,27 +244,37 @@ int dseek_ioctl_queue_query(struct drm_device *drm, void *data, struct drm_file 
 	struct drm_dseek_queue_query *args = data;
 	struct dseek_engine *engine;
 	struct dseek_queue *queue;
+	u64 left;
 
-	if (args->pad) {
+	if (args->pad || args->pad2) {
 		drm_dbg(drm, "QUEUE_QUERY: pad must be 0\n");
 		return -EINVAL;
 	}
 	queue = dseek_queue_find(drm_file->driver_priv, args->handle);
 	if (!queue)
 		return -ENOENT;
-	engine = queue->engine;
-	spin_lock_irq(&engine->lock);
+	engine = dseek_queue_lock(queue);
 	if (queue->arb.share)
 		arb_share_settle(queue->arb.share);
 	args->submitted = queue->submitted;
 	args->completed = queue->completed;
 	args->faulted = queue->faulted;
-	args->engine_ns = queue->arb.used_ns;
-	args->queued_ns = queue->arb.queued_ns;
-	args->preemptions = queue->arb.preemptions;
-	args->deadline_misses = queue->arb.deadline_misses;
+	args->engine_ns = queue->past.used_ns + queue->arb.used_ns;
+	args->queued_ns = queue->past.queued_ns + queue->arb.queued_ns;
+	args->preemptions = queue->past.preemptions + queue->arb.preemptions;
+	args->deadline_misses = queue->past.deadline_misses + queue->arb.deadline_misses;
 	args->entitled_ns = queue->arb.share ? queue->arb.share->entitled_ns : 0;
+	args->engine = engine->id;
+	args->moves = queue->moves;
+	args->predicted = dseek_accuracy(&queue->predicted);
 	spin_unlock_irq(&engine->lock);
+	for (left = queue->set & ~BIT_ULL(args->engine); left; left &= left - 1) {
+		engine = dseek_engine_find(__ffs64(left));
+		spin_lock_irq(&engine->lock);
+		arb_share_settle(queue->shares[engine->id]);
+		args->entitled_ns += queue->shares[engine->id]->entitled_ns;
+		spin_unlock_irq(&engine->lock);
+	}
 	dseek_queue_put(queue);
 	return 0;
 }

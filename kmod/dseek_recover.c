@@ -27,6 +27,7 @@ void dseek_engine_lose(struct dseek_engine *engine, struct dseek_exec *exec, u64
 			job->cursor = 0;
 			job->state = DSEEK_JOB_READY;
 			job->queue->running--;
+			job->queue->ready++;
 			dseek_engine_ready(engine, now);
 			engine->busy_ns += used;
 			arb_job_yield(&job->arb, used, now);
@@ -35,6 +36,7 @@ void dseek_engine_lose(struct dseek_engine *engine, struct dseek_exec *exec, u64
 		}
 		dseek_queue_advance(job->queue, now);
 	}
+	dseek_engine_evict(engine);
 	heir = list_first_entry_or_null(&engine->standby, struct dseek_exec, standby_link);
 	if (heir) {
 		list_del_init(&heir->standby_link);
@@ -47,7 +49,7 @@ void dseek_engine_lose(struct dseek_engine *engine, struct dseek_exec *exec, u64
 	}
 	WRITE_ONCE(engine->events, engine->events + 1);
 	wake_up_interruptible_all(&engine->wait);
-	if (!list_empty(&engine->finished))
+	if (dseek_engine_undrained(engine))
 		queue_work(dseek->wq, &engine->work);
 }
 
@@ -80,11 +82,14 @@ void dseek_engine_recovery(struct work_struct *work)
 	if (!engine->exec) {
 		engine->gone = true;
 		list_for_each_entry_safe(queue, next, &engine->queues, engine_link) {
+			if (queue->set)
+				continue;	/* goes on elsewhere, or fails with the last of its engines */
 			list_for_each_entry(job, &queue->jobs, link)
 				if (job->state == DSEEK_JOB_READY)
 					dseek_job_end(job, -ESHUTDOWN, 0, now);
 			dseek_queue_advance(queue, now);
 		}
+		dseek_engine_evict(engine);
 	}
 	spin_unlock_irq(&engine->lock);
 	dseek_engine_drain(engine);

@@ -135,6 +135,22 @@ static int prepare_signals(struct submission *sub, struct dseek_job *job, const 
 	return job->fence ? 0 : -ENOMEM;
 }
 
+/* On each engine where the job may run. Returned: of the one that the queue has, if it has no set. */
+static struct arb_cost *prepare_costs(struct dseek_queue *queue, struct dseek_program *program)
+{
+	struct arb_cost *cost;
+	u64 left;
+
+	if (!queue->set)
+		return dseek_program_cost(program, queue->engine->id);
+	for (left = queue->set; left; left &= left - 1) {
+		cost = dseek_program_cost(program, __ffs64(left));
+		if (IS_ERR(cost))
+			return cost;
+	}
+	return NULL;
+}
+
 static int prepare(struct submission *sub, struct dseek_job *job, const struct drm_dseek_job *args)
 {
 	int err;
@@ -153,7 +169,7 @@ static int prepare(struct submission *sub, struct dseek_job *job, const struct d
 		drm_dbg(&dseek->drm, "SUBMIT: no program %u\n", args->program);
 		return -ENOENT;
 	}
-	job->cost = dseek_program_cost(job->program, sub->queue->engine->id);
+	job->cost = prepare_costs(sub->queue, job->program);
 	if (IS_ERR(job->cost))
 		return PTR_ERR(job->cost);
 	job->arb.queue = &sub->queue->arb;
@@ -176,17 +192,18 @@ static int prepare(struct submission *sub, struct dseek_job *job, const struct d
 /* The last thing that can refuse a job, and the first of its publication, in one section of the lock. */
 static int admit(struct dseek_queue *queue, struct dseek_job *job)
 {
-	struct dseek_engine *engine = queue->engine;
+	struct dseek_engine *engine;
 	u64 now = ktime_get_ns();
 	int err = 0;
 
-	spin_lock_irq(&engine->lock);
+	engine = dseek_queue_lock(queue);
 	if (queue->dead)
 		err = -ENOENT;
-	else if (engine->gone || engine->draining)
+	else if (dseek_queue_closed(queue))
 		err = -ESHUTDOWN;
 	if (!err) {
-		arb_cost_recall(queue->arb.share, job->cost);
+		if (job->cost)
+			arb_cost_recall(queue->arb.share, job->cost);
 		err = arb_job_admit(&queue->arb, &job->arb, now);
 	}
 	if (!err) {
@@ -219,7 +236,7 @@ static int admit(struct dseek_queue *queue, struct dseek_job *job)
 
 static void arm_waits(struct dseek_queue *queue, struct dseek_job *job)
 {
-	struct dseek_engine *engine = queue->engine;
+	struct dseek_engine *engine;
 	u32 over = 1, i;
 	s32 error = 0;
 	u64 now;
@@ -234,7 +251,7 @@ static void arm_waits(struct dseek_queue *queue, struct dseek_job *job)
 		}
 	}
 	now = ktime_get_ns();
-	spin_lock_irq(&engine->lock);
+	engine = dseek_queue_lock(queue);
 	if (error && !job->error)
 		job->error = error;
 	job->waits_left -= over;
@@ -332,6 +349,7 @@ static int submit_all(struct submission *sub, struct drm_dseek_submit *args)
 int dseek_ioctl_submit(struct drm_device *drm, void *data, struct drm_file *drm_file)
 {
 	struct drm_dseek_submit *args = data;
+	struct dseek_engine *engine;
 	struct submission sub;
 	int err;
 
@@ -345,9 +363,10 @@ int dseek_ioctl_submit(struct drm_device *drm, void *data, struct drm_file *drm_
 	if (!sub.queue)
 		return -ENOENT;
 	err = submit_all(&sub, args);
-	/* Faulted at once (a wait that had failed): its end is ours to carry out. */
-	dseek_engine_wake(sub.queue->engine);
-	dseek_engine_drain(sub.queue->engine);
+	/* Faulted at once (a wait that had failed), or an engine is to be chosen: ours to carry out. */
+	engine = READ_ONCE(sub.queue->engine);
+	dseek_engine_wake(engine);
+	dseek_engine_drain(engine);
 	dseek_queue_put(sub.queue);
 	return err;
 }

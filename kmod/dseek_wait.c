@@ -65,6 +65,9 @@ static int result_of(struct dseek_queue *queue, u64 seqno, struct drm_dseek_wait
 	args->start_ns = result->start_ns;
 	args->end_ns = result->end_ns;
 	args->engine_ns = result->engine_ns;
+	args->engine = result->engine;
+	args->placed_ns = result->placed_ns;
+	args->predicted_ns = result->predicted_ns;
 	smp_rmb();
 	return READ_ONCE(result->seqno) == seqno ? 0 : -EOVERFLOW;
 }
@@ -75,8 +78,8 @@ int dseek_ioctl_wait(struct drm_device *drm, void *data, struct drm_file *drm_fi
 	struct dseek_queue *queue;
 	int err = 0;
 
-	if (args->flags || !args->seqno) {
-		drm_dbg(drm, "WAIT: flags 0x%x must be 0, seqno %llu must not\n", args->flags, args->seqno);
+	if (args->flags || args->pad || !args->seqno) {
+		drm_dbg(drm, "WAIT: flags 0x%x and pad must be 0, seqno %llu must not\n", args->flags, args->seqno);
 		return -EINVAL;
 	}
 	queue = dseek_queue_find(drm_file->driver_priv, args->queue);

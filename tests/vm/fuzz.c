@@ -117,7 +117,8 @@ static void tenant_call(int fd, uint32_t engine)
 	case 6:
 		n = rnd(3);
 		CALL(fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, (struct drm_dseek_queue_create){ .engine = engine, .sched_class = n,
-			.weight = n ? 1 + rnd(100) : 0, .budget_ns = n ? 0 : MS, .period_ns = n ? 0 : 100 * MS });
+			.weight = n ? 1 + rnd(100) : 0, .budget_ns = n ? 0 : MS, .period_ns = n ? 0 : 100 * MS,
+			.engines = rnd(2) ? 0 : 1ULL << engine | rnd(8) });
 		break;
 	case 7:
 		CALL(fd, DRM_IOCTL_DSEEK_QUEUE_DESTROY, (struct drm_dseek_queue_destroy){ .handle = any_handle() });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * storm [ROUNDS [SEED]]: tenants under their own uids and two executors, one of which stands by, killed with SIGKILL at random
+ * storm [ROUNDS [SEED]]: tenants under their own uids and executors of two engines, one of which stands by, killed with SIGKILL at random
  * points. Tenants hand their fences (sync_files) to this process, which demands after each round that every one
  * has signalled and that the module holds nothing any more.
  */
@@ -13,10 +13,11 @@
 #include <sys/wait.h>
 
 #define TENANTS		3
-#define VICTIMS		(TENANTS + 2)	/* the others are executors */
+#define VICTIMS		(TENANTS + 3)	/* the others are executors: two of the first engine, one of the second */
 #define MAX_FENCES	4096
 #define EXEC_GROUP	900
 #define ENGINE		"storm0"
+#define ENGINE2		"storm1"
 
 static uint64_t seed;
 static int fences[MAX_FENCES], n_fences;
@@ -74,6 +75,25 @@ static void receive_fences(int from)
 
 /* ---- the victims */
 
+/* All that are there, as a set. */
+static uint64_t engines(int fd)
+{
+	struct drm_dseek_device_info info;
+
+	return query(fd, DRM_DSEEK_QUERY_DEVICE, 0, &info, sizeof(info)) ? 0 : (1ULL << info.engine_count) - 1;
+}
+
+static int queue_create_over(int fd, uint32_t engine, uint64_t set, uint32_t *ret_handle)
+{
+	struct drm_dseek_queue_create c = { .engine = engine, .engines = set, .weight = 1,
+					    .sched_class = rnd(2) ? DRM_DSEEK_CLASS_BATCH : DRM_DSEEK_CLASS_INTERACTIVE };
+	int r = call(fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, &c);
+
+	if (!r)
+		*ret_handle = c.handle;
+	return r;
+}
+
 /* A little of everything, for as long as it lives; errors are expected when the executor dies. */
 static void tenant(int to)
 {
@@ -122,7 +142,7 @@ static void tenant(int to)
 			queue_destroy(fd, queues[i]);
 			queues[i] = 0;
 		}
-		if (!queues[i] && queue_create(fd, info.id, rnd(2) ? DRM_DSEEK_CLASS_BATCH : DRM_DSEEK_CLASS_INTERACTIVE, 1, &queues[i]))
+		if (!queues[i] && queue_create_over(fd, info.id, rnd(2) ? 1ULL << info.id : engines(fd), &queues[i]))
 			continue;
 		n = 1 + rnd(8);
 		shared = rnd(4);
@@ -160,13 +180,14 @@ static void tenant(int to)
 	}
 }
 
-static void executor(void)
+static void executor(int number)
 {
 	struct test_exec e;
+	const char *name = number < 2 ? ENGINE : ENGINE2;
 	int r;
 
 	do {
-		r = exec_attach_flags(&e, ENGINE, 1 + rnd(8), rnd(4) ? DRM_DSEEK_ATTACH_STANDBY : 0);
+		r = exec_attach_flags(&e, name, 1 + rnd(8), rnd(4) ? DRM_DSEEK_ATTACH_STANDBY : 0);
 	} while (r == -EBUSY);
 	if (!r)
 		exec_thread(&e);
@@ -187,7 +208,7 @@ static pid_t start(int what, int to)
 	if (setgroups(1, (gid_t[]){ EXEC_GROUP }) || setresgid(EXEC_GROUP, EXEC_GROUP, EXEC_GROUP))
 		_exit(99);
 	become(EXEC_GROUP);
-	executor();
+	executor(what - TENANTS);
 	return 0;
 }
 
@@ -307,7 +328,7 @@ int main(int argc, char **argv)
 			bad++;
 		}
 	}
-	printf("# %d rounds, %d kills (%d of the executor), %d fences collected, %.1f s\n", round, kills, exec_kills, collected,
+	printf("# %d rounds, %d kills (%d of executors), %d fences collected, %.1f s\n", round, kills, exec_kills, collected,
 	       (double)(now_ns() - begun) / 1e9);
 	printf("%sok 1 %d kills: every fence signalled, nothing left\n", bad ? "not " : "", kills);
 	printf("%sok 2 enough fences were looked at\n", collected < round ? "not " : "");

@@ -115,6 +115,7 @@ static int drm_open(const char *arg, const struct dseek_open_params *params, str
 			       info.abi_minor, DRM_DSEEK_ABI_MAJOR, DRM_DSEEK_ABI_MINOR);
 		goto err_close;
 	}
+	dev->features = info.features;
 	pthread_mutex_init(&dev->lock, NULL);
 	list_init(&dev->handles);
 	*ret_dev = &dev->base;
@@ -155,7 +156,7 @@ static int drm_engine_info(struct dseek_device *dev, uint32_t index, struct dsee
 		.id = info.id, .type = info.type, .attached = !!(info.flags & DRM_DSEEK_ENGINE_ATTACHED),
 		.standby = !!(info.flags & DRM_DSEEK_ENGINE_STANDBY),
 		.depth = info.depth, .numa_node = info.numa_node, .caps = info.caps,
-		.generation = info.generation, .busy_ns = info.busy_ns,
+		.generation = info.generation, .busy_ns = info.busy_ns, .predicted = drm_accuracy(&info.predicted),
 	};
 	copy_name(ret_info->name, info.name);
 	return 0;

@@ -12,6 +12,7 @@
 struct drm_device {
 	struct dseek_device base;
 	int fd;
+	uint64_t features;		/* DRM_DSEEK_FEATURE_* of the module */
 	pthread_mutex_t lock;
 	struct list handles;		/* PRIME gives one handle twice for one buffer: it is closed once */
 };
@@ -56,6 +57,11 @@ int drm_bo_create(struct dseek_device *dev, uint64_t size, uint32_t flags, int n
 void drm_bo_destroy(struct dseek_bo *bo);
 int drm_bo_export(struct dseek_bo *bo, int *ret_fd);
 int drm_bo_import(struct dseek_device *dev, int fd, struct dseek_bo **ret_bo);
+
+static inline struct dseek_accuracy drm_accuracy(const struct drm_dseek_accuracy *sum)
+{
+	return (struct dseek_accuracy) { sum->jobs, sum->turnaround_ns, sum->turnaround_error_ns, sum->cost_ns, sum->cost_error_ns };
+}
 
 /* drm_queue.c */
 int drm_program_create(struct dseek_device *dev, const void *blob, size_t size, struct dseek_program **ret_prog);

@@ -35,18 +35,25 @@ int drm_queue_create(struct dseek_device *dev, const struct dseek_queue_params *
 {
 	struct drm_dseek_queue_create create = {
 		.engine = params->engine, .sched_class = params->sched_class, .weight = params->weight,
-		.budget_ns = params->budget_ns, .period_ns = params->period_ns,
+		.budget_ns = params->budget_ns, .period_ns = params->period_ns, .engines = params->engines,
 	};
 	struct drm_queue *queue = calloc(1, sizeof(*queue));
 	int r;
 
 	if (!queue)
 		return dseek_fail(-ENOMEM, "queue: no memory");
+	/* An older module would take no notice of the set, and one engine of it would do it all. */
+	if (params->engines & (params->engines - 1) && !(drm_device_of(dev)->features & DRM_DSEEK_FEATURE_ENGINE_SET)) {
+		free(queue);
+		return dseek_fail(-EOPNOTSUPP, "queue: this module knows no queues over several engines");
+	}
 	r = drm_call(dev, DRM_IOCTL_DSEEK_QUEUE_CREATE, &create);
 	if (r) {
 		free(queue);
 		if (r == -ENOENT)
-			return dseek_fail(r, "queue: no engine has the id %u", params->engine);
+			return dseek_fail(r, params->engines ? "queue: no engine has the id of one of the bits of 0x%llx" :
+					  "queue: no engine has the id %llu",
+					  (unsigned long long)(params->engines ? params->engines : params->engine));
 		if (r == -EBUSY)
 			return dseek_fail(r, "queue: %llu ns in %llu are more than the engine has left for deadlines",
 					  (unsigned long long)params->budget_ns, (unsigned long long)params->period_ns);
@@ -78,6 +85,7 @@ int drm_queue_stats(struct dseek_queue *base, struct dseek_queue_stats *ret_stat
 		.submitted = q.submitted, .completed = q.completed, .faulted = q.faulted,
 		.engine_ns = q.engine_ns, .queued_ns = q.queued_ns, .preemptions = q.preemptions,
 		.deadline_misses = q.deadline_misses, .entitled_ns = q.entitled_ns,
+		.engine = q.engine, .moves = q.moves, .predicted = drm_accuracy(&q.predicted),
 	};
 	return 0;
 }
@@ -194,6 +202,7 @@ int drm_wait(struct dseek_queue *base, uint64_t seqno, uint64_t deadline_ns, str
 	*ret_result = (struct dseek_job_result) {
 		.error = wait.error, .preemptions = wait.preemptions, .submit_ns = wait.submit_ns,
 		.start_ns = wait.start_ns, .end_ns = wait.end_ns, .engine_ns = wait.engine_ns,
+		.engine = wait.engine, .placed_ns = wait.placed_ns, .predicted_ns = wait.predicted_ns,
 	};
 	return 0;
 }

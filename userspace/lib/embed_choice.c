@@ -50,6 +50,30 @@ static struct embed_job *next_job(const struct embed_queue *queue)
 	return NULL;
 }
 
+/*
+ * The one that decides where the queue goes, if it may go. One that was begun goes on where it was, as long as that has an executor or
+ * may get one; if it may run again from its start it needs not wait for that.
+ */
+static struct embed_job *deciding_job(struct embed_queue *queue)
+{
+	struct embed_engine *engine = queue->engine;
+	struct embed_job *job;
+
+	while ((job = next_job(queue))) {
+		if (!job->cursor)
+			return job;
+		if (engine->exec)
+			break;
+		if (job->flags & DRM_DSEEK_JOB_IDEMPOTENT)
+			job->cursor = 0;
+		else if (engine->dead)
+			embed_job_cancel(job, -ESHUTDOWN);
+		else
+			break;
+	}
+	return NULL;
+}
+
 bool embed_queue_undecided(const struct embed_queue *queue)
 {
 	return queue->set && !queue->ready && list_empty(&queue->flight) && next_job(queue);
@@ -131,14 +155,23 @@ static struct embed_engine *best_engine(const struct embed_queue *queue, const s
 
 void embed_queue_choose(struct embed_queue *queue, bool again)
 {
-	struct embed_job *job = next_job(queue);
-	bool undecided = embed_queue_undecided(queue);
+	bool undecided, pinned = queue->pinned;
 	struct embed_engine *best;
+	struct embed_job *job;
 
-	queue->leaving = false;
-	if (!queue->set || !job)
+	if (!queue->set)
 		return;
-	best = job->cursor ? queue->engine : best_engine(queue, job, again);
+	queue->leaving = false;
+	queue->pinned = true;
+	job = deciding_job(queue);
+	queue->pinned = pinned;
+	if (!job) {
+		embed_queue_hand(queue);
+		embed_queue_release(queue);
+		return;
+	}
+	undecided = embed_queue_undecided(queue);
+	best = best_engine(queue, job, again);
 	if (best != queue->engine && !list_empty(&queue->flight)) {
 		withdraw(queue);
 		queue->leaving = true;
@@ -162,13 +195,18 @@ void embed_engine_pull(struct embed_engine *engine)
 		looks = 0;
 		list_for_each(link, &inst->engines[i]->movable) {
 			struct embed_queue *queue = container_of(link, struct embed_queue, movable_link);
+			bool came;
 
 			if (i == engine->id || looks++ == PULL_LOOKS)
 				break;
 			if (!(queue->set & 1ull << engine->id))
 				continue;
+			queue->pinned = true;
 			embed_queue_choose(queue, true);
-			if (queue->engine == engine)
+			came = queue->engine == engine;
+			queue->pinned = false;
+			embed_queue_release(queue);
+			if (came)
 				return;
 		}
 	}

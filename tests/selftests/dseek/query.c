@@ -25,7 +25,7 @@ TEST_F(query, device)
 	ASSERT_EQ(0, query(self->fd, DRM_DSEEK_QUERY_DEVICE, 0, &d, sizeof(d)));
 	EXPECT_EQ(DRM_DSEEK_ABI_MAJOR, d.abi_major);
 	EXPECT_LE(0, d.abi_minor);
-	EXPECT_EQ(DRM_DSEEK_FEATURE_STANDBY, d.features);
+	EXPECT_EQ(DRM_DSEEK_FEATURE_STANDBY | DRM_DSEEK_FEATURE_ENGINE_SET, d.features);
 	EXPECT_EQ(0, d.pad);
 }
 

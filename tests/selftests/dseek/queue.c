@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* Queues: classes, weights, reservations, limits. */
+#include <stddef.h>
 #include "kselftest_harness.h"
 #include "dseek_test.h"
 
@@ -52,6 +53,8 @@ TEST_F(queue, create_refusals)
 	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, c, pad = 1);
 	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, c, budget_ns = 1);
 	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, c, period_ns = 1);
+	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, c, engines = 1ULL << (self->exec.engine ^ 1));
+	REFUSE(ENOENT, self->fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, c, engines = 1ULL << self->exec.engine | 1ULL << 63);
 	EXPECT_EQ(-EFAULT, call(self->fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, NULL));
 	c = (struct drm_dseek_queue_create){ .engine = self->exec.engine, .sched_class = DRM_DSEEK_CLASS_DEADLINE,
 					     .budget_ns = MS, .period_ns = 10 * MS };
@@ -59,6 +62,7 @@ TEST_F(queue, create_refusals)
 	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, c, budget_ns = 0);
 	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, c, period_ns = 0);
 	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, c, budget_ns = 11 * MS);
+	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, c, engines = 1ULL << self->exec.engine | 1ULL << (self->exec.engine ^ 1));
 	EXPECT_EQ(0, tenant_info(self->fd).queues);
 }
 
@@ -126,13 +130,74 @@ TEST_F(queue, counters)
 	EXPECT_EQ(3, q.submitted);
 	EXPECT_EQ(3, q.completed);
 	EXPECT_EQ(1, q.faulted);
+	EXPECT_EQ(self->exec.engine, q.engine);
+	EXPECT_EQ(0, q.moves);
+	EXPECT_EQ(0, q.predicted.jobs);
 	EXPECT_LE(3 * MS, q.engine_ns);
 	EXPECT_EQ(0, q.preemptions);
 	EXPECT_EQ(0, q.deadline_misses);
 	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_QUEUE_QUERY, q, pad = 1);
+	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_QUEUE_QUERY, q, pad2 = 1);
 	REFUSE(ENOENT, self->fd, DRM_IOCTL_DSEEK_QUEUE_QUERY, q, handle = 0);
 	REFUSE(ENOENT, self->fd, DRM_IOCTL_DSEEK_QUEUE_QUERY, q, handle = 4711);
 	EXPECT_EQ(-EFAULT, call(self->fd, DRM_IOCTL_DSEEK_QUEUE_QUERY, NULL));
+}
+
+/* Who was built with version 1.0 passes shorter structures, and gets no more than those. */
+TEST_F(queue, callers_of_1_0)
+{
+	struct drm_dseek_queue_create c = { .engine = self->exec.engine, .sched_class = DRM_DSEEK_CLASS_BATCH, .weight = 1,
+					    .engines = 1ULL << 63 };
+	struct drm_dseek_queue_query q = { .engine = 0x5a5a5a5a };
+	struct { char bytes[offsetof(struct drm_dseek_queue_create, engines)]; } *create_1_0 = (void *)&c;
+	struct { char bytes[offsetof(struct drm_dseek_queue_query, engine)]; } *query_1_0 = (void *)&q;
+
+	ASSERT_EQ(0, call(self->fd, DRM_IOWR(DRM_COMMAND_BASE + DRM_DSEEK_QUEUE_CREATE, *create_1_0), &c));
+	q.handle = c.handle;
+	ASSERT_EQ(0, call(self->fd, DRM_IOWR(DRM_COMMAND_BASE + DRM_DSEEK_QUEUE_QUERY, *query_1_0), &q));
+	EXPECT_EQ(0x5a5a5a5a, q.engine);
+	EXPECT_EQ(0, queue_destroy(self->fd, c.handle));
+}
+
+/* Two engines, jobs that are kept: those behind them stay in their order, and all run. */
+TEST_F(queue, over_two_engines)
+{
+	struct drm_dseek_queue_create c = { .engine = self->exec.engine, .sched_class = DRM_DSEEK_CLASS_BATCH, .weight = 1 };
+	struct drm_dseek_wait w = { .deadline_ns = now_ns() + 20 * SEC };
+	struct script busy = { SCRIPT_BUSY, 500 };
+	struct drm_dseek_job job = { .const_size = sizeof(busy), .consts = (uintptr_t)&busy };
+	struct drm_dseek_queue_query q = { 0 };
+	struct test_exec other;
+	uint64_t last = 0;
+	uint32_t i, on_other = 0;
+
+	ASSERT_EQ(0, exec_start(&other, "selftest1", 2));
+	ASSERT_EQ(0, program_create(self->fd, &job.program));
+	c.engines = 1ULL << self->exec.engine | 1ULL << other.engine;
+	ASSERT_EQ(0, call(self->fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, &c));
+	for (i = 0; i < 60; i++)
+		ASSERT_EQ(0, submit(self->fd, c.handle, &job, 1, NULL));
+	for (i = 1; i <= 60; i++) {
+		w.queue = c.handle;
+		w.seqno = i;
+		ASSERT_EQ(0, call(self->fd, DRM_IOCTL_DSEEK_WAIT, &w));
+		EXPECT_EQ(0, w.error);
+		EXPECT_LE(last, w.end_ns);
+		EXPECT_LE(w.submit_ns, w.placed_ns);
+		EXPECT_LT(w.placed_ns, w.predicted_ns);
+		EXPECT_NE(0, c.engines & 1ULL << w.engine);
+		on_other += w.engine == other.engine;
+		last = w.end_ns;
+	}
+	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_WAIT, w, pad = 1);
+	EXPECT_NE(0, on_other);		/* tried at least */
+	q.handle = c.handle;
+	ASSERT_EQ(0, call(self->fd, DRM_IOCTL_DSEEK_QUEUE_QUERY, &q));
+	EXPECT_NE(0, q.moves);
+	EXPECT_EQ(60, q.predicted.jobs);
+	EXPECT_EQ(q.engine_ns, q.predicted.cost_ns);
+	EXPECT_EQ(0, queue_destroy(self->fd, c.handle));
+	exec_stop(&other);
 }
 
 TEST_HARNESS_MAIN
