@@ -29,6 +29,7 @@ static void arrive(struct dseek_queue *queue)
 
 /* Acquire: what was done to the queue under the lock of the engine it came from is seen. */
 struct dseek_engine *dseek_queue_lock_irqsave(struct dseek_queue *queue, unsigned long *flags)
+	__acquires(&queue->engine->lock)
 {
 	struct dseek_engine *engine;
 
@@ -44,7 +45,7 @@ struct dseek_engine *dseek_queue_lock_irqsave(struct dseek_queue *queue, unsigne
 	return engine;
 }
 
-struct dseek_engine *dseek_queue_lock(struct dseek_queue *queue)
+struct dseek_engine *dseek_queue_lock(struct dseek_queue *queue) __acquires(&queue->engine->lock)
 {
 	unsigned long flags;
 
@@ -223,7 +224,7 @@ static void fail_ready(struct dseek_queue *queue, u64 now)
 }
 
 /* After a change to the queue under its engine's lock, which is given up: what a submission does for its jobs. */
-static void stir(struct dseek_engine *engine, u64 now)
+static void stir(struct dseek_engine *engine, u64 now) __releases(&engine->lock)
 {
 	bool drain;
 

@@ -520,8 +520,9 @@ extern const struct kobj_type dseek_engine_ktype;
 
 /* ---- which engine a queue with a set is on (dseek_choice.c) */
 
-struct dseek_engine *dseek_queue_lock(struct dseek_queue *queue);	/* spin_lock_irq() of the engine it is on */
-struct dseek_engine *dseek_queue_lock_irqsave(struct dseek_queue *queue, unsigned long *flags);
+/* spin_lock_irq() and so on of the engine it is on, which is returned. */
+struct dseek_engine *dseek_queue_lock(struct dseek_queue *queue) __acquires(&queue->engine->lock);
+struct dseek_engine *dseek_queue_lock_irqsave(struct dseek_queue *queue, unsigned long *flags) __acquires(&queue->engine->lock);
 bool dseek_queue_gone(const struct dseek_queue *queue);	/* so are all of its engines */
 bool dseek_queue_closed(const struct dseek_queue *queue);	/* all of its engines are gone, or drain */
 bool dseek_queue_takes(const struct dseek_queue *queue); /* the core may be handed another job of it */
