@@ -81,6 +81,32 @@ rc=$(cat "$tmp/rc")
 ok "SIGTERM ends the run" is 0
 ok "and the table is printed" grep -q '^four' "$tmp/out"
 
+cat >"$tmp/sets.yaml" <<'END'
+seconds: 1
+tenants:
+  - { name: both, class: batch, spin_us: 500, streams: 3, engines: [cpu0, cpu1] }
+  - { name: slow, class: interactive, spin_us: 500, engine: cpu1 }
+  - { name: any,  class: batch, spin_us: 500 }
+END
+go --tenants "$tmp/sets.yaml" --device "embed:sets,engine=cpu,threads=1,engine=cpu,threads=1"
+ok "engines: the table tells of predictions" grep -qE '^both over cpu0,cpu1: [0-9]+ moves; turnaround predicted' "$tmp/out"
+ok "engines: none for a tenant with one" bash -c '! grep -q "^slow over" "$1"' - "$tmp/out"
+ok "engines: all are named" grep -q '^engines cpu0,cpu1 (embed)' "$tmp/out"
+go --json --tenants "$tmp/sets.yaml" --device "embed:sets,engine=cpu,threads=1,engine=cpu,threads=1"
+ok "engines: the JSON too" json "t['both']['predicted_jobs'] > 0 and t['both']['turnaround_error'] > 0 and 'moves' in t['both'] and
+	t['slow']['engines'] == 'cpu1' and t['slow']['predicted_jobs'] == 0 and 'engines' not in t['any'] and d['engine'] == 'cpu0,cpu1'"
+"$dseek" bench choice --rounds 1 --seconds 0.1 --json >"$tmp/out" 2>"$tmp/err"; rc=$?
+ok "bench choice" is 0
+ok "bench choice: explicit engines are honoured, sets kept" python3 -c "
+import json, sys; d = json.load(open('$tmp/out'))
+sys.exit(not (d['explicit_honoured'] == d['explicit_jobs'] > 0 and d['outside_set'] == 0 and d['predicted_jobs'] > 0 and len(d['engines']) == 2))"
+"$dseek" bench choice --device embed: >"$tmp/out" 2>"$tmp/err"; rc=$?
+ok "bench choice: one engine is no choice" bash -c '[ "$1" = 1 ] && grep -q "1 engines to choose from" "$2"' - "$rc" "$tmp/err"
+"$dseek" bench choice --engines fast,nobody >"$tmp/out" 2>"$tmp/err"; rc=$?
+ok "bench choice: no such engine" bash -c '[ "$1" = 1 ] && grep -q "nobody" "$2"' - "$rc" "$tmp/err"
+"$dseek" bench choice --streams 1 >"$tmp/out" 2>"$tmp/err"; rc=$?
+ok "bench choice: one stream" bash -c '[ "$1" = 2 ] && grep -q -- "--streams" "$2"' - "$rc" "$tmp/err"
+
 # mistakes
 refused() { # NAME TEXT-EXPECTED: of $tmp/bad.yaml
 	go --tenants "$tmp/bad.yaml"; ok "$1" bash -c '[ "$1" = 1 ] && grep -qF -- "$2" "$3"' - "$rc" "bad.yaml:$2" "$tmp/err"
@@ -117,6 +143,14 @@ tenant "class: deadline" "period_ms: 4701" >"$b"; refused "period too long" "5: 
 tenant "class: batch" "streams: 17" >"$b"; refused "too many streams" "5: 'streams' is '17'"
 tenant "class: batch" "tokens: 0" >"$b"; refused "no tokens" "5: 'tokens' is '0'"
 tenant "class: batch" "user: ''" >"$b"; refused "empty user" "5: 'user' is empty"
+tenant "class: batch" "engine: ''" >"$b"; refused "empty engine" "5: 'engine' is empty"
+tenant "class: batch" "engine: a,b" >"$b"; refused "two as one engine" "5: 'engine' is 'a,b'"
+tenant "class: batch" "engines: cpu0" >"$b"; refused "engines no list" "5: 'engines' must be a list"
+tenant "class: batch" "engines: []" >"$b"; refused "engines empty" "5: 'engines' must be a list with at least one"
+tenant "class: batch" "engines: [a, '']" >"$b"; refused "an engine without a name" "5: 'engines' has ''"
+tenant "class: batch" "engines: [a, [b]]" >"$b"; refused "an engine that is a list" "5: 'engines' must be one value"
+tenant "class: batch" "engine: a" "engines: [b]" >"$b"; refused "engine and engines" "6: 'engine' and 'engines' exclude"
+tenant "class: deadline" "period_ms: 5" "engines: [a, b]" >"$b"; refused "deadline on two engines" "6: class deadline reserves time on one"
 tenant "class: batch" "colour: red" >"$b"; refused "unknown key of a tenant" "5: 'colour' is not a key of a tenant"
 tenant "class: batch" 'prompt: "a\0b"' >"$b"; refused "NUL" "5: 'prompt' holds a NUL"
 printf 'tenants:\n- {name: "a b", class: batch, spin_us: 1}\n' >"$b"; refused "name with a space" "2: 'name' is 'a b'"
@@ -133,6 +167,11 @@ go --prompt ""; usage "--prompt empty" "--prompt is empty"
 go --seconds; usage "--seconds without" "needs an argument"
 tenant "class: batch" >"$b"
 go --tenants "$b" --device usb:; ok "no such device" bash -c '[ "$1" = 1 ] && grep -q "usb:" "$2"' - "$rc" "$tmp/err"
+tenant "class: batch" "engines: [cpu0, gpu7]" >"$b"
+go --tenants "$b"; ok "no such engine in a list" bash -c '[ "$1" = 1 ] && grep -q "gpu7" "$2"' - "$rc" "$tmp/err"
+tenant "class: batch" "engines: [cpu0, cpu0]" >"$b"
+go --tenants "$b"; ok "an engine twice in a list" bash -c '[ "$1" = 1 ] && grep -q "given twice" "$2"' - "$rc" "$tmp/err"
+tenant "class: batch" >"$b"
 go --tenants "$b" --engine gpu7; ok "no such engine" bash -c '[ "$1" = 1 ] && grep -q "gpu7" "$2"' - "$rc" "$tmp/err"
 XDG_CACHE_HOME=$tmp go; ok "no model" bash -c '[ "$1" = 1 ] && grep -q "tools/fetch-model" "$2"' - "$rc" "$tmp/err"
 go -m "$tmp/none.gguf"; ok "no such model" bash -c '[ "$1" = 1 ] && grep -q "none.gguf: No such file" "$2"' - "$rc" "$tmp/err"

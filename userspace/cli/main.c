@@ -25,6 +25,7 @@ static const struct command commands[] = {
 	{ "model", "moefy", cmd_model_moefy, "a dense model as a mixture of experts" },
 	{ "model", "synth", cmd_model_synth, "a small model with random weights" },
 	{ "bench", "arb", bench_arb_main, "what a decision of the arbiter costs, by the number of queues" },
+	{ "bench", "choice", bench_choice_main, "queues over several engines, and how good predictions are" },
 	{ "bench", "ops", bench_ops_main, "the cpu engine's ops, against what memory gives" },
 	{ "bench", "shares", bench_shares_main, "what tenants get of an engine, beside their weights" },
 	{ "bench", "roundtrip", bench_roundtrip_main, "what the way to an engine and back costs" },

@@ -19,6 +19,7 @@ struct run {
 	struct run_model model;
 	struct dseek_device *dev;	/* ours: keeps an embedded instance, and its weights, alive */
 	struct dseek_engine_info engine;
+	char engines[512];		/* the names of all that are used */
 	const char *device;
 	int processes;			/* tenants are processes of their own */
 
@@ -66,6 +67,31 @@ static int open_device(struct run *run)
 	cli_log(CLI_INFO, run->processes ? "using the kernel module: engine %s, tenants are processes of their own" :
 		"no kernel module in use: engine %s is embedded, tenants are threads of this process", run->engine.name);
 	return 0;
+}
+
+static int in_list(const char *list, const char *name, size_t size)
+{
+	for (; *list; list += strcspn(list, ","), list += *list == ',')
+		if (strcspn(list, ",") == size && !strncmp(list, name, size))
+			return 1;
+	return 0;
+}
+
+/* Those that tenants name, and that of the run where one names none. */
+static void list_engines(struct run *run)
+{
+	const char *name;
+	uint32_t i;
+	size_t n, used = 0;
+
+	for (i = 0; i < run->spec->n; i++) {
+		name = run->spec->tenants[i].engines ?: run->engine.name;
+		for (; *name; name += n, name += *name == ',') {
+			n = strcspn(name, ",");
+			if (!in_list(run->engines, name, n) && used + n + 2 < sizeof(run->engines))
+				used += snprintf(run->engines + used, sizeof(run->engines) - used, "%s%.*s", used ? "," : "", (int)n, name);
+		}
+	}
 }
 
 static int needs_model(const struct run *run)
@@ -275,7 +301,8 @@ static int run_all(struct run *run, run_tell_fn *tell)
 	if (needs_model(run) && run_model_load(&run->model, run->params->model_path, run->processes ? NULL : run->dev, run->params->common.quiet))
 		return CLI_FAILED;
 	run->report.transport = dseek_transport(run->dev);
-	run->report.engine = run->engine.name;
+	list_engines(run);
+	run->report.engine = run->engines;
 	run->report.model = run->model.path;
 	run->report.n = run->spec->n;
 	for (i = 0; i < run->spec->n; i++)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `dseek run`, `dseek bench shares`: several tenants at work on one engine at once.
+ * `dseek run`, `dseek bench shares`: several tenants at work on one engine, or several, at once.
  *
  *   cmd_run.c     the command and its options; bench_shares.c is another that runs tenants
  *   run.c         a run: start, loop, end
@@ -37,6 +37,7 @@ struct run_tenant_spec {
 	uint64_t spin_us;		/* not 0: no text, jobs that keep the engine busy so long */
 	char *prompt;
 	char *user;			/* drm: run as; NULL: as the caller */
+	char *engines;			/* names, "cpu0,cpu1": which may run its jobs; NULL: that of the run */
 };
 
 struct run_spec {
@@ -88,6 +89,7 @@ struct dsk_model;
 struct run_work_params {
 	struct dseek_device *dev;
 	const struct dseek_engine_info *engine;
+	uint64_t engines;	/* several: a set as in struct dseek_queue_params; else 0 */
 	const struct run_tenant_spec *spec;
 	const char *model_path;
 	struct dsk_model *model;	/* loaded, shared by all tenants of this process; NULL: load it */
@@ -156,7 +158,7 @@ struct run_result {
 };
 
 struct run_report {
-	const char *transport, *engine, *model;
+	const char *transport, *engine, *model;	/* engine: names of all, separated by commas */
 	double seconds, start_seconds, first_token_seconds; /* of the run; from the call to the start; to the first token */
 	uint64_t busy_ns;		/* engine time of all tenants */
 	uint32_t n;

@@ -37,6 +37,12 @@ static void stats_add(struct run_result *result, const struct run_event *event)
 	/* each queue tells its tenant's: streams that began and ended together tell the same */
 	if (sum->queue.entitled_ns < stats.queue.entitled_ns)
 		sum->queue.entitled_ns = stats.queue.entitled_ns;
+	sum->queue.moves += stats.queue.moves;
+	sum->queue.predicted.jobs += stats.queue.predicted.jobs;
+	sum->queue.predicted.turnaround_ns += stats.queue.predicted.turnaround_ns;
+	sum->queue.predicted.turnaround_error_ns += stats.queue.predicted.turnaround_error_ns;
+	sum->queue.predicted.cost_ns += stats.queue.predicted.cost_ns;
+	sum->queue.predicted.cost_error_ns += stats.queue.predicted.cost_error_ns;
 	sum->refused += stats.refused;
 	sum->late += stats.late;
 	sum->budget_ns = stats.budget_ns;
@@ -134,8 +140,18 @@ void run_report_table(const struct run_report *report, FILE *to)
 		fprintf(to, " %5.1f %% %6.1f %% %9llu %9.2f\n", percent_of(q->engine_ns, report->busy_ns),
 			percent_of(q->entitled_ns, report->busy_ns), (unsigned long long)q->preemptions, q->queued_ns / 1e9);
 	}
-	fprintf(to, "engine %s (%s), busy %.1f %% of %.1f s; share and entitlement are of the engine time used\n", report->engine,
-		report->transport, 100.0 * report->busy_ns / 1e9 / report->seconds, report->seconds);
+	for (i = 0; i < report->n; i++) {
+		const struct dseek_queue_stats *q = &report->tenants[i].stats.queue;
+
+		if (q->predicted.jobs)
+			fprintf(to, "%s over %s: %llu moves; turnaround predicted with an error of %.1f %%, engine time of %.1f %%\n",
+				report->tenants[i].spec->name, report->tenants[i].spec->engines, (unsigned long long)q->moves,
+				percent_of(q->predicted.turnaround_error_ns, q->predicted.turnaround_ns),
+				percent_of(q->predicted.cost_error_ns, q->predicted.cost_ns));
+	}
+	fprintf(to, "engine%s %s (%s), busy %.1f %% of %.1f s; share and entitlement are of the engine time used\n",
+		strchr(report->engine, ',') ? "s" : "", report->engine, report->transport,
+		100.0 * report->busy_ns / 1e9 / report->seconds, report->seconds);
 }
 
 static void add_ms(cJSON *object, const char *name, double ms)
@@ -176,6 +192,14 @@ static void tenant_json(const struct run_report *report, const struct run_result
 	cJSON_AddNumberToObject(object, "entitled_share", percent_of(q->entitled_ns, report->busy_ns) / 100);
 	cJSON_AddNumberToObject(object, "preemptions", q->preemptions);
 	cJSON_AddNumberToObject(object, "queued_ms", q->queued_ns / 1e6);
+	if (t->spec->engines) {
+		cJSON_AddStringToObject(object, "engines", t->spec->engines);
+		cJSON_AddNumberToObject(object, "moves", q->moves);
+		cJSON_AddNumberToObject(object, "predicted_jobs", q->predicted.jobs);
+		cJSON_AddNumberToObject(object, "turnaround_error",
+					percent_of(q->predicted.turnaround_error_ns, q->predicted.turnaround_ns) / 100);
+		cJSON_AddNumberToObject(object, "cost_error", percent_of(q->predicted.cost_error_ns, q->predicted.cost_ns) / 100);
+	}
 	if (t->failed)
 		cJSON_AddStringToObject(object, "error", t->error);
 }

@@ -59,6 +59,7 @@ void run_spec_clear(struct run_spec *spec)
 	for (i = 0; i < RUN_MAX_TENANTS; i++) {
 		free(spec->tenants[i].prompt);
 		free(spec->tenants[i].user);
+		free(spec->tenants[i].engines);
 	}
 	*spec = (struct run_spec){ 0 };
 }
@@ -184,10 +185,38 @@ static void read_class(struct reader *r, const yaml_node_t *node, struct run_ten
 	mistake(r, node, "'class' is '%s'; it must be deadline, interactive or batch", text);
 }
 
+/* One name, or a list of them: kept as "a,b". */
+static void read_engines(struct reader *r, const yaml_node_t *node, const char *key, char **ret_names)
+{
+	yaml_node_item_t *item;
+	const char *name;
+	char all[512] = "";
+	size_t used = 0;
+
+	if (node->type != YAML_SEQUENCE_NODE || node->data.sequence.items.start == node->data.sequence.items.top) {
+		mistake(r, node, "'%s' must be a list with at least one name", key);
+		return;
+	}
+	for (item = node->data.sequence.items.start; item < node->data.sequence.items.top; item++) {
+		name = scalar(r, yaml_document_get_node(&r->doc, *item), key);
+		if (!name)
+			return;
+		if (!*name || strchr(name, ',') || used + strlen(name) + 2 > sizeof(all)) {
+			mistake(r, node, "'%s' has '%.40s', which is no engine's name", key, name);
+			return;
+		}
+		used += snprintf(all + used, sizeof(all) - used, "%s%s", used ? "," : "", name);
+	}
+	free(*ret_names);
+	*ret_names = strdup(all);
+	if (!*ret_names)
+		mistake(r, node, "no memory");
+}
+
 enum key { KEY_NAME, KEY_CLASS, KEY_WEIGHT, KEY_PERIOD, KEY_BUDGET, KEY_STREAMS, KEY_TOKENS, KEY_SPIN, KEY_PROMPT, KEY_USER,
-	   KEY_COUNT };
+	   KEY_ENGINE, KEY_ENGINES, KEY_COUNT };
 static const char *const key_names[KEY_COUNT] = { "name", "class", "weight", "period_ms", "budget_ms", "streams", "tokens",
-						  "spin_us", "prompt", "user" };
+						  "spin_us", "prompt", "user", "engine", "engines" };
 
 static void read_key(struct reader *r, const yaml_node_t *node, enum key key, struct run_tenant_spec *t)
 {
@@ -228,6 +257,12 @@ static void read_key(struct reader *r, const yaml_node_t *node, enum key key, st
 	case KEY_USER:
 		read_text(r, node, key_names[key], &t->user);
 		break;
+	case KEY_ENGINE:
+		read_text(r, node, key_names[key], &t->engines);
+		break;
+	case KEY_ENGINES:
+		read_engines(r, node, key_names[key], &t->engines);
+		break;
 	default:
 		break;
 	}
@@ -256,6 +291,12 @@ static void check_tenant(struct reader *r, const yaml_node_t *node, const yaml_n
 	}
 	if (!given[KEY_PROMPT] && !given[KEY_SPIN])
 		mistake(r, node, "the tenant has neither 'prompt' nor 'spin_us'");
+	if (given[KEY_ENGINE] && given[KEY_ENGINES])
+		mistake(r, given[KEY_ENGINES], "'engine' and 'engines' exclude each other");
+	else if (given[KEY_ENGINE] && t->engines && strchr(t->engines, ','))
+		mistake(r, given[KEY_ENGINE], "'engine' is '%s'; several are a list, 'engines'", t->engines);
+	else if (t->sched_class == DSEEK_CLASS_DEADLINE && t->engines && strchr(t->engines, ','))
+		mistake(r, given[KEY_ENGINES], "class deadline reserves time on one engine, not on several");
 	if (given[KEY_PROMPT] && given[KEY_SPIN])
 		mistake(r, given[KEY_SPIN], "'spin_us' and 'prompt' exclude each other");
 }

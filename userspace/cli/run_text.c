@@ -95,7 +95,7 @@ static int session_create(struct text *t, const struct dseek_queue_params *queue
 			  size_t err_size)
 {
 	const struct dsk_session_params params = {
-		.dev = t->params->dev, .engine = t->params->engine->name,
+		.dev = t->params->dev, .engine = t->params->engine->name, .engines = t->params->engines,
 		.sched_class = queue->sched_class, .weight = queue->weight,
 		.budget_ns = queue->budget_ns, .period_ns = queue->period_ns,
 		.n_ctx = CONTEXT, .chunk = 16,

@@ -31,6 +31,7 @@ struct run_worker {
 	const struct run_work_ops *ops;
 	struct dseek_device *dev;
 	struct dseek_engine_info engine;
+	uint64_t engines;		/* struct dseek_queue_params */
 	struct run_work_params work_params;
 	void *work;
 	uint64_t step_ns;
@@ -147,6 +148,12 @@ static void tell_stats(struct stream *s, const struct dseek_queue_stats *before)
 	stats.queue.preemptions -= before->preemptions;
 	stats.queue.deadline_misses -= before->deadline_misses;
 	stats.queue.entitled_ns -= before->entitled_ns;
+	stats.queue.moves -= before->moves;
+	stats.queue.predicted.jobs -= before->predicted.jobs;
+	stats.queue.predicted.turnaround_ns -= before->predicted.turnaround_ns;
+	stats.queue.predicted.turnaround_error_ns -= before->predicted.turnaround_error_ns;
+	stats.queue.predicted.cost_ns -= before->predicted.cost_ns;
+	stats.queue.predicted.cost_error_ns -= before->predicted.cost_error_ns;
 	tell(s->worker, RUN_EVENT_STATS, s->index, &stats, sizeof(stats));
 }
 
@@ -202,12 +209,22 @@ static void *stream_run(void *arg)
 
 static int find_engine(struct run_worker *w)
 {
-	int r = dseek_engine_find(w->dev, w->params.engine, &w->engine);
+	const char *names = w->params.spec->engines;
+	char first[sizeof(w->engine.name)];
+	int r;
 
-	if (r)
-		return fail(w, r, "no engine%s%s: %s", w->params.engine ? " named " : "", w->params.engine ?: "",
-			    dseek_strerror_detail());
-	return 0;
+	if (!names) {
+		r = dseek_engine_find(w->dev, w->params.engine, &w->engine);
+		if (r)
+			return fail(w, r, "no engine%s%s: %s", w->params.engine ? " named " : "", w->params.engine ?: "",
+				    dseek_strerror_detail());
+		return 0;
+	}
+	snprintf(first, sizeof(first), "%.*s", (int)strcspn(names, ","), names);
+	r = dseek_engine_set(w->dev, names, &w->engines);
+	if (!r)
+		r = dseek_engine_find(w->dev, first, &w->engine);
+	return r ? fail(w, r, "engines %s: %s", names, dseek_strerror_detail()) : 0;
 }
 
 static int streams_create(struct run_worker *w)
@@ -220,7 +237,8 @@ static int streams_create(struct run_worker *w)
 	for (i = 0; i < spec->streams; i++) {
 		struct stream *s = &w->streams[i];
 
-		*s = (struct stream){ .worker = w, .index = i, .params = { .engine = w->engine.id, .sched_class = spec->sched_class } };
+		*s = (struct stream){ .worker = w, .index = i, .params = { .engine = w->engine.id, .engines = w->engines,
+									    .sched_class = spec->sched_class } };
 		if (spec->sched_class == DSEEK_CLASS_DEADLINE) {
 			uint64_t budget = w->step_ns * 3;
 
@@ -271,7 +289,7 @@ static int work_open(struct run_worker *w)
 	int r;
 
 	w->ops = spec->spin_us ? &run_work_spin : &run_work_text;
-	w->work_params = (struct run_work_params){ .dev = w->dev, .engine = &w->engine, .spec = spec, .model = w->params.model,
+	w->work_params = (struct run_work_params){ .dev = w->dev, .engine = &w->engine, .engines = w->engines, .spec = spec, .model = w->params.model,
 						   .model_path = w->params.model_path };
 	r = w->ops->open(&w->work_params, &w->work, err, sizeof(err));
 	if (r)

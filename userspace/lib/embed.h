@@ -166,8 +166,9 @@ struct embed_result {
 struct embed_queue {
 	struct dseek_queue base;
 	struct arb_queue arb;
+	struct embed_instance *inst;
 	struct embed_tenant *tenant;
-	struct embed_engine *engine;	/* where it is now: its jobs in the core's hands, and @arb */
+	struct embed_engine *engine;	/* where it is now, under the lock: its jobs in the core's hands, and @arb */
 	uint64_t set;			/* engines it may be on, bits (1 << id); 0: this one */
 	struct arb_queue params;	/* class and so on, to be on another */
 	struct arb_queue past;		/* counters from those it has left */

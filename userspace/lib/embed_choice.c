@@ -11,7 +11,7 @@
 
 static struct embed_engine *engine_of(const struct embed_queue *queue, uint32_t id)
 {
-	return queue->engine->inst->engines[id];
+	return queue->inst->engines[id];
 }
 
 bool embed_queue_dead(const struct embed_queue *queue)

@@ -167,7 +167,7 @@ static void give_back(struct embed_queue *queue, uint64_t now)
 		list_del(&job->state_link);
 		queue->flying--;
 		job->state = EMBED_JOB_READY;
-		arb_traced_job_yield(queue->engine->inst->trace, &job->arb, job->yield_ns, now);
+		arb_traced_job_yield(queue->inst->trace, &job->arb, job->yield_ns, now);
 		embed_engine_ready(queue->engine, now);
 		queue->ready++;
 	}

@@ -48,7 +48,7 @@ static void drop_waits(struct embed_job *job)
 
 static void retire(struct embed_queue *queue, struct embed_job *job, uint64_t now)
 {
-	struct embed_instance *inst = queue->engine->inst;
+	struct embed_instance *inst = queue->inst;
 	struct embed_result *slot = &queue->ring[job->seqno % DRM_DSEEK_STATUS_RING];
 	uint32_t i;
 
@@ -106,7 +106,7 @@ void embed_job_finish(struct embed_job *job, int error)
 void embed_job_cancel(struct embed_job *job, int error)
 {
 	if (job->state == EMBED_JOB_READY) {
-		arb_traced_job_cancel(job->queue->engine->inst->trace, &job->arb, dseek_now());
+		arb_traced_job_cancel(job->queue->inst->trace, &job->arb, dseek_now());
 		job->queue->engine->ready--;
 		job->queue->ready--;
 	}
@@ -135,7 +135,7 @@ void embed_queue_hand(struct embed_queue *queue)
 			arb_cost_recall(queue->arb.share, job->arb.cost);
 			embed_job_predict(job, now);
 		}
-		arb_traced_job_ready(queue->engine->inst->trace, &job->arb, now);
+		arb_traced_job_ready(queue->inst->trace, &job->arb, now);
 		embed_engine_ready(queue->engine, now);
 		queue->ready++;
 	}
@@ -175,7 +175,7 @@ static int prepare(struct embed_queue *queue, uint32_t n, const struct dseek_job
 	bool missing;
 	int r;
 
-	if (tenant->jobs >= queue->engine->inst->params.job_limit)
+	if (tenant->jobs >= queue->inst->params.job_limit)
 		return dseek_fail(-EDQUOT, "job %u: tenant %s has %u jobs in flight, as many as it may", n,
 				  tenant->name, tenant->jobs);
 	if (embed_queue_dead(queue))
@@ -193,7 +193,7 @@ static int prepare(struct embed_queue *queue, uint32_t n, const struct dseek_job
 	job->arb.cost = &job->prog->cost[queue->engine->id];
 	arb_cost_recall(queue->arb.share, job->arb.cost);
 	job->arb.deadline_ns = in->deadline_ns;
-	r = in->deadline_ns ? arb_traced_job_admit(queue->engine->inst->trace, &queue->arb, &job->arb, now) : 0;
+	r = in->deadline_ns ? arb_traced_job_admit(queue->inst->trace, &queue->arb, &job->arb, now) : 0;
 	if (r)
 		return dseek_fail(r, "job %u: its deadline, in %lld us, can't be met", n,
 				  ((long long)in->deadline_ns - (long long)now) / 1000);
@@ -213,7 +213,7 @@ static int prepare(struct embed_queue *queue, uint32_t n, const struct dseek_job
 static void publish(struct embed_queue *queue, const struct dseek_job *in, struct embed_job *job,
 		    struct prepared *p, uint64_t now)
 {
-	struct embed_instance *inst = queue->engine->inst;
+	struct embed_instance *inst = queue->inst;
 	uint32_t i;
 
 	job->queue = queue;
@@ -266,7 +266,7 @@ static void publish(struct embed_queue *queue, const struct dseek_job *in, struc
 
 static int submit_one(struct embed_queue *queue, uint32_t n, const struct dseek_job *in, uint64_t now)
 {
-	struct embed_instance *inst = queue->engine->inst;
+	struct embed_instance *inst = queue->inst;
 	struct prepared p = { .fence = NULL };
 	struct embed_job *job;
 	uint32_t i;
@@ -293,7 +293,7 @@ int embed_submit(struct dseek_queue *base, const struct dseek_job *jobs, uint32_
 		 uint64_t *ret_seqno, int *ret_error)
 {
 	struct embed_queue *queue = container_of(base, struct embed_queue, base);
-	struct embed_instance *inst = queue->engine->inst;
+	struct embed_instance *inst = queue->inst;
 	uint64_t now, first;
 	uint32_t n;
 	int r = 0;

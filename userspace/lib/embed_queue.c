@@ -60,6 +60,7 @@ int embed_queue_create(struct dseek_device *base, const struct dseek_queue_param
 			   (unsigned long long)params->budget_ns, (unsigned long long)params->period_ns, engine->name);
 		goto err_unlock;
 	}
+	queue->inst = inst;
 	queue->tenant = tenant;
 	tenant->refs++;
 	tenant->queues++;
@@ -99,7 +100,7 @@ void embed_queue_release(struct embed_queue *queue)
 void embed_queue_destroy(struct dseek_queue *base)
 {
 	struct embed_queue *queue = container_of(base, struct embed_queue, base);
-	struct embed_instance *inst = queue->engine->inst;
+	struct embed_instance *inst = queue->inst;
 	struct list *first;
 
 	embed_lock(inst);
@@ -119,7 +120,7 @@ void embed_queue_destroy(struct dseek_queue *base)
 int embed_queue_stats(struct dseek_queue *base, struct dseek_queue_stats *ret_stats)
 {
 	struct embed_queue *queue = container_of(base, struct embed_queue, base);
-	struct embed_instance *inst = queue->engine->inst;
+	struct embed_instance *inst = queue->inst;
 	uint64_t entitled_ns = 0, left;
 	struct arb_share *share;
 
@@ -150,7 +151,7 @@ int embed_wait_seqno(struct dseek_queue *base, uint64_t seqno, uint64_t deadline
 		     struct dseek_job_result *ret_result)
 {
 	struct embed_queue *queue = container_of(base, struct embed_queue, base);
-	struct embed_instance *inst = queue->engine->inst;
+	struct embed_instance *inst = queue->inst;
 	const struct embed_result *slot = &queue->ring[seqno % DRM_DSEEK_STATUS_RING];
 	int r = 0;
 

@@ -68,6 +68,7 @@ int dsk_model_load(struct dsk_model *model, struct dseek_device *dev, const stru
 struct dsk_session_params {
 	struct dseek_device *dev;	/* NULL: that of the weights; must outlive the session */
 	const char *engine;		/* NULL: the first that is attached */
+	uint64_t engines;		/* those that may run its jobs, as in struct dseek_queue_params; 0: only @engine */
 	uint32_t sched_class;		/* enum dseek_class */
 	uint32_t weight;		/* interactive and batch; 0: 1 */
 	uint64_t budget_ns, period_ns;	/* deadline */

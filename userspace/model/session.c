@@ -92,6 +92,7 @@ static int make_queue(struct dsk_session *s)
 	if (rc)
 		return fail(s, rc, "no engine: %s", dseek_strerror_detail());
 	q.engine = engine.id;
+	q.engines = s->params.engines;
 	rc = dseek_queue_create(s->dev, &q, &s->queue);
 	return rc ? fail(s, rc, "no queue on engine %s: %s", engine.name, dseek_strerror_detail()) : 0;
 }
