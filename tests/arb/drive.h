@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../random.h"
+
 struct source {			/* numbers from bytes, if there are any, else from a seed */
 	const uint8_t *bytes;
 	size_t size, at;
@@ -23,14 +25,5 @@ struct drive_result {
 
 /* Up to @events events, or until the bytes are used up; then everything is drained. */
 void drive(struct source *source, uint64_t events, struct drive_result *ret);
-
-static inline uint64_t splitmix64(uint64_t *seed)	/* Steele, Lea and Flood 2014 */
-{
-	uint64_t z = *seed += 0x9e3779b97f4a7c15ULL;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
-	return z ^ z >> 31;
-}
 
 #endif /* TESTS_ARB_DRIVE_H */

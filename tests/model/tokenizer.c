@@ -4,7 +4,7 @@
 #include <math.h>
 #include <time.h>
 
-#include "../../userspace/model/random.h"
+#include "../random.h"
 #include "../../userspace/model/utf8.h"
 #include "vocab.h"
 

@@ -4,6 +4,7 @@
  * a few members spoiled, or noise; handles come from a small range, so that they often exist. Nothing is
  * asserted but that the calls return and that the kernel's log stays clean; the harness looks at that.
  */
+#include "../random.h"
 #include "../selftests/dseek/dseek_test.h"
 #include <signal.h>
 #include <sys/prctl.h>
@@ -15,11 +16,7 @@ static uint64_t *tally;		/* shared: calls, successes */
 
 static uint32_t rnd(uint32_t below)
 {
-	uint64_t z = (seed += 0x9e3779b97f4a7c15ULL);
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-	return (uint32_t)((z ^ (z >> 31)) >> 32) % below;
+	return random_below(&seed, below);
 }
 
 static uint8_t area[1 << 16];

@@ -4,6 +4,7 @@
  * points. Tenants hand their fences (sync_files) to this process, which demands after each round that every one
  * has signalled and that the module holds nothing any more.
  */
+#include "../random.h"
 #include "../selftests/dseek/dseek_test.h"
 #include <grp.h>
 #include <poll.h>
@@ -22,13 +23,9 @@
 static uint64_t seed;
 static int fences[MAX_FENCES], n_fences;
 
-static uint32_t rnd(uint32_t below)	/* splitmix64: Steele, Lea and Flood 2014 */
+static uint32_t rnd(uint32_t below)
 {
-	uint64_t z = (seed += 0x9e3779b97f4a7c15ULL);
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-	return (uint32_t)((z ^ (z >> 31)) >> 32) % below;
+	return random_below(&seed, below);
 }
 
 static void become(uid_t uid)
