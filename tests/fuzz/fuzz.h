@@ -1,18 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A fuzzer is one source with these two functions. Linked with fuzz_main.c it runs by itself on seeded
- * random input (-n EXECUTIONS -s SEED, or files to replay); built by clang with -fsanitize=fuzzer and without
- * fuzz_main.c it is a libFuzzer target.
+ * A fuzzer is a source that defines "fuzzer". With main.c it is a program that runs anywhere, on inputs which a seed
+ * determines; with libfuzzer.c and clang it is one that coverage guides (make fuzzers). A finding aborts.
  */
-#ifndef DSEEK_FUZZ_H
-#define DSEEK_FUZZ_H
+#ifndef TESTS_FUZZ_H
+#define TESTS_FUZZ_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-/* A sentence of counts for the end, and the longest input that makes sense. */
-void fuzz_report(char *buf, size_t size);
-extern const size_t fuzz_max_size;
+struct fuzzer {
+	/* One input; true: it was taken as a good one. */
+	bool (*run)(const uint8_t *data, size_t size);
+	/*
+	 * The @n-th good input, written to @out; its size, 0: there are no more. Inputs are mutations of these.
+	 * NULL: any bytes are a good input, and random ones of up to @max_size do.
+	 */
+	size_t (*seed)(unsigned int n, uint8_t *out, size_t room);
+	size_t max_size;
+	/* More counts for the last line, as snprintf() does; NULL: none. */
+	int (*report)(char *buf, size_t size);
+	unsigned long runs;	/* unless told otherwise: a few seconds */
+};
 
-#endif /* DSEEK_FUZZ_H */
+extern const struct fuzzer fuzzer;
+
+#endif /* TESTS_FUZZ_H */

@@ -5,9 +5,8 @@
 
 #include "../../userspace/model/chat.h"
 #include "../../userspace/model/gguf.h"
-#include "../../userspace/model/random.h"
 #include "../../userspace/model/tokenizer.h"
-#include "mutate.h"
+#include "fuzz.h"
 
 static volatile uint64_t sink;
 
@@ -76,7 +75,7 @@ static void use_vocabulary(const struct gguf *g)
 	tokenizer_destroy(t);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static bool run(const uint8_t *data, size_t size)
 {
 	struct gguf *g;
 	char err[128];
@@ -84,7 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (gguf_parse(data, size, "input", &g, err, sizeof(err))) {
 		if (strncmp(err, "input: ", 7) || strlen(err) < 12)
 			abort();	/* a refusal without a sentence */
-		return 0;
+		return false;
 	}
 	for (size_t i = 0; i < gguf_n_keys(g); i++)
 		read_key(g, gguf_key(g, i));
@@ -97,7 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	use_vocabulary(g);
 	gguf_close(g);
-	return 1;
+	return true;
 }
 
 /* ---- seeds */
@@ -200,7 +199,7 @@ static void model(unsigned int n)
 		put(i, 1);
 }
 
-size_t fuzz_seed(unsigned int n, uint8_t *out, size_t room)
+static size_t seed(unsigned int n, uint8_t *out, size_t room)
 {
 	to = out;
 	room_left = room;
@@ -257,3 +256,5 @@ size_t fuzz_seed(unsigned int n, uint8_t *out, size_t room)
 	}
 	return at;
 }
+
+const struct fuzzer fuzzer = { .run = run, .seed = seed, .runs = 100000 };

@@ -25,8 +25,6 @@
 #define OPS		(O_ARGMAX + 1)
 #define TENSORS		39	/* of the sample program */
 
-const size_t fuzz_max_size = SHAPE_BYTES + 2 * 6;
-
 static struct {
 	uint64_t executions, valid, changed, run, faulted, skipped;
 } counts;
@@ -231,7 +229,7 @@ static void run(const struct dseek_program_view *v, uint64_t seed)
 		free(bindings[b]);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static bool try(const uint8_t *data, size_t size)
 {
 	struct dseek_program_view v;
 	uint64_t seed = 88172645463325252ULL;
@@ -265,12 +263,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	free(original);
 	free(blob);
-	return 0;
+	return !rc;
 }
 
-void fuzz_report(char *buf, size_t size)
+static int report(char *buf, size_t size)
 {
-	snprintf(buf, size, "%llu valid (%llu changed), %llu run (%llu faulted by an index), %llu not run",
+	return snprintf(buf, size, "%llu valid (%llu changed), %llu run (%llu faulted by an index), %llu not run",
 		 (unsigned long long)counts.valid, (unsigned long long)counts.changed, (unsigned long long)counts.run,
 		 (unsigned long long)counts.faulted, (unsigned long long)counts.skipped);
 }
+
+const struct fuzzer fuzzer = { .run = try, .report = report, .max_size = SHAPE_BYTES + 2 * 6, .runs = 50000 };

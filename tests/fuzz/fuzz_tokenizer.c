@@ -12,7 +12,7 @@
 #include "../../userspace/model/pretokenize.h"
 #include "../../userspace/model/tokenizer.h"
 #include "../../userspace/model/utf8.h"
-#include "mutate.h"
+#include "fuzz.h"
 
 static const char *const kinds[] = { "gpt-2", "smollm", "qwen2", "llama-bpe", "gpt-4o", "deepseek-llm", "deepseek-coder", "deepseek-v3", "default", NULL };
 
@@ -181,7 +181,7 @@ static void check_stream(const struct tokenizer *t, const int32_t *ids, size_t n
 	}
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static bool run(const uint8_t *data, size_t size)
 {
 	const char *text = (const char *)data + 1;
 	size_t kind, n, back_size;
@@ -189,7 +189,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *back;
 
 	if (!size)
-		return 0;
+		return false;
 	kind = (data[0] >> 2) % N_KINDS;
 	if (!made[kind].t)
 		make(kind);
@@ -206,10 +206,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_stream(made[kind].t, ids, n);
 	free(ids);
 	free(back);
-	return 1;
+	return true;
 }
 
-size_t fuzz_seed(unsigned int n, uint8_t *out, size_t room)
+static size_t seed(unsigned int n, uint8_t *out, size_t room)
 {
 	static const char *const texts[] = {
 		"the theory's 1212 aaaa aaaaaa...\n\n\n  the  <|im_start|> <tool>", "caf\xc3\xa9 \xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e 123 \xd9\xa1\xd9\xa2 \xf0\x9f\x99\x82\xe2\x80\x8d",
@@ -223,3 +223,5 @@ size_t fuzz_seed(unsigned int n, uint8_t *out, size_t room)
 	memcpy(out + 1, texts[n % 3], size);
 	return size + 1;
 }
+
+const struct fuzzer fuzzer = { .run = run, .seed = seed, .runs = 100000 };
