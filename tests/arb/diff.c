@@ -3,8 +3,8 @@
  * The core against the oracle, decision by decision, over seeded random events. diff [SEED [EVENTS]] runs one
  * long sequence; without arguments many, of which each is a test.
  */
-#include <stdio.h>
 #include <stdlib.h>
+#include "../tap.h"
 #include "drive.h"
 
 static int run(uint64_t seed, uint64_t events, struct drive_result *total)
@@ -30,7 +30,7 @@ int main(int argc, char **argv)
 {
 	struct drive_result total = { 0 };
 	uint64_t seed;
-	int failed = 0, n = 0;
+	int n;
 
 	if (argc > 1)
 		return run(strtoull(argv[1], NULL, 0), argc > 2 ? strtoull(argv[2], NULL, 0) : 1000000, &total);
@@ -42,15 +42,12 @@ int main(int argc, char **argv)
 			bad |= run(seed, 1500, &total);
 		bad |= run(n * 100 + 99, 15000, &total);
 		bad |= !total.trials;
-		printf("%s %d oracle: %llu events, %llu picks, %llu yields and %llu trials decided alike\n", bad ? "not ok" : "ok",
-		       n + 1, (unsigned long long)total.events, (unsigned long long)total.picks,
-		       (unsigned long long)total.preemptions, (unsigned long long)total.trials);
-		if (!total.predictions)
-			bad = 1;
-		printf("# %llu predictions within their bounds, later than fluid sharing by %.2f %% on average\n",
+		bad |= !total.predictions;
+		printf("# %llu predictions within their bounds, later than fluid sharing by %.2f %% on average
+",
 		       (unsigned long long)total.predictions, 100 * total.excess_ns / total.fluid_ns);
-		failed |= bad;
+		tap_ok(!bad, "oracle: %llu events, %llu picks, %llu yields and %llu trials decided alike", (unsigned long long)total.events,
+		       (unsigned long long)total.picks, (unsigned long long)total.preemptions, (unsigned long long)total.trials);
 	}
-	printf("1..%d\n", n);
-	return failed;
+	return tap_end();
 }

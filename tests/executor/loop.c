@@ -5,7 +5,7 @@
 #include <string.h>
 #include "../../userspace/executor/backend.h"
 #include "../../userspace/lib/transport.h"
-#include "../model/tap.h"
+#include "../check_run.h"
 
 /* ---- a transport that hands out a script of jobs and keeps what comes back */
 
@@ -399,5 +399,5 @@ int main(void)
 	tcase_add_test(c, interrupted);
 	tcase_add_test(c, retired);
 	suite_add_tcase(suite, c);
-	return tap_run(suite);
+	return check_run(suite);
 }

@@ -6,7 +6,7 @@
 #include <dseek.h>
 #include <dseek_program.h>
 #include "../../userspace/executor/backend.h"
-#include "../model/tap.h"
+#include "../check_run.h"
 
 static char err[300];
 
@@ -94,5 +94,5 @@ int main(void)
 	tcase_add_test(c, refusals);
 	tcase_add_test(c, loaded);
 	suite_add_tcase(suite, c);
-	return tap_run(suite);
+	return check_run(suite);
 }

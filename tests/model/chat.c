@@ -235,5 +235,5 @@ int main(void)
 	tcase_add_test(tc, template_errors);
 	tcase_add_test(tc, conversation_errors);
 	suite_add_tcase(suite, tc);
-	return tap_run(suite);
+	return check_run(suite);
 }

@@ -6,7 +6,7 @@
 #include "../../userspace/model/sampler.h"
 #include "../../userspace/model/tokenizer.h"
 #include "forward_ref.h"
-#include "tap.h"
+#include "../check_run.h"
 #include "tiny_model.h"
 
 #include <dseek.h>
@@ -540,5 +540,5 @@ int main(void)
 	tcase_add_test(t, test_generate);
 	tcase_add_test(t, test_refused_generation);
 	suite_add_tcase(suite, t);
-	return tap_run(suite);
+	return check_run(suite);
 }

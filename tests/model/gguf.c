@@ -12,7 +12,7 @@
 #include "../../userspace/model/gguf_write.h"
 #include "dseek_program.h"
 #include "gguf_bytes.h"
-#include "tap.h"
+#include "../check_run.h"
 
 static char path[PATH_MAX], err[256];
 
@@ -308,5 +308,5 @@ int main(void)
 	tcase_add_test(tc, writer_no_room);
 	tcase_add_test(tc, tensor_types);
 	suite_add_tcase(suite, tc);
-	return tap_run(suite);
+	return check_run(suite);
 }

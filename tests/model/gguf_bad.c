@@ -8,7 +8,7 @@
 
 #include "../../userspace/model/gguf.h"
 #include "gguf_bytes.h"
-#include "tap.h"
+#include "../check_run.h"
 
 static void empty(struct bytes *b) { }
 static void magic(struct bytes *b) { put_header(b, 3, 0, 0); b->data[0] = 'g'; }
@@ -290,5 +290,5 @@ int main(void)
 	tcase_add_test(tc, every_prefix);
 	tcase_add_test(tc, bad_path);
 	suite_add_tcase(suite, tc);
-	return tap_run(suite);
+	return check_run(suite);
 }

@@ -4,7 +4,7 @@
 #include "../../userspace/model/model.h"
 #include "../../userspace/model/moefy.h"
 #include "../../userspace/model/moefy_fit.h"
-#include "tap.h"
+#include "../check_run.h"
 #include "tiny_model.h"
 
 #include <dseek.h>
@@ -290,5 +290,5 @@ int main(void)
 	else
 		printf("ok 99 SmolLM2 # SKIP it is not at %s (tools/fetch-model)\n", smollm2());
 	suite_add_tcase(suite, t);
-	return tap_run(suite);
+	return check_run(suite);
 }

@@ -5,32 +5,15 @@
  *	the cache folder: SmolLM2, whose greedy tokens are in data/smollm2-greedy.json
  */
 #include "../../userspace/model/model.h"
+#include "../tap.h"
 
 #include <cjson/cJSON.h>
 #include <dseek.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static int failures, number;
-
-static void result(int ok, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static void result(int ok, const char *fmt, ...)
-{
-	va_list ap;
-
-	printf("%sok %d ", ok ? "" : "not ", ++number);
-	va_start(ap, fmt);
-	vprintf(fmt, ap);
-	va_end(ap);
-	putchar('\n');
-	fflush(stdout);
-	failures += !ok;
-}
 
 static char *read_file(const char *path, size_t *ret_size)
 {
@@ -71,7 +54,7 @@ static int open_all(const char *path, struct dsk_session_params params)
 	params.sched_class = DSEEK_CLASS_BATCH;
 	if (dsk_model_open(path, &model, err, sizeof(err)) || dsk_model_load(model, dev, NULL, err, sizeof(err)) ||
 	    dsk_session_create(model, &params, &session, err, sizeof(err))) {
-		result(0, "%s: %s", path, err);
+		tap_ok(0, "%s: %s", path, err);
 		return 0;
 	}
 	return 1;
@@ -164,7 +147,8 @@ static void mixtral(const char *dir, const char *file, const char *ref, bool pre
 	snprintf(path, sizeof(path), "%s/%s", dir, file);
 	json = text ? cJSON_Parse(text) : NULL;
 	if (!json || !logits || access(path, R_OK)) {
-		printf("ok %d %s # SKIP it or its reference is not in %s\n", ++number, file, dir);
+		snprintf(path, sizeof(path), "it or its reference is not in %s", dir);
+		tap_skip(file, path);
 		goto out;
 	}
 	if (!open_all(path, (struct dsk_session_params){ .precise = precise, .n_ctx = 512, .logit_rows = 64 }))
@@ -179,7 +163,7 @@ static void mixtral(const char *dir, const char *file, const char *ref, bool pre
 		all.want = (float *)logits + cJSON_GetObjectItem(s, "offset_floats")->valueint;
 		dsk_session_rewind(session, 0);
 		if (dsk_session_eval_all(session, tokens, n, row, &all))
-			result(0, "%s: %s", file, dsk_session_error(session));
+			tap_ok(0, "%s: %s", file, dsk_session_error(session));
 		sequences++;
 		good_sequences += !precise || greedy(tokens, n, ids, m, n_greedy, 1e-4, &want) == want;
 		free(tokens);
@@ -187,14 +171,14 @@ static void mixtral(const char *dir, const char *file, const char *ref, bool pre
 		free(m);
 	}
 	if (precise)
-		result(all.rows && all.worst <= most, "%s precise: largest difference %.2g of %u tokens (at most %g)", file,
+		tap_ok(all.rows && all.worst <= most, "%s precise: largest difference %.2g of %u tokens (at most %g)", file,
 		       all.worst, all.rows, most);
-	result(all.rows && all.kl / all.rows <= 1e-2, "%s %s: KL %.2g (at most 0.01)", file, precise ? "precise" : "fast",
+	tap_ok(all.rows && all.kl / all.rows <= 1e-2, "%s %s: KL %.2g (at most 0.01)", file, precise ? "precise" : "fast",
 	       all.kl / all.rows);
-	result(all.rows && all.agree >= 0.96 * all.rows, "%s %s: top-1 %.2f %% (at least 96)", file,
+	tap_ok(all.rows && all.agree >= 0.96 * all.rows, "%s %s: top-1 %.2f %% (at least 96)", file,
 	       precise ? "precise" : "fast", 100.0 * all.agree / all.rows);
 	if (precise)
-		result(good_sequences == sequences, "%s precise: %u of %u greedy sequences equal", file, good_sequences, sequences);
+		tap_ok(good_sequences == sequences, "%s precise: %u of %u greedy sequences equal", file, good_sequences, sequences);
 out:
 	close_all();
 	cJSON_Delete(json);
@@ -205,7 +189,7 @@ out:
 static void smollm2(void)
 {
 	const char *source = getenv("DSEEK_SOURCE"), *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-	char path[1024], data[1024];
+	char path[1024], data[1100];
 	cJSON *json, *g;
 	size_t size;
 	char *text;
@@ -215,14 +199,15 @@ static void smollm2(void)
 	else
 		snprintf(path, sizeof(path), "%s/.cache/dseek/SmolLM2-135M-Instruct.Q4_1.gguf", home ? home : "");
 	if (access(path, R_OK)) {
-		printf("ok %d SmolLM2 # SKIP it is not at %s (tools/fetch-model)\n", ++number, path);
+		snprintf(data, sizeof(data), "it is not at %s (tools/fetch-model)", path);
+		tap_skip("SmolLM2", data);
 		return;
 	}
 	snprintf(data, sizeof(data), "%s/tests/model/data/smollm2-greedy.json", source ? source : ".");
 	text = read_file(data, &size);
 	json = text ? cJSON_Parse(text) : NULL;
 	if (!json) {
-		result(0, "%s can't be read", data);
+		tap_ok(0, "%s can't be read", data);
 	} else if (open_all(path, (struct dsk_session_params){ .precise = true, .n_ctx = 512 })) {
 		cJSON_ArrayForEach(g, cJSON_GetObjectItem(json, "greedy")) {
 			uint32_t n_prompt, n, want = 0, good;
@@ -231,7 +216,7 @@ static void smollm2(void)
 			double *m = margins(cJSON_GetObjectItem(g, "margin"));
 
 			good = greedy(prompt, n_prompt, ids, m, n, 0.02, &want);
-			result(want && good == want, "SmolLM2 precise: %u of %u greedy tokens equal (of %u, up to the first near-tie)",
+			tap_ok(want && good == want, "SmolLM2 precise: %u of %u greedy tokens equal (of %u, up to the first near-tie)",
 			       good, want, n);
 			free(prompt);
 			free(ids);
@@ -263,6 +248,5 @@ int main(void)
 	mixtral(dir, "tiny-mixtral-q4_0.gguf", "tiny-mixtral-q4_0-as-f32", false, 0);
 	smollm2();
 	dseek_close(dev);
-	printf("1..%d\n", number);
-	return failures != 0;
+	return tap_end();
 }

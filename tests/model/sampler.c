@@ -6,7 +6,7 @@
 
 #include "../../userspace/model/random.h"
 #include "../../userspace/model/sampler.h"
-#include "tap.h"
+#include "../check_run.h"
 
 static char err[128];
 
@@ -257,5 +257,5 @@ int main(void)
 	tcase_add_test(tc, overflow);
 	tcase_add_loop_test(tc, bad_parameters, 0, sizeof(bad) / sizeof(bad[0]));
 	suite_add_tcase(suite, tc);
-	return tap_run(suite);
+	return check_run(suite);
 }

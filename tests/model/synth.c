@@ -13,7 +13,7 @@
 #include "../../userspace/model/synth.h"
 #include "../../userspace/model/tokenizer.h"
 #include "dseek_program.h"
-#include "tap.h"
+#include "../check_run.h"
 
 static char path[PATH_MAX], err[256];
 
@@ -251,5 +251,5 @@ int main(void)
 	tcase_add_loop_test(tc, bad_parameters, 0, sizeof(bad) / sizeof(bad[0]));
 	tcase_add_test(tc, bad_names);
 	suite_add_tcase(suite, tc);
-	return tap_run(suite);
+	return check_run(suite);
 }

@@ -450,5 +450,5 @@ int main(void)
 	tcase_add_loop_test(tc, stream, 0, sizeof(streams) / sizeof(streams[0]));
 	tcase_add_test(tc, held_back);
 	suite_add_tcase(suite, tc);
-	return tap_run(suite);
+	return check_run(suite);
 }

@@ -156,5 +156,5 @@ int main(void)
 	tcase_add_loop_test(tc, bad_vocabulary, 0, sizeof(cases) / sizeof(cases[0]));
 	tcase_add_test(tc, bad_ids);
 	suite_add_tcase(suite, tc);
-	return tap_run(suite);
+	return check_run(suite);
 }

@@ -138,5 +138,5 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, real_tokenizer, 0, sizeof(names) / sizeof(names[0]));
 	suite_add_tcase(suite, tc);
-	return tap_run(suite);
+	return check_run(suite);
 }

@@ -11,7 +11,7 @@
 
 #include "../../userspace/model/gguf_write.h"
 #include "../../userspace/model/tokenizer.h"
-#include "tap.h"
+#include "../check_run.h"
 
 #define VOCAB_MAX 4096
 

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "one_op.h"
-#include "tap.h"
+#include "../tap.h"
 
 static const struct dseek_backend *cpu = &dseek_backend_cpu;
 static void *oracle, *fast, *fast3;	/* scalar; the set under test with 1 and with 3 threads */

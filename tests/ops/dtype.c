@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "dseek_program.h"
-#include "tap.h"
+#include "../tap.h"
 
 static void test_sizes(void)
 {

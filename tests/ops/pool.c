@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "cpu/pool.h"
-#include "tap.h"
+#include "../tap.h"
 
 #define MOST	5000
 

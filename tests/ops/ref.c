@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "one_op.h"
-#include "tap.h"
+#include "../tap.h"
 
 static const struct dseek_backend *cpu = &dseek_backend_cpu;
 static void *state;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The builder: what it fills in, what it refuses, and how a program prints. */
+#include "../tap.h"
 #include "sample_program.h"
 
 #include <dseek.h>
@@ -7,17 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static int failures, number;
-
-static void result(int ok, const char *what, const char *detail)
-{
-	printf("%sok %d %s\n", ok ? "" : "not ", ++number, what);
-	if (ok)
-		return;
-	printf("# got: %s\n", detail);
-	failures++;
-}
 
 static const struct dseek_program_tensor vector = {
 	.dtype = DSEEK_F32, .ne = { 16 },
@@ -56,13 +46,13 @@ static void test_fills_in(void)
 	cube.ne[2] = 5;
 	dseek_builder_tensor(b, &cube);
 	op = add_op(0, 1, 2);
-	result(dseek_builder_op(b, &op) == 0, "numbers count from 0", dseek_builder_error(b));
-	result(dseek_builder_finish(b, &blob, &size) == 0, "a small program", dseek_builder_error(b));
-	result(!dseek_program_validate(blob, size, &view, err, sizeof(err)), "it is valid", err);
-	result(view.bindings[0].access == DSEEK_ACCESS_READ && view.bindings[1].access == DSEEK_ACCESS_WRITE,
+	tap_got(dseek_builder_op(b, &op) == 0, "numbers count from 0", dseek_builder_error(b));
+	tap_got(dseek_builder_finish(b, &blob, &size) == 0, "a small program", dseek_builder_error(b));
+	tap_got(!dseek_program_validate(blob, size, &view, err, sizeof(err)), "it is valid", err);
+	tap_got(view.bindings[0].access == DSEEK_ACCESS_READ && view.bindings[1].access == DSEEK_ACCESS_WRITE,
 	       "access is what the ops do", "");
-	result(view.bindings[0].min_size == 960 && view.bindings[1].min_size == 4096, "min_size is what the tensors need", "");
-	result(view.tensors[3].stride[0] == 64 && view.tensors[3].stride[1] == 192 && view.tensors[3].stride[2] == 960,
+	tap_got(view.bindings[0].min_size == 960 && view.bindings[1].min_size == 4096, "min_size is what the tensors need", "");
+	tap_got(view.tensors[3].stride[0] == 64 && view.tensors[3].stride[1] == 192 && view.tensors[3].stride[2] == 960,
 	       "strides are contiguous", "");
 	free(blob);
 	dseek_builder_destroy(b);
@@ -79,26 +69,26 @@ static void test_keeps_errors(void)
 	for (int i = 0; i < DSEEK_PROGRAM_MAX_BINDINGS; i++)
 		dseek_builder_binding(b, DSEEK_ACCESS_READ, 64);
 	rc = dseek_builder_binding(b, DSEEK_ACCESS_READ, 64);
-	result(rc == -E2BIG && !strcmp(dseek_builder_error(b), "more than 16 bindings"), "too many bindings",
+	tap_got(rc == -E2BIG && !strcmp(dseek_builder_error(b), "more than 16 bindings"), "too many bindings",
 	       dseek_builder_error(b));
-	result(dseek_builder_param(b, 0, 0) == -E2BIG && dseek_builder_tensor(b, &vector) == -E2BIG, "later calls say so too", "");
-	result(dseek_builder_finish(b, &blob, &size) == -E2BIG && !blob, "and so does finish", "");
+	tap_got(dseek_builder_param(b, 0, 0) == -E2BIG && dseek_builder_tensor(b, &vector) == -E2BIG, "later calls say so too", "");
+	tap_got(dseek_builder_finish(b, &blob, &size) == -E2BIG && !blob, "and so does finish", "");
 	dseek_builder_destroy(b);
 
 	b = dseek_builder_create(0);
 	huge.ne[1] = huge.ne[2] = huge.ne[3] = 0xffffffff;
 	rc = dseek_builder_tensor(b, &huge);
-	result(rc == -EINVAL && !strcmp(dseek_builder_error(b), "tensor 0 is too large"), "a tensor beyond 2^64",
+	tap_got(rc == -EINVAL && !strcmp(dseek_builder_error(b), "tensor 0 is too large"), "a tensor beyond 2^64",
 	       dseek_builder_error(b));
 	dseek_builder_destroy(b);
 
 	b = dseek_builder_create(1u << 9);
-	result(dseek_builder_finish(b, &blob, &size) == -EINVAL && strstr(dseek_builder_error(b), "unknown flags"),
+	tap_got(dseek_builder_finish(b, &blob, &size) == -EINVAL && strstr(dseek_builder_error(b), "unknown flags"),
 	       "unknown flags", dseek_builder_error(b));
 	dseek_builder_destroy(b);
 
 	b = dseek_builder_create(0);
-	result(dseek_builder_finish(b, &blob, &size) == -EINVAL && !strcmp(dseek_builder_error(b), "header: no ops"),
+	tap_got(dseek_builder_finish(b, &blob, &size) == -EINVAL && !strcmp(dseek_builder_error(b), "header: no ops"),
 	       "the validation's sentence is kept", dseek_builder_error(b));
 	dseek_builder_destroy(b);
 	dseek_builder_destroy(NULL);
@@ -128,12 +118,12 @@ static void test_dump(void)
 
 	dseek_program_validate(blob, size, &view, err, sizeof(err));
 	dseek_program_dump(&view, keep, &l);
-	result(l.count == 1 + 4 + 5 + O_ARGMAX + 1, "a line each", l.text);
-	result(strstr(l.text, "attention") && strstr(l.text, "window=p2") && strstr(l.text, "param p2: 0..64") &&
+	tap_got(l.count == 1 + 4 + 5 + O_ARGMAX + 1, "a line each", l.text);
+	tap_got(strstr(l.text, "attention") && strstr(l.text, "window=p2") && strstr(l.text, "param p2: 0..64") &&
 	       strstr(l.text, "w1=#6 Q4_0/packed[64,64]@0+") && strstr(l.text, "ids=#0 I32[p0<=5]@3+0"),
 	       "operands, parameters and places are there", l.text);
-	result(dseek_program_print_op(&view, 0, small, sizeof(small)) == 15 && strlen(small) == 9, "a short buffer is cut", small);
-	result(!dseek_op_name(DSEEK_OP_COUNT) && !strcmp(dseek_op_name(DSEEK_OP_MOE_FFN), "moe_ffn"), "names of ops", "");
+	tap_got(dseek_program_print_op(&view, 0, small, sizeof(small)) == 15 && strlen(small) == 9, "a short buffer is cut", small);
+	tap_got(!dseek_op_name(DSEEK_OP_COUNT) && !strcmp(dseek_op_name(DSEEK_OP_MOE_FFN), "moe_ffn"), "names of ops", "");
 	free(blob);
 }
 
@@ -142,6 +132,5 @@ int main(void)
 	test_fills_in();
 	test_keeps_errors();
 	test_dump();
-	printf("1..%d\n", number);
-	return failures != 0;
+	return tap_end();
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Every branch of the validation: a fault put into a valid program, and the sentence it gives. */
+#include "../tap.h"
 #include "sample_program.h"
 
 #include <dseek.h>
@@ -147,17 +148,6 @@ static const struct fault faults[] = {
 	  { T(O_ROUTE, 0, ne[0], 1), T(O_ROUTE, 3, ne[0], 1), O(O_LINEAR_BIAS, code, DSEEK_OP_NOP) } },
 };
 
-static int failures, number;
-
-static void result(int ok, const char *what, const char *detail)
-{
-	printf("%sok %d %s\n", ok ? "" : "not ", ++number, what);
-	if (ok)
-		return;
-	printf("# got: %s\n", detail);
-	failures++;
-}
-
 struct tables {
 	struct dseek_program_header *header;
 	struct dseek_program_param *params;
@@ -204,8 +194,8 @@ static void test_valid(void)
 	size_t size;
 	void *blob = sample_program(&size);
 
-	result(!dseek_program_validate(blob, size, &view, err, sizeof(err)), "the sample program is valid", err);
-	result(view.header == blob && view.header->n_ops == O_ARGMAX + 1 &&
+	tap_got(!dseek_program_validate(blob, size, &view, err, sizeof(err)), "the sample program is valid", err);
+	tap_got(view.header == blob && view.header->n_ops == O_ARGMAX + 1 &&
 	       (char *)(view.ops + view.header->n_ops) == (char *)blob + size, "the view covers the blob", "");
 	free(blob);
 }
@@ -225,12 +215,12 @@ static void test_fault(const struct fault *f)
 	for (int i = 0; i < 4; i++)
 		apply(&t, &f->changes[i]);
 	rc = dseek_program_validate(blob, size, &view, err, sizeof(err));
-	result(rc == -EINVAL && !strncmp(err, f->want, strlen(f->want)), f->want, err);
+	tap_got(rc == -EINVAL && !strncmp(err, f->want, strlen(f->want)), f->want, err);
 	if (memcmp(&view, &untouched, sizeof(view)))
-		result(0, "the view is untouched on failure", f->want);
+		tap_got(0, "the view is untouched on failure", f->want);
 	if (dseek_program_validate(blob, size, &view, NULL, 0) != -EINVAL ||
 	    dseek_program_validate(blob, size, &view, tiny, sizeof(tiny)) != -EINVAL || strlen(tiny) >= sizeof(tiny))
-		result(0, "no room for the sentence", f->want);
+		tap_got(0, "no room for the sentence", f->want);
 	free(blob);
 }
 
@@ -250,15 +240,15 @@ static void test_sizes(void)
 			bad++;
 		free(copy);
 	}
-	result(!bad, "every shorter length is refused", err);
-	result(dseek_program_validate(blob, 8, &view, err, sizeof(err)) == -EINVAL &&
+	tap_got(!bad, "every shorter length is refused", err);
+	tap_got(dseek_program_validate(blob, 8, &view, err, sizeof(err)) == -EINVAL &&
 	       !strcmp(err, "header: 8 bytes, a header has 32"), "a truncated header", err);
-	result(dseek_program_validate(blob, size - 1, &view, err, sizeof(err)) == -EINVAL &&
+	tap_got(dseek_program_validate(blob, size - 1, &view, err, sizeof(err)) == -EINVAL &&
 	       strstr(err, "bytes were given"), "a truncated table", err);
 	memcpy(odd + 4, blob, size);
-	result(dseek_program_validate(odd + 4, size, &view, err, sizeof(err)) == -EINVAL &&
+	tap_got(dseek_program_validate(odd + 4, size, &view, err, sizeof(err)) == -EINVAL &&
 	       !strcmp(err, "header: the program is not at an 8-aligned address"), "an unaligned program", err);
-	result(dseek_program_validate(NULL, 0, &view, err, sizeof(err)) == -EINVAL, "no program", err);
+	tap_got(dseek_program_validate(NULL, 0, &view, err, sizeof(err)) == -EINVAL, "no program", err);
 	free(odd);
 	free(blob);
 }
@@ -269,6 +259,5 @@ int main(void)
 	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
 		test_fault(&faults[i]);
 	test_sizes();
-	printf("1..%d\n", number);
-	return failures != 0;
+	return tap_end();
 }

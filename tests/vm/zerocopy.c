@@ -4,6 +4,7 @@
  * the same, and users of get_user_pages (vmsplice, io_uring fixed buffers) reach those very pages.
  */
 #include "../selftests/dseek/dseek_test.h"
+#include "../tap.h"
 #include <linux/io_uring.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -12,15 +13,6 @@
 #define PAGE		4096UL
 #define PAGES		64UL
 #define PFN(entry)	((entry) & ((1ULL << 55) - 1))
-
-static int number, failed;
-
-static int check(int good, const char *what)
-{
-	printf("%sok %d %s\n", good ? "" : "not ", ++number, what);
-	failed |= !good;
-	return good;
-}
 
 static int page_frames(const void *p, uint64_t frames[PAGES])
 {
@@ -98,12 +90,12 @@ static void try_vmsplice(volatile uint64_t *p, int to, int from)
 	int pipes[2];
 
 	if (pipe(pipes) || vmsplice(pipes[1], &v, 1, 0) != (ssize_t)PAGE) {
-		check(0, "vmsplice takes the pages");
+		tap_ok(0, "vmsplice takes the pages");
 		return;
 	}
-	check(1, "vmsplice takes the pages");
+	tap_ok(1, "vmsplice takes the pages");
 	poke(to, from);		/* after the pages went into the pipe */
-	check(read(pipes[0], got, PAGE) == (ssize_t)PAGE && got[1] == before + 1,
+	tap_ok(read(pipes[0], got, PAGE) == (ssize_t)PAGE && got[1] == before + 1,
 	      "the pipe holds the executor's pages, not a copy");
 	close(pipes[0]);
 	close(pipes[1]);
@@ -153,28 +145,28 @@ static void try_io_uring(volatile uint64_t *p, int to, int from)
 	int pipes[2];
 
 	if (ring_open(&r)) {
-		printf("ok %d io_uring fixed buffer # SKIP no io_uring in this kernel\n", ++number);
+		tap_skip("io_uring fixed buffer", "no io_uring in this kernel");
 		return;
 	}
 	if (syscall(SYS_io_uring_register, r.fd, IORING_REGISTER_BUFFERS, &v, 1) < 0) {
 		if (errno == EOPNOTSUPP)
-			printf("ok %d io_uring fixed buffer # SKIP this kernel's io_uring refuses every file mapping\n", ++number);
+			tap_skip("io_uring fixed buffer", "this kernel's io_uring refuses every file mapping");
 		else
-			check(0, "io_uring takes the buffer");
+			tap_ok(0, "io_uring takes the buffer");
 		return;
 	}
-	check(1, "io_uring takes the buffer as a fixed one");
+	tap_ok(1, "io_uring takes the buffer as a fixed one");
 	if (pipe(pipes))
 		exit(1);
 	poke(to, from);		/* after the pages were pinned */
-	check(ring_do(&r, IORING_OP_WRITE_FIXED, pipes[1], p, PAGE) == (int)PAGE &&
+	tap_ok(ring_do(&r, IORING_OP_WRITE_FIXED, pipes[1], p, PAGE) == (int)PAGE &&
 	      read(pipes[0], got, PAGE) == (ssize_t)PAGE && got[1] == before + 1,
 	      "a fixed write sends what the executor wrote");
 	got[1] = 1000;
-	check(write(pipes[1], got, PAGE) == (ssize_t)PAGE && ring_do(&r, IORING_OP_READ_FIXED, pipes[0], p, PAGE) == (int)PAGE &&
+	tap_ok(write(pipes[1], got, PAGE) == (ssize_t)PAGE && ring_do(&r, IORING_OP_READ_FIXED, pipes[0], p, PAGE) == (int)PAGE &&
 	      p[1] == 1000, "a fixed read lands in the tenant's pages");
 	poke(to, from);
-	check(p[1] == 1001, "and in the executor's");
+	tap_ok(p[1] == 1001, "and in the executor's");
 	close(r.fd);
 	close(pipes[0]);
 	close(pipes[1]);
@@ -216,33 +208,32 @@ int main(void)
 		executor(to_me[1], to_exec[0]);
 	}
 	if (read(to_me[0], &error, sizeof(error)) < 0 || error || read(to_me[0], &engine, sizeof(engine)) < 0)
-		return check(0, "the executor attaches"), 1;
+		return tap_ok(0, "the executor attaches"), 1;
 	fd = open_node();
 	if (fd < 0 || bo_create(fd, PAGES * PAGE, &b.handle) || program_create(fd, &job.program) ||
 	    queue_create(fd, engine, DRM_DSEEK_CLASS_BATCH, 1, &queue))
-		return check(0, "a tenant with a buffer"), 1;
+		return tap_ok(0, "a tenant with a buffer"), 1;
 	p = bo_map(fd, b.handle);
 	for (i = 0; i < PAGES; i++)
 		p[i * PAGE / 8] = i + 1;
 	if (submit(fd, queue, &job, 1, NULL) || read(to_me[0], &s, sizeof(s)) != sizeof(s))
-		return check(0, "a job reaches the executor"), 1;
-	check(!s.error, "the executor maps the buffer");
-	check(!page_frames((const void *)(uintptr_t)p, frames) && !memcmp(frames, s.frames, sizeof(frames)),
+		return tap_ok(0, "a job reaches the executor"), 1;
+	tap_ok(!s.error, "the executor maps the buffer");
+	tap_ok(!page_frames((const void *)(uintptr_t)p, frames) && !memcmp(frames, s.frames, sizeof(frames)),
 	      "64 page frames are the same in the tenant and in the executor");
 	printf("# frames 0x%llx.. and 0x%llx..\n", (unsigned long long)frames[0], (unsigned long long)s.frames[0]);
-	check(s.first_word == PAGES * (PAGES + 1) / 2, "the executor reads what the tenant wrote");
+	tap_ok(s.first_word == PAGES * (PAGES + 1) / 2, "the executor reads what the tenant wrote");
 	poke(to_exec[1], to_me[0]);
-	check(p[1] == 1, "the tenant reads what the executor wrote");
+	tap_ok(p[1] == 1, "the tenant reads what the executor wrote");
 	try_vmsplice(p, to_exec[1], to_me[0]);
 	try_io_uring(p, to_exec[1], to_me[0]);
 	close(to_exec[1]);
-	check(!wait_job(fd, queue, 1, 20 * SEC, &error) && !error, "the job ends");
+	tap_ok(!wait_job(fd, queue, 1, 20 * SEC, &error) && !error, "the job ends");
 	waitpid(pid, &status, 0);
-	check(!status, "the executor ends well");
+	tap_ok(!status, "the executor ends well");
 	if (copied >= 0)
-		check(bytes_copied() == 0, "no byte was copied on the job path");
+		tap_ok(bytes_copied() == 0, "no byte was copied on the job path");
 	else
-		check(0, "the module counts the bytes that it copies");
-	printf("1..%d\n", number);
-	return failed;
+		tap_ok(0, "the module counts the bytes that it copies");
+	return tap_end();
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* libcheck with TAP on stdout: one process a test. */
-#ifndef DSEEK_TEST_TAP_H
-#define DSEEK_TEST_TAP_H
+/* libcheck with TAP on stdout: a process for each test function. */
+#ifndef TESTS_CHECK_RUN_H
+#define TESTS_CHECK_RUN_H
 
 #include <check.h>
 
-static inline int tap_run(Suite *suite)
+static inline int check_run(Suite *suite)
 {
 	SRunner *runner = srunner_create(suite);
 	int failed;
@@ -17,4 +17,4 @@ static inline int tap_run(Suite *suite)
 	return failed ? 1 : 0;
 }
 
-#endif /* DSEEK_TEST_TAP_H */
+#endif /* TESTS_CHECK_RUN_H */
