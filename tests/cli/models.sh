@@ -1,19 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # dseek generate, logits, model moefy, bench model and bench quality: what they print, and what they refuse.
-cd "${DSEEK_SOURCE:-$(dirname "$0")/../..}" || exit 1
-dseek=$(realpath "${DSEEK_BUILD:-build}/bin/dseek") dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT
-n=0 failed=0
-ok() { # NAME COMMAND...
-	local name=$1; shift; n=$((n + 1))
-	if "$@"; then echo "ok $n $name"; else
-		echo "not ok $n $name"; failed=1
-		sed 's/^/# out: /' "$dir/out" | head -n 5; sed 's/^/# err: /' "$dir/err" | head -n 5
-	fi
-}
-go() { rc=0; "$dseek" "$@" >"$dir/out" 2>"$dir/err" </dev/null || rc=$?; }
-said() { [ "$rc" = "$1" ] && grep -qF -e "$2" "$dir/$3"; }
-json() { [ "$rc" = 0 ] && python3 -c "import json, sys; d = json.load(sys.stdin); sys.exit(not ($1))" <"$dir/out"; }
+. "$(dirname "$0")/lib.sh"
 e=embed:
 
 dense=$dir/dense.gguf moe=$dir/moe.gguf
@@ -82,5 +70,4 @@ go bench model -q -d $e -m "$dense" -p 0 -n 4 -r 1; ok "bench model: decode alon
 go bench model -d $e -m "$dense" -p 0 -n 0; ok "bench model: nothing to do" said 2 "is out of range" err
 go bench model -d $e -m "$dense" -r 0; ok "bench model: no repetitions" said 2 "is out of range" err
 go bench model -d $e; ok "bench model without a model" said 2 "--model is needed" err
-echo "1..$n"
-exit $failed
+end

@@ -1,33 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # dseek run without a model: shares by weight, deadlines beside saturation, the views, the JSON, mistakes in a file.
-cd "${DSEEK_SOURCE:-$(dirname "$0")/../..}" || exit 1
-dseek=${DSEEK_BUILD:-build}/bin/dseek
-tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT
-n=0 failed=0
-ok() { # NAME CONDITION...
-	local name=$1; shift; n=$((n + 1))
-	if "$@" >"$tmp/why" 2>&1; then echo "ok $n $name"; else
-		echo "not ok $n $name"; failed=1; head -n 20 "$tmp/why" "$tmp/err" | sed 's/^/# /'; head -c 500 "$tmp/out" | sed 's/^/# /'
-	fi
-}
-go() { rc=0; "$dseek" run "$@" >"$tmp/out" 2>"$tmp/err" </dev/null || rc=$?; }
-is() { [ "$rc" = "$1" ]; }
-json() { python3 -c "
-import json, sys
-d = json.load(open('$tmp/out')); t = {x['tenant']: x for x in d['tenants']}
-ok = ($1)
-[print(x) for x in d['tenants']] if not ok else None
-sys.exit(not ok)"; }
+. "$(dirname "$0")/lib.sh"
+run() { go run "$@"; }
 
 # Engine time is measured by the clock, so what other processes take from this machine is in it. Three tries, and
 # if all fail on a machine with more to run than it has CPUs, nothing was shown either way.
 busy() { awk -v n="$(nproc)" '{exit !($1 > n + 0.5)}' /proc/loadavg; }
 measured() { # NAME PYTHON-CONDITION ARGUMENT...
 	local name=$1 what=$2 try; shift 2
-	for try in 1 2 3; do go "$@" --json; is 0 && json "$what" >/dev/null && break; done
+	for try in 1 2 3; do run "$@" --json; is 0 && json "$what" >/dev/null && break; done
 	if ! { is 0 && json "$what" >/dev/null; } && busy; then
-		n=$((n + 1)); echo "ok $n $name # SKIP the machine is busy: load $(cut -d' ' -f1 /proc/loadavg) on $(nproc) CPUs"
+		skip "$name" "the machine is busy: load $(cut -d' ' -f1 /proc/loadavg) on $(nproc) CPUs"
 	else
 		ok "$name" json "$what"
 	fi
@@ -39,80 +23,80 @@ ok "shares: exit status" is 0
 ok "shares: more weight, more engine time" json "t['one']['share'] < t['two']['share'] < t['four']['share']"
 ok "shares: the JSON names engine and transport" json "d['engine'] == 'cpu0' and d['transport'] == 'embed'"
 ok "shares: nothing failed or is left over" json "all(x['jobs_faulted'] == 0 and 'error' not in x for x in d['tenants'])"
-ok "--json prints no progress on stdout" bash -c 'head -c 1 "$1" | grep -q "{"' - "$tmp/out"
+ok "--json prints no progress on stdout" bash -c 'head -c 1 "$1" | grep -q "{"' - "$dir/out"
 
-cat >"$tmp/deadline.yaml" <<'END'
+cat >"$dir/deadline.yaml" <<'END'
 tenants:
   - { name: gold, class: deadline, period_ms: 80, spin_us: 2000 }
   - { name: b1, class: batch, streams: 2, spin_us: 5000 }
   - { name: b2, class: batch, streams: 2, spin_us: 5000 }
 END
 measured "deadline: a step each period beside two that saturate, p99 within half a period" "t['gold']['tokens'] >= 0.9 * 3000 / 80 and
-	76 < t['gold']['gap_p50_ms'] < 84 and t['gold']['gap_p99_ms'] < 120" --tenants "$tmp/deadline.yaml" --seconds 3
+	76 < t['gold']['gap_p50_ms'] < 84 and t['gold']['gap_p99_ms'] < 120" --tenants "$dir/deadline.yaml" --seconds 3
 ok "deadline: exit status" is 0
 ok "deadline: a step waits less than a fifth of the others'" json "t['gold']['queued_ms'] / t['gold']['jobs'] < 0.2 * t['b1']['queued_ms'] / t['b1']['jobs']"
 ok "deadline: the others are preempted" json "t['b1']['preemptions'] + t['b2']['preemptions'] > 0"
 
-cat >"$tmp/one.yaml" <<'END'
+cat >"$dir/one.yaml" <<'END'
 seconds: 0.3
 tenants:
   - { name: solo, class: interactive, spin_us: 1000, tokens: 10 }
 END
-go --tenants "$tmp/one.yaml"
-ok "table" grep -qE '^solo +interactive +1 +[0-9]+ +[0-9.]+' "$tmp/out"
-ok "stderr says which transport" grep -q "engine cpu0 is embedded" "$tmp/err"
-go --tenants "$tmp/one.yaml" --quiet
-ok "--quiet: the table" grep -q '^solo' "$tmp/out"
-ok "--quiet: nothing on stderr" test ! -s "$tmp/err"
-go --tenants "$tmp/one.yaml" --json
+run --tenants "$dir/one.yaml"
+ok "table" grep -qE '^solo +interactive +1 +[0-9]+ +[0-9.]+' "$dir/out"
+ok "stderr says which transport" grep -q "engine cpu0 is embedded" "$dir/err"
+run --tenants "$dir/one.yaml" --quiet
+ok "--quiet: the table" grep -q '^solo' "$dir/out"
+ok "--quiet: nothing on stderr" test ! -s "$dir/err"
+run --tenants "$dir/one.yaml" --json
 ok "a file's seconds hold" json "0.2 < d['seconds'] < 0.5"
 ok "a text ends after its tokens" json "d['tenants'][0]['texts_complete'] >= 1"
-go --tenants "$tmp/one.yaml" --view panes
+run --tenants "$dir/one.yaml" --view panes
 ok "panes without a terminal fall back to lines" is 0
 if command -v script >/dev/null; then
-	rc=0; TERM=xterm script -qec "$dseek run --tenants $tmp/one.yaml --view panes" /dev/null >"$tmp/out" 2>"$tmp/err" </dev/null || rc=$?
-	ok "panes on a terminal" grep -q "solo" "$tmp/out"
+	rc=0; TERM=xterm script -qec "$dseek run --tenants $dir/one.yaml --view panes" /dev/null >"$dir/out" 2>"$dir/err" </dev/null || rc=$?
+	ok "panes on a terminal" grep -q "solo" "$dir/out"
 else
-	n=$((n + 1)); echo "ok $n panes on a terminal # SKIP script(1) is not installed"
+	skip "panes on a terminal" "script(1) is not installed"
 fi
-("$dseek" run --tenants tests/cli/shares.yaml --seconds 60 >"$tmp/out" 2>"$tmp/err" </dev/null & pid=$!
- sleep 1.5; kill -TERM $pid; wait $pid; echo $? >"$tmp/rc")
-rc=$(cat "$tmp/rc")
+("$dseek" run --tenants tests/cli/shares.yaml --seconds 60 >"$dir/out" 2>"$dir/err" </dev/null & pid=$!
+ sleep 1.5; kill -TERM $pid; wait $pid; echo $? >"$dir/rc")
+rc=$(cat "$dir/rc")
 ok "SIGTERM ends the run" is 0
-ok "and the table is printed" grep -q '^four' "$tmp/out"
+ok "and the table is printed" grep -q '^four' "$dir/out"
 
-cat >"$tmp/sets.yaml" <<'END'
+cat >"$dir/sets.yaml" <<'END'
 seconds: 1
 tenants:
   - { name: both, class: batch, spin_us: 500, streams: 3, engines: [cpu0, cpu1] }
   - { name: slow, class: interactive, spin_us: 500, engine: cpu1 }
   - { name: any,  class: batch, spin_us: 500 }
 END
-go --tenants "$tmp/sets.yaml" --device "embed:sets,engine=cpu,threads=1,engine=cpu,threads=1"
-ok "engines: the table tells of predictions" grep -qE '^both over cpu0,cpu1: [0-9]+ moves; turnaround predicted' "$tmp/out"
-ok "engines: none for a tenant with one" bash -c '! grep -q "^slow over" "$1"' - "$tmp/out"
-ok "engines: all are named" grep -q '^engines cpu0,cpu1 (embed)' "$tmp/out"
-go --json --tenants "$tmp/sets.yaml" --device "embed:sets,engine=cpu,threads=1,engine=cpu,threads=1"
+run --tenants "$dir/sets.yaml" --device "embed:sets,engine=cpu,threads=1,engine=cpu,threads=1"
+ok "engines: the table tells of predictions" grep -qE '^both over cpu0,cpu1: [0-9]+ moves; turnaround predicted' "$dir/out"
+ok "engines: none for a tenant with one" bash -c '! grep -q "^slow over" "$1"' - "$dir/out"
+ok "engines: all are named" grep -q '^engines cpu0,cpu1 (embed)' "$dir/out"
+run --json --tenants "$dir/sets.yaml" --device "embed:sets,engine=cpu,threads=1,engine=cpu,threads=1"
 ok "engines: the JSON too" json "t['both']['predicted_jobs'] > 0 and t['both']['turnaround_error'] > 0 and 'moves' in t['both'] and
 	t['slow']['engines'] == 'cpu1' and t['slow']['predicted_jobs'] == 0 and 'engines' not in t['any'] and d['engine'] == 'cpu0,cpu1'"
-"$dseek" bench choice --rounds 1 --seconds 0.1 --json >"$tmp/out" 2>"$tmp/err"; rc=$?
+"$dseek" bench choice --rounds 1 --seconds 0.1 --json >"$dir/out" 2>"$dir/err"; rc=$?
 ok "bench choice" is 0
 ok "bench choice: explicit engines are honoured, sets kept" python3 -c "
-import json, sys; d = json.load(open('$tmp/out'))
+import json, sys; d = json.load(open('$dir/out'))
 sys.exit(not (d['explicit_honoured'] == d['explicit_jobs'] > 0 and d['outside_set'] == 0 and d['predicted_jobs'] > 0 and len(d['engines']) == 2))"
-"$dseek" bench choice --device embed: >"$tmp/out" 2>"$tmp/err"; rc=$?
-ok "bench choice: one engine is no choice" bash -c '[ "$1" = 1 ] && grep -q "1 engines to choose from" "$2"' - "$rc" "$tmp/err"
-"$dseek" bench choice --engines fast,nobody >"$tmp/out" 2>"$tmp/err"; rc=$?
-ok "bench choice: no such engine" bash -c '[ "$1" = 1 ] && grep -q "nobody" "$2"' - "$rc" "$tmp/err"
-"$dseek" bench choice --streams 1 >"$tmp/out" 2>"$tmp/err"; rc=$?
-ok "bench choice: one stream" bash -c '[ "$1" = 2 ] && grep -q -- "--streams" "$2"' - "$rc" "$tmp/err"
+"$dseek" bench choice --device embed: >"$dir/out" 2>"$dir/err"; rc=$?
+ok "bench choice: one engine is no choice" said 1 "1 engines to choose from" err
+"$dseek" bench choice --engines fast,nobody >"$dir/out" 2>"$dir/err"; rc=$?
+ok "bench choice: no such engine" said 1 "nobody" err
+"$dseek" bench choice --streams 1 >"$dir/out" 2>"$dir/err"; rc=$?
+ok "bench choice: one stream" said 2 "--streams" err
 
 # mistakes
-refused() { # NAME TEXT-EXPECTED: of $tmp/bad.yaml
-	go --tenants "$tmp/bad.yaml"; ok "$1" bash -c '[ "$1" = 1 ] && grep -qF -- "$2" "$3"' - "$rc" "bad.yaml:$2" "$tmp/err"
+refused() { # NAME TEXT-EXPECTED: of $dir/bad.yaml
+	run --tenants "$dir/bad.yaml"; ok "$1" said 1 "bad.yaml:$2" err
 }
 tenant() { printf 'tenants:\n- name: a\n  spin_us: 5\n'; printf '  %s\n' "$@"; }
-b=$tmp/bad.yaml
+b=$dir/bad.yaml
 : >"$b"; refused "an empty file" "1: the file must be a mapping"
 echo '[1, 2]' >"$b"; refused "no mapping" "1: the file must be a mapping"
 echo 'a: [b' >"$b"; refused "no YAML" "2: "
@@ -156,28 +140,27 @@ tenant "class: batch" 'prompt: "a\0b"' >"$b"; refused "NUL" "5: 'prompt' holds a
 printf 'tenants:\n- {name: "a b", class: batch, spin_us: 1}\n' >"$b"; refused "name with a space" "2: 'name' is 'a b'"
 printf 'tenants:\n- {name: a, class: batch, spin_us: 1}\n- {name: a, class: batch, spin_us: 1}\n' >"$b"; refused "same name" "3: a tenant named 'a'"
 { echo tenants:; for i in $(seq 17); do echo "- {name: t$i, class: batch, spin_us: 1}"; done; } >"$b"; refused "17 tenants" "18: more than 16"
-printf 'tenants:\n- {name: "", class: x, weight: y, spin_us: 1}\n' >"$b"; go --tenants "$b"
-ok "every mistake of a file is named" test "$(grep -c 'bad.yaml:2:' "$tmp/err")" = 3
-go --tenants "$tmp/none.yaml"; ok "no such file" bash -c '[ "$1" = 1 ] && grep -q "No such file" "$2"' - "$rc" "$tmp/err"
-usage() { ok "$1" bash -c '[ "$1" = 2 ] && grep -qF -- "$2" "$3"' - "$rc" "$2" "$tmp/err"; }
-go --seconds 0; usage "--seconds 0" "--seconds must be"
-go --seconds soon; usage "--seconds soon" "'soon' is not a number"
-go --view big; usage "--view big" "'big' is not panes, lines or none"
-go --prompt ""; usage "--prompt empty" "--prompt is empty"
-go --seconds; usage "--seconds without" "needs an argument"
+printf 'tenants:\n- {name: "", class: x, weight: y, spin_us: 1}\n' >"$b"; run --tenants "$b"
+ok "every mistake of a file is named" test "$(grep -c 'bad.yaml:2:' "$dir/err")" = 3
+run --tenants "$dir/none.yaml"; ok "no such file" said 1 "No such file" err
+usage() { ok "$1" said 2 "$2" err; }
+run --seconds 0; usage "--seconds 0" "--seconds must be"
+run --seconds soon; usage "--seconds soon" "'soon' is not a number"
+run --view big; usage "--view big" "'big' is not panes, lines or none"
+run --prompt ""; usage "--prompt empty" "--prompt is empty"
+run --seconds; usage "--seconds without" "needs an argument"
 tenant "class: batch" >"$b"
-go --tenants "$b" --device usb:; ok "no such device" bash -c '[ "$1" = 1 ] && grep -q "usb:" "$2"' - "$rc" "$tmp/err"
+run --tenants "$b" --device usb:; ok "no such device" said 1 "usb:" err
 tenant "class: batch" "engines: [cpu0, gpu7]" >"$b"
-go --tenants "$b"; ok "no such engine in a list" bash -c '[ "$1" = 1 ] && grep -q "gpu7" "$2"' - "$rc" "$tmp/err"
+run --tenants "$b"; ok "no such engine in a list" said 1 "gpu7" err
 tenant "class: batch" "engines: [cpu0, cpu0]" >"$b"
-go --tenants "$b"; ok "an engine twice in a list" bash -c '[ "$1" = 1 ] && grep -q "given twice" "$2"' - "$rc" "$tmp/err"
+run --tenants "$b"; ok "an engine twice in a list" said 1 "given twice" err
 tenant "class: batch" >"$b"
-go --tenants "$b" --engine gpu7; ok "no such engine" bash -c '[ "$1" = 1 ] && grep -q "gpu7" "$2"' - "$rc" "$tmp/err"
-XDG_CACHE_HOME=$tmp go; ok "no model" bash -c '[ "$1" = 1 ] && grep -q "tools/fetch-model" "$2"' - "$rc" "$tmp/err"
-go -m "$tmp/none.gguf"; ok "no such model" bash -c '[ "$1" = 1 ] && grep -q "none.gguf: No such file" "$2"' - "$rc" "$tmp/err"
-echo GGUF >"$tmp/short.gguf"
-go -m "$tmp/short.gguf"; ok "a model that is none" bash -c '[ "$1" = 1 ] && grep -q "short.gguf" "$2"' - "$rc" "$tmp/err"
+run --tenants "$b" --engine gpu7; ok "no such engine" said 1 "gpu7" err
+XDG_CACHE_HOME=$dir run; ok "no model" said 1 "tools/fetch-model" err
+run -m "$dir/none.gguf"; ok "no such model" said 1 "none.gguf: No such file" err
+echo GGUF >"$dir/short.gguf"
+run -m "$dir/short.gguf"; ok "a model that is none" said 1 "short.gguf" err
 tenant "class: deadline" "period_ms: 10" "budget_ms: 10" >"$b"
-go --tenants "$b"; ok "a budget the engine can't reserve" bash -c '[ "$1" = 1 ] && grep -q "tenant a: " "$2"' - "$rc" "$tmp/err"
-echo "1..$n"
-exit $failed
+run --tenants "$b"; ok "a budget the engine can't reserve" said 1 "tenant a: " err
+end
