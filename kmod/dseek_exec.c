@@ -175,6 +175,11 @@ static int return_job(struct dseek_exec *exec, const struct drm_dseek_completion
 
 /* ---- taking */
 
+/*
+ * describe() and name_valid() stand again in userspace/lib/embed_exec.c. The ABI header is the one file both may
+ * include, and it declares and does not do; what would be shared is a copy out of two kinds of job. The conformance suite
+ * compares every member, and both refusals, on both.
+ */
 static void describe(struct dseek_exec *exec, struct dseek_job *job)
 {
 	struct drm_dseek_job_desc *desc = &exec->descs[job->tag];

@@ -203,11 +203,79 @@ static void retired_buffers(void)
 	manual_close(&m);
 }
 
+/* Every member, whichever transport filled it. */
+static void descriptor(void)
+{
+	struct dseek_binding bindings[3];
+	struct dseek_job job = { .bindings = bindings, .binding_count = 3, .const_size = 4, .flags = DSEEK_JOB_IDEMPOTENT,
+				 .limit_ns = 7000000000 };
+	const struct drm_dseek_job_desc *d;
+	struct dseek_queue *queue, *other;
+	struct dseek_program *prog;
+	uint32_t param = 33, tags[3], i;
+	uint64_t program_id, queue_id;
+	struct dseek_bo *bo;
+	struct manual m;
+
+	manual_open(&m, 3, NULL);
+	CHECK_OK(dseek_bo_create(m.dev, 16384, 0, -1, &bo));
+	for (i = 0; i < 3; i++)
+		bindings[i] = (struct dseek_binding) { bo, 4096 * i + 64, 256 + 64 * i, DSEEK_ACCESS_READ | (i == 2 ? DSEEK_ACCESS_WRITE : 0) };
+	job.program = prog = program_add(m.dev);
+	job.consts = &param;
+	job.deadline_ns = in_ms(60000);
+	queue = queue_deadline(m.dev, m.engine, 50000000, 100000000);
+	other = queue_fair(m.dev, m.engine, DSEEK_CLASS_INTERACTIVE, 1);
+	submit_one(queue, &job);
+	tags[0] = manual_fetch_one(&m);
+	d = dseek_exec_job(m.exec, tags[0]);
+	CHECK(d->job_id && d->queue_id && d->program_id && d->tenant_id);
+	CHECK(d->program_size > sizeof(struct dseek_program_header));
+	CHECK_EQ(d->binding_count, 3);
+	CHECK_EQ(d->const_size, 4);
+	CHECK_EQ(d->flags, DRM_DSEEK_JOB_IDEMPOTENT);
+	CHECK_EQ(d->cursor, 0);
+	CHECK_EQ(d->deadline_ns, job.deadline_ns);
+	CHECK_EQ(d->limit_ns, 7000000000);
+	CHECK(!memcmp(d->consts, &param, 4));
+	for (i = 0; i < 3; i++) {
+		CHECK(d->bindings[i].bo_id && d->bindings[i].bo_id == d->bindings[0].bo_id);
+		CHECK_EQ(d->bindings[i].bo_size, 16384);
+		CHECK_EQ(d->bindings[i].offset, bindings[i].offset);
+		CHECK_EQ(d->bindings[i].size, bindings[i].size);
+		CHECK_EQ(d->bindings[i].access, bindings[i].access);
+		CHECK_EQ(d->bindings[i].pad, 0);
+	}
+	program_id = d->program_id;
+	queue_id = d->queue_id;
+	/* Another queue of the same tenant and another program. */
+	job = (struct dseek_job) { .program = program_nop(m.dev) };
+	submit_one(other, &job);
+	tags[1] = manual_fetch_one(&m);
+	CHECK(tags[1] != tags[0]);
+	CHECK_EQ(dseek_exec_job(m.exec, tags[1])->tenant_id, d->tenant_id);
+	CHECK(dseek_exec_job(m.exec, tags[1])->job_id != d->job_id);
+	CHECK(dseek_exec_job(m.exec, tags[1])->queue_id != queue_id);
+	CHECK(dseek_exec_job(m.exec, tags[1])->program_id != program_id);
+	CHECK_EQ(dseek_exec_job(m.exec, tags[1])->binding_count, 0);
+	CHECK_EQ(dseek_exec_job(m.exec, tags[1])->const_size, 0);
+	CHECK_EQ(dseek_exec_job(m.exec, tags[1])->flags, 0);
+	manual_done(&m, tags[0], 0, 0);
+	manual_done(&m, tags[1], 0, 0);
+	dseek_program_destroy(job.program);
+	dseek_program_destroy(prog);
+	dseek_queue_destroy(queue);
+	dseek_queue_destroy(other);
+	dseek_bo_destroy(bo);
+	manual_close(&m);
+}
+
 const struct test exec_tests[] = {
 	{ "attach refusals", attach_refusals },
 	{ "an engine's name outlives its executor", generations },
 	{ "next refusals", next_refusals },
 	{ "yield", yields },
+	{ "a job's descriptor", descriptor },
 	{ "closed buffers are reported and stay until unmapped", retired_buffers },
 	{ NULL },
 };
