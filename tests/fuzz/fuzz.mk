@@ -6,7 +6,7 @@
 fuzzers := arb/fuzz_arb fuzz/fuzz_gguf fuzz/fuzz_program fuzz/fuzz_tokenizer
 tests/arb/fuzz_arb-fuzzer := tests/arb/fuzz_arb.c $(arb-drive-src)
 tests/fuzz/fuzz_gguf-fuzzer := tests/fuzz/fuzz_gguf.c
-tests/fuzz/fuzz_program-fuzzer := tests/fuzz/fuzz_program.c tests/program/sample_program.c
+tests/fuzz/fuzz_program-fuzzer := $(addprefix tests/fuzz/,fuzz_program.c program_gen.c program_run.c program_data.c)
 tests/fuzz/fuzz_tokenizer-fuzzer := tests/fuzz/fuzz_tokenizer.c
 tests += $(addprefix tests/,$(fuzzers))
 $(foreach f,$(addprefix tests/,$(fuzzers)),$(eval $(f)-src := $($(f)-fuzzer) tests/fuzz/main.c))

@@ -237,7 +237,7 @@ int main(int argc, char **argv)
 	const char *tmp = getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", *name = strrchr(argv[0], '/'), *folder = NULL;
 	static const int fatal[] = { SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL };
 	unsigned long long runs = fuzzer.runs, taken = 0, seed = 1, i;
-	char report[256] = "";
+	char report[512] = "";
 	int option, rc = 0;
 
 	name = name ? name + 1 : argv[0];
