@@ -84,9 +84,12 @@ static void make_row(uint32_t dtype, uint32_t ne0, uint8_t *row, uint64_t *state
 			half(row + 2, whole(state, 3));
 			break;
 		case DSEEK_Q4_K:
+			half(row, 1);
 			half(row + 2, 1);
-			break;
+			continue;
 		case DSEEK_Q6_K:
+			for (i = 192; i < 208; i++)
+				row[i] = (int8_t)row[i] / 2;	/* sums stay below 2^24 */
 			half(row + 208, 1);
 			continue;
 		}
@@ -131,8 +134,8 @@ static void fill_activations(const struct cpu_tensor *t, uint64_t *state)
 	for (r = 0; r < rows; r++) {
 		float *row = cpu_row(t, r);
 
-		for (uint32_t i = 0; i < t->ne[0]; i += 32) {
-			uint32_t n = t->ne[0] - i < 32 ? t->ne[0] - i : 32, zeros = !random_below(state, 8);
+		for (uint32_t i = 0; i < t->ne[0]; i += 16) {
+			uint32_t n = t->ne[0] - i < 16 ? t->ne[0] - i : 16, zeros = !random_below(state, 8);
 
 			for (uint32_t e = i; e < i + n; e++)
 				row[e] = zeros ? 0 : whole(state, 3);

@@ -10,7 +10,7 @@
 #include "../../userspace/executor/cpu/op.h"
 
 /*
- * Whole numbers into operand @n of @op: activations are small but for one 127 in each 32, which 8 bits hold exactly; weights'
+ * Whole numbers into operand @n of @op: activations are small but for one 127 in each 16, which 8 bits hold exactly; weights'
  * scales are 1. Indexes are in range, but for one operand in many. What no token can see is left as it is.
  */
 void program_data_fill(const struct cpu_op *op, int n, uint64_t *state);

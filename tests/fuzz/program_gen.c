@@ -230,9 +230,8 @@ static bool fits(const struct gen *g, const struct dseek_program_tensor *t, int 
 	bool written = dseek_op_access(g->info, &g->op, n) & DSEEK_ACCESS_WRITE;
 
 	for (int k = 0; k < n; k++) {
-		const struct dseek_program_tensor *o = &g->placed[g->op.t[k]];
-
-		if (g->present[k] && (written || g->info->t[k].access & DSEEK_ACCESS_WRITE) && overlap(t, o))
+		if (g->present[k] && (written || g->info->t[k].access & DSEEK_ACCESS_WRITE) &&
+		    overlap(t, &g->placed[g->op.t[k]]))
 			return false;
 	}
 	return true;

@@ -22,7 +22,8 @@ VALWAYS float sum_16(const vf *v)
 
 static void quantise_32(const float *x, uint8_t *block, uint32_t m, uint32_t t)
 {
-	int32_t *s128 = (int32_t *)(block + 36 * m), *s16 = (int32_t *)(block + 44 * m), half[2];
+	int32_t *s128 = (int32_t *)(block + 36 * m), *s16 = (int32_t *)(block + 44 * m);
+	uint32_t half[2];	/* of what is no number lanes are INT_MIN, whose sum may be anything but must be defined */
 	float *d = (float *)(block + 32 * m), *sum = (float *)(block + 40 * m);
 	vf v[32 / VW], max = v_zero();
 	float scale, inverse;
@@ -48,7 +49,7 @@ static void quantise_32(const float *x, uint8_t *block, uint32_t m, uint32_t t)
 	}
 	d[t] = scale;
 	s128[t] = -128 * (half[0] + half[1]);
-	sum[t] = scale * (half[0] + half[1]);
+	sum[t] = scale * (int32_t)(half[0] + half[1]);
 	s16[t] = -32 * half[0];
 	s16[m + t] = -32 * half[1];
 }
