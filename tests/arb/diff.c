@@ -43,8 +43,7 @@ int main(int argc, char **argv)
 		bad |= run(n * 100 + 99, 15000, &total);
 		bad |= !total.trials;
 		bad |= !total.predictions;
-		printf("# %llu predictions within their bounds, later than fluid sharing by %.2f %% on average
-",
+		printf("# %llu predictions within their bounds, later than fluid sharing by %.2f %% on average\n",
 		       (unsigned long long)total.predictions, 100 * total.excess_ns / total.fluid_ns);
 		tap_ok(!bad, "oracle: %llu events, %llu picks, %llu yields and %llu trials decided alike", (unsigned long long)total.events,
 		       (unsigned long long)total.picks, (unsigned long long)total.preemptions, (unsigned long long)total.trials);

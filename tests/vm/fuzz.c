@@ -255,14 +255,13 @@ static void fuzz(int kind, uint64_t until)
 int main(int argc, char **argv)
 {
 	unsigned int seconds = argc > 1 ? (unsigned int)atoi(argv[1]) : 10, i;
-	uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 0) : now_ns();
+	uint64_t first = random_seed_or_new(argc > 2 ? argv[2] : NULL, "DSEEK_FUZZ_SEED");
 	int status, bad = 0, crashed = 0;
 
 	setlinebuf(stdout);
 	tally = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (tally == MAP_FAILED)
 		return 1;
-	printf("# seed 0x%llx\n", (unsigned long long)first);
 	for (i = 0; i < 4; i++) {
 		seed = first + i * 1000003;
 		if (!fork())

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * storm [ROUNDS [SEED]]: tenants under their own uids and executors of two engines, one of which stands by, killed with SIGKILL at random
- * points. Tenants hand their fences (sync_files) to this process, which demands after each round that every one
- * has signalled and that the module holds nothing any more.
+ * storm [ROUNDS [SEED]]: tenants under their own uids and executors of two engines, some of which stand by, killed with
+ * SIGKILL at random points; without SEED, other ones each time. Tenants hand their fences (sync_files) to this process, which
+ * demands after each round that every one has signalled and that the module holds nothing any more.
  */
 #include "../random.h"
 #include "../selftests/dseek/dseek_test.h"
@@ -252,12 +252,11 @@ static int unsignalled(uint64_t within_ns)
 int main(int argc, char **argv)
 {
 	int rounds = argc > 1 ? atoi(argv[1]) : 100, round, kills = 0, exec_kills = 0, bad = 0, collected = 0, i, left;
-	uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 0) : now_ns(), begun = now_ns();
+	uint64_t first, begun = now_ns();
 	const char *leak;
 
-	seed = first;
+	seed = first = random_seed_or_new(argc > 2 ? argv[2] : NULL, "DSEEK_STORM_SEED");
 	setlinebuf(stdout);
-	printf("# seed 0x%llx, %d rounds\n", (unsigned long long)first, rounds);
 	signal(SIGPIPE, SIG_IGN);
 	for (round = 0; round < rounds && bad < 5; round++) {
 		pid_t pids[VICTIMS];
@@ -308,7 +307,7 @@ int main(int argc, char **argv)
 			}
 		left = unsignalled(30 * SEC);
 		if (left) {
-			printf("not ok round %d: %d fences unsignalled\n", round, left);
+			printf("not ok round %d, seed 0x%llx: %d fences unsignalled\n", round, (unsigned long long)first, left);
 			bad++;
 		}
 		for (i = TENANTS; i < VICTIMS; i++)
@@ -321,7 +320,7 @@ int main(int argc, char **argv)
 		for (i = 0; (leak = left_behind()) && i < 200; i++)
 			sleep_ns(50 * MS);
 		if (leak) {
-			printf("not ok round %d: left behind:%s\n", round, leak);
+			printf("not ok round %d, seed 0x%llx: left behind:%s\n", round, (unsigned long long)first, leak);
 			bad++;
 		}
 	}

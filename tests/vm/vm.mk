@@ -3,6 +3,7 @@
 
 vm-programs := zerocopy storm shares fuzz rtt failover hold
 check-programs += $(addprefix tests/vm/,$(vm-programs))
+script-tests += tests/vm/report.sh
 $(foreach p,$(vm-programs),$(eval tests/vm/$(p)-src := tests/vm/$(p).c))
 tests/vm/shares-src += tests/vm/stall.c
 
