@@ -162,6 +162,10 @@ static int prepare(struct submission *sub, struct dseek_job *job, const struct d
 			args->flags, args->binding_count, args->const_size, args->wait_count, args->signal_count);
 		return -EINVAL;
 	}
+	if (args->deadline_ns && sub->queue->arb.class != ARB_CLASS_DEADLINE) {
+		drm_dbg(&dseek->drm, "SUBMIT: a deadline in a queue that isn't of the deadline class\n");
+		return -EINVAL;
+	}
 	job->flags = args->flags;
 	job->limit_ns = args->limit_ns ?: dseek_setting_ns(&sub->queue->engine->limit_ms_set, &dseek_limit_ms);
 	job->program = dseek_program_find(sub->drm_file->driver_priv, args->program);

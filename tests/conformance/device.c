@@ -66,8 +66,9 @@ static void engines(void)
 
 	while ((r = dseek_engine_info(dev, n, &info)) == 0) {
 		CHECK(info.name[0] && info.type < DSEEK_ENGINE_TYPE_COUNT);
-		if (info.attached)
-			CHECK(info.depth >= 1 && info.generation >= 1);
+		if (info.attached && (!info.depth || !info.generation))
+			fail(__FILE__, __LINE__, "engine %s is attached with depth %u and generation %llu", info.name, info.depth,
+			     (unsigned long long)info.generation);
 		CHECK_OK(dseek_engine_find(dev, info.name, &again));
 		CHECK_EQ(again.id, info.id);
 		n++;

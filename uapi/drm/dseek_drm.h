@@ -325,7 +325,7 @@ struct drm_dseek_job {
 	__u32 const_size;	/* 0..DRM_DSEEK_MAX_CONSTS, a multiple of 4 */
 	__u32 wait_count;	/* 0..DRM_DSEEK_MAX_SYNCS */
 	__u32 signal_count;	/* 0..DRM_DSEEK_MAX_SYNCS */
-	__u64 deadline_ns;	/* 0: none. Deadline class only: refused with -ETIME if it can't be met */
+	__u64 deadline_ns;	/* 0: none. Deadline class only (else -EINVAL): refused with -ETIME if it can't be met */
 	__u64 limit_ns;		/* engine time after which the job is aborted (-ETIMEDOUT); 0: the engine's default */
 };
 

@@ -426,6 +426,24 @@ static inline void exec_release(struct test_exec *e)
 	e->release = 1;
 }
 
+/* Of the module; root only. */
+static inline int parameter_set(const char *name, unsigned int value, unsigned int *ret_old)
+{
+	char path[96], text[16] = "";
+	int fd, n;
+
+	snprintf(path, sizeof(path), "/sys/module/dseek/parameters/%s", name);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (ret_old && read(fd, text, sizeof(text) - 1) > 0)
+		*ret_old = (unsigned int)atoi(text);
+	n = snprintf(text, sizeof(text), "%u", value);
+	n = pwrite(fd, text, (size_t)n, 0) < 0 ? -errno : 0;
+	close(fd);
+	return n;
+}
+
 /* ---- checks */
 
 /* The call with one member of a good argument changed must fail with @err. */

@@ -2,6 +2,8 @@
 /* The executor's device: attach, fetch and give back, mapping, and what becomes of jobs when it goes. */
 #include "kselftest_harness.h"
 #include "dseek_test.h"
+#include <signal.h>
+#include <sys/time.h>
 
 #define PAGE	4096ULL
 
@@ -55,6 +57,9 @@ TEST_F(exec, attach_refusals)
 	REFUSE(EINVAL, fd, DRM_IOCTL_DSEEK_ATTACH, a, depth = 0);
 	REFUSE(EINVAL, fd, DRM_IOCTL_DSEEK_ATTACH, a, depth = DRM_DSEEK_MAX_DEPTH + 1);
 	REFUSE(EINVAL, fd, DRM_IOCTL_DSEEK_ATTACH, a, numa_node = -2);
+	REFUSE(EINVAL, fd, DRM_IOCTL_DSEEK_ATTACH, a, numa_node = 100000);
+	REFUSE(EINVAL, fd, DRM_IOCTL_DSEEK_ATTACH, a, name[20] = 'x');	/* behind its end */
+	REFUSE(EINVAL, fd, DRM_IOCTL_DSEEK_ATTACH, a, flags = 1u << 31);
 	REFUSE(EINVAL, fd, DRM_IOCTL_DSEEK_ATTACH, a, pad = 1);
 	REFUSE(ENOENT, fd, DRM_IOCTL_DSEEK_ATTACH, a, flags = DRM_DSEEK_ATTACH_REATTACH);
 	EXPECT_EQ(-EFAULT, call(fd, DRM_IOCTL_DSEEK_ATTACH, NULL));
@@ -130,9 +135,77 @@ TEST_F(exec, next_refusals)
 	REFUSE(EINVAL, self->exec.fd, DRM_IOCTL_DSEEK_NEXT, n, completion_count = 1);	/* tag 0 isn't held */
 	REFUSE(EFAULT, self->exec.fd, DRM_IOCTL_DSEEK_NEXT, n, completions = 0);
 	REFUSE(EFAULT, self->exec.fd, DRM_IOCTL_DSEEK_NEXT, n, completions = UNMAPPED);
+	REFUSE(EFAULT, self->exec.fd, DRM_IOCTL_DSEEK_NEXT, n, completions = KERNEL_ADDRESS);
 	n.completion_count = 0;
 	ASSERT_EQ(0, call(self->exec.fd, DRM_IOCTL_DSEEK_NEXT, &n));
 	EXPECT_EQ(0, n.tag_count);
+}
+
+/* Where its tag can't be written the job is not taken: it comes with the next call. */
+TEST_F(exec, next_answers_that_cannot_be_written)
+{
+	static const uint64_t bad[] = { 0, UNMAPPED, KERNEL_ADDRESS };
+	struct drm_dseek_next n = { .tag_max = 1 };
+	struct drm_dseek_completion c = { 0 };
+	struct drm_dseek_map m = { 0 };
+	size_t i;
+	void *p;
+
+	ASSERT_EQ(0, submit(self->fd, self->queue, &self->job, 1, NULL));
+	for (i = 0; i < 3; i++) {
+		n.tags = bad[i];
+		EXPECT_EQ(-EFAULT, call(self->exec.fd, DRM_IOCTL_DSEEK_NEXT, &n)) { TH_LOG("tags at 0x%llx", (unsigned long long)bad[i]); }
+		EXPECT_EQ(0, n.tag_count);
+	}
+	ASSERT_EQ(1, exec_next(&self->exec, NULL, 0, &c.tag, 1, SEC));
+	m.tag = c.tag;
+	ASSERT_EQ(0, call(self->exec.fd, DRM_IOCTL_DSEEK_MAP, &m));
+	p = mmap(NULL, 2 * PAGE, PROT_READ, MAP_SHARED, self->exec.fd, (off_t)m.mmap_offset);
+	ASSERT_NE(MAP_FAILED, p);
+	ASSERT_EQ(0, bo_close(self->fd, self->bo));
+	n = (struct drm_dseek_next){ .completions = (uintptr_t)&c, .completion_count = 1, .retired = UNMAPPED, .retired_max = 4 };
+	EXPECT_EQ(-EFAULT, call(self->exec.fd, DRM_IOCTL_DSEEK_NEXT, &n));
+	EXPECT_EQ(1, n.completed);	/* whatever happens after */
+	EXPECT_EQ(0, n.retired_count);
+	EXPECT_EQ(0, wait_job(self->fd, self->queue, 1, SEC, NULL));
+	munmap(p, 2 * PAGE);
+	sleep_ns(50 * MS);
+	EXPECT_EQ(0, tenant_info(self->fd).pinned_bytes);
+}
+
+static void nothing(int signal)
+{
+}
+
+TEST_F(exec, a_signal_ends_next)
+{
+	struct sigaction sa = { .sa_handler = nothing, .sa_flags = SA_RESTART };
+	struct itimerval soon = { { 0, 50000 }, { 0, 50000 } }, never = { 0 };
+	uint64_t begun = now_ns();
+	uint32_t tag;
+
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	EXPECT_EQ(-EINTR, exec_next(&self->exec, NULL, 0, &tag, 1, 20 * SEC));
+	setitimer(ITIMER_REAL, &never, NULL);
+	EXPECT_GT(10 * SEC, now_ns() - begun);
+	/* and what comes then is still fetched */
+	ASSERT_EQ(0, submit(self->fd, self->queue, &self->job, 1, NULL));
+	EXPECT_EQ(1, exec_next(&self->exec, NULL, 0, &tag, 1, 5 * SEC));
+}
+
+TEST_F(exec, detached_is_not_attached)
+{
+	struct drm_dseek_program_read r = { 0 };
+	struct drm_dseek_map m = { 0 };
+	uint32_t tag;
+
+	HOLD_ONE(tag);
+	m.tag = r.tag = tag;
+	ASSERT_EQ(0, call(self->exec.fd, DRM_IOCTL_DSEEK_DETACH, NULL));
+	EXPECT_EQ(-ESTALE, exec_next(&self->exec, NULL, 0, &tag, 1, 0));
+	EXPECT_EQ(-ESTALE, call(self->exec.fd, DRM_IOCTL_DSEEK_MAP, &m));
+	EXPECT_EQ(-ESTALE, call(self->exec.fd, DRM_IOCTL_DSEEK_PROGRAM_READ, &r));
 }
 
 TEST_F(exec, completion_refusals)
@@ -279,6 +352,8 @@ TEST_F(exec, program_read)
 	REFUSE(ENOSPC, self->exec.fd, DRM_IOCTL_DSEEK_PROGRAM_READ, r, size = 63);
 	REFUSE(EFAULT, self->exec.fd, DRM_IOCTL_DSEEK_PROGRAM_READ, r, pointer = 0);
 	REFUSE(EFAULT, self->exec.fd, DRM_IOCTL_DSEEK_PROGRAM_READ, r, pointer = UNMAPPED);
+	REFUSE(EFAULT, self->exec.fd, DRM_IOCTL_DSEEK_PROGRAM_READ, r, pointer = KERNEL_ADDRESS);
+	REFUSE(EINVAL, self->exec.fd, DRM_IOCTL_DSEEK_PROGRAM_READ, r, tag = 0xffffffff);
 	REFUSE(EINVAL, self->exec.fd, DRM_IOCTL_DSEEK_PROGRAM_READ, r, tag = r.tag + 1);
 	EXPECT_EQ(-EFAULT, call(self->exec.fd, DRM_IOCTL_DSEEK_PROGRAM_READ, NULL));
 }

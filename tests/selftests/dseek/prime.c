@@ -129,6 +129,15 @@ TEST_F(prime, refusals)
 	close(pipes[1]);
 }
 
+TEST_F(prime, handles_that_are_none)
+{
+	struct drm_prime_handle p = { .handle = self->handle, .flags = 1u << 30 };
+
+	EXPECT_EQ(-EINVAL, call(self->a, DRM_IOCTL_PRIME_HANDLE_TO_FD, &p));
+	EXPECT_EQ(-EFAULT, call(self->a, DRM_IOCTL_PRIME_HANDLE_TO_FD, (void *)UNMAPPED));
+	EXPECT_EQ(-EFAULT, call(self->a, DRM_IOCTL_PRIME_FD_TO_HANDLE, NULL));
+}
+
 /* ---- dma-bufs of someone else: four pages of each exporter that this kernel has */
 
 FIXTURE(foreign) {
@@ -139,21 +148,26 @@ FIXTURE_VARIANT(foreign) {
 	int (*make)(int *ret_exporter);
 };
 
-static int udmabuf_make(int *ret_exporter)
+static int udmabuf_of(uint64_t size, int *ret_exporter)
 {
-	struct udmabuf_create c = { .flags = UDMABUF_FLAGS_CLOEXEC, .size = 4 * PAGE };
+	struct udmabuf_create c = { .flags = UDMABUF_FLAGS_CLOEXEC, .size = size };
 	int dev = open("/dev/udmabuf", O_RDWR | O_CLOEXEC), mem, dmabuf;
 
 	if (dev < 0)
 		return -ENODEV;
 	mem = memfd_create("prime", MFD_ALLOW_SEALING);
-	if (ftruncate(mem, 4 * PAGE) || fcntl(mem, F_ADD_SEALS, F_SEAL_SHRINK))
+	if (ftruncate(mem, (off_t)size) || fcntl(mem, F_ADD_SEALS, F_SEAL_SHRINK))
 		return -errno;
 	c.memfd = (uint32_t)mem;
 	dmabuf = ioctl(dev, UDMABUF_CREATE, &c);
 	close(mem);
 	*ret_exporter = dev;
 	return dmabuf < 0 ? -errno : dmabuf;
+}
+
+static int udmabuf_make(int *ret_exporter)
+{
+	return udmabuf_of(4 * PAGE, ret_exporter);
 }
 
 static int vgem_make(int *ret_exporter)
@@ -284,6 +298,37 @@ TEST_F(foreign, an_executor_sees_the_same_bytes)
 	munmap(q, 4 * PAGE);
 	munmap(theirs, 4 * PAGE);
 	exec_close(&e);
+}
+
+TEST(imported_bytes_are_limited)
+{
+	int exporter, small, fd, large = udmabuf_of(2 << 20, &exporter);
+	unsigned int limit = 0;
+	uint32_t h = 0, g;
+
+	if (large < 0)
+		SKIP(return, "no udmabuf");
+	if (parameter_set("imported_limit_mb", 1, &limit))
+		SKIP(return, "not root");
+	fd = open_node();
+	parameter_set("imported_limit_mb", limit, NULL);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(1 << 20, tenant_info(fd).imported_limit);
+	EXPECT_EQ(-EDQUOT, import_fd(fd, large, &h));
+	EXPECT_EQ(0, h);
+	EXPECT_EQ(0, tenant_info(fd).imported_bytes);
+	close(exporter);
+	small = udmabuf_of(1 << 20, &exporter);
+	ASSERT_LE(0, small);
+	ASSERT_EQ(0, import_fd(fd, small, &h));
+	EXPECT_EQ(1 << 20, tenant_info(fd).imported_bytes);
+	EXPECT_EQ(-EDQUOT, import_fd(fd, large, &g));
+	EXPECT_EQ(0, bo_close(fd, h));
+	EXPECT_EQ(0, tenant_info(fd).imported_bytes);
+	close(fd);
+	close(small);
+	close(large);
+	close(exporter);
 }
 
 TEST_HARNESS_MAIN

@@ -54,6 +54,32 @@ TEST_F(program, create_refusals)
 	EXPECT_EQ(-EFAULT, call(self->fd, DRM_IOCTL_DSEEK_PROGRAM_CREATE, NULL));
 }
 
+TEST_F(program, bytes_are_limited)
+{
+	struct drm_dseek_program_create c = { .pointer = (uintptr_t)self->blob, .size = DRM_DSEEK_MAX_PROGRAM };
+	struct drm_dseek_program_destroy d = { 0 };
+	unsigned int limit = 0, n;
+	int r = 0;
+
+	if (parameter_set("program_limit_mb", 3, &limit))
+		SKIP(return, "not root");
+	close(self->fd);	/* who has nothing open is under today's limits again */
+	self->fd = open_node();
+	parameter_set("program_limit_mb", limit, NULL);
+	for (n = 0; n < 4 && !r; n++) {
+		c.handle = 0;
+		r = call(self->fd, DRM_IOCTL_DSEEK_PROGRAM_CREATE, &c);
+		d.handle = r ? d.handle : c.handle;
+	}
+	EXPECT_EQ(4, n);
+	EXPECT_EQ(-EDQUOT, r);
+	EXPECT_EQ(0, c.handle);
+	c.size = 1;
+	EXPECT_EQ(-EDQUOT, call(self->fd, DRM_IOCTL_DSEEK_PROGRAM_CREATE, &c));
+	EXPECT_EQ(0, call(self->fd, DRM_IOCTL_DSEEK_PROGRAM_DESTROY, &d));
+	EXPECT_EQ(0, call(self->fd, DRM_IOCTL_DSEEK_PROGRAM_CREATE, &c));
+}
+
 TEST_F(program, destroy_refusals)
 {
 	struct drm_dseek_program_destroy d = { 0 };

@@ -140,6 +140,9 @@ TEST_F(submit, call_refusals)
 	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_SUBMIT, s, stride = 0);
 	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_SUBMIT, s, stride = sizeof(struct drm_dseek_job) - 8);
 	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_SUBMIT, s, stride = sizeof(struct drm_dseek_job) + 4);
+	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_SUBMIT, s, stride = 0xfffffff8);
+	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_SUBMIT, s, flags = 1u << 31);
+	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_SUBMIT, s, count = 0xffffffff);
 	REFUSE(EFAULT, self->fd, DRM_IOCTL_DSEEK_SUBMIT, s, jobs = 0);
 	REFUSE(EFAULT, self->fd, DRM_IOCTL_DSEEK_SUBMIT, s, jobs = UNMAPPED);
 	REFUSE(EFAULT, self->fd, DRM_IOCTL_DSEEK_SUBMIT, s, jobs = KERNEL_ADDRESS);
@@ -167,6 +170,15 @@ TEST_F(submit, job_refusals)
 	BAD_JOB(EFAULT, signals = UNMAPPED);
 	BAD_JOB(EINVAL, wait_count = DRM_DSEEK_MAX_SYNCS + 1);
 	BAD_JOB(EFAULT, wait_count = 1);
+	self->job.waits = UNMAPPED;
+	BAD_JOB(EFAULT, wait_count = 1);
+	self->job.waits = KERNEL_ADDRESS;
+	BAD_JOB(EFAULT, wait_count = 1);
+	self->job.waits = 0;
+	BAD_JOB(EFAULT, bindings = KERNEL_ADDRESS);
+	BAD_JOB(EFAULT, consts = KERNEL_ADDRESS);
+	BAD_JOB(EFAULT, signals = KERNEL_ADDRESS);
+	BAD_JOB(EINVAL, deadline_ns = now_ns() + SEC);	/* of a batch queue */
 	/* none left a trace: not a number, not a fence */
 	ASSERT_EQ(0, call(self->fd, DRM_IOCTL_DSEEK_QUEUE_QUERY, &q));
 	EXPECT_EQ(0, q.submitted);
