@@ -21,11 +21,11 @@ fuzzers:
 	$(Q)$(MAKE) --no-print-directory CC=clang O=$(O)/fuzzers CFLAGS="-O1 -g -fno-sanitize-recover=all" SAN=fuzzer-no-link,address,undefined \
 		$(addprefix $(O)/fuzzers/,$(notdir $(fuzzers)))
 define fuzzer-rule
-$(O)/$(notdir $(1)): $(call obj,$(tests/$(1)-fuzzer) tests/fuzz/libfuzzer.c) $(O)/libdseek-model.a $(O)/libdseek.a $(O)/tests/$(1)
+$(O)/$(notdir $(1)): $(patsubst %.c,$(O)/%.o,$(tests/$(1)-fuzzer) tests/fuzz/libfuzzer.c) $(O)/libdseek-model.a $(O)/libdseek.a $(O)/tests/$(1)
 	$$(call say,LD,$$@)
 	@mkdir -p $$@.seeds
 	$$(Q)$(O)/tests/$(1) -w $$@.seeds
-	$$(Q)$$(CC) -pthread -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $$(filter-out $(O)/tests/%_$(1),$$(filter %.o %.a,$$^)) \
+	$$(Q)$$(CC) -pthread -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $$(filter %.o %.a,$$^) \
 		-o $$@ $$(model-libs) $$(libdseek-libs)
 endef
 $(foreach f,$(fuzzers),$(eval $(call fuzzer-rule,$(f))))
