@@ -2,7 +2,7 @@
 /*
  * fuzz_NAME [-n RUNS] [-s SEED] [-w FOLDER] [FILE...]: runs mutations of the fuzzer's seeds, or random bytes where it has none;
  * or each FILE once; or writes the seeds to FOLDER, for libFuzzer to begin with. The same SEED makes the same inputs. One
- * that makes it die is left in $TMPDIR/fuzz_NAME-input.
+ * that makes it die is left in $TMPDIR/fuzz_NAME-input. SIGINT and SIGTERM end it with its counts.
  */
 #include <errno.h>
 #include <signal.h>
@@ -128,6 +128,13 @@ static void mutate(void)
 	}
 }
 
+static volatile sig_atomic_t stop;
+
+static void stop_soon(int signal_number)
+{
+	stop = 1;
+}
+
 static void random_input(void)
 {
 	input_size = 1 + below(fuzzer.max_size);
@@ -250,6 +257,8 @@ int main(int argc, char **argv)
 	snprintf(keep_path, sizeof(keep_path), "%s/%s-input", tmp, name);
 	for (i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
 		signal(fatal[i], die);
+	signal(SIGINT, stop_soon);
+	signal(SIGTERM, stop_soon);
 	if (__sanitizer_set_death_callback)
 		__sanitizer_set_death_callback(keep_input);
 	random_seed(&rng, seed);
@@ -268,7 +277,7 @@ int main(int argc, char **argv)
 			return 1;
 		}
 	}
-	for (i = 0; i < runs; i++) {
+	for (i = 0; i < runs && !stop; i++) {
 		next_input();
 		taken += run();
 		if (i % 1000000 == 999999) {
@@ -278,7 +287,7 @@ int main(int argc, char **argv)
 	}
 	if (fuzzer.report)
 		fuzzer.report(report, sizeof(report));
-	printf("ok 1 %s: %llu runs from %u seeds (-s %llu), %llu inputs taken%s%s\n1..1\n", name, runs, n_seeds, seed, taken,
+	printf("ok 1 %s: %llu runs from %u seeds (-s %llu), %llu inputs taken%s%s\n1..1\n", name, i, n_seeds, seed, taken,
 	       *report ? "; " : "", report);
 	for (i = 0; i < n_seeds; i++)
 		free(seeds[i].data);

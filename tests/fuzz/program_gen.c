@@ -158,8 +158,8 @@ static void choose_extents(struct gen *g)
 			struct letter *l = &g->letters[(uint8_t)shape[d]];
 			uint32_t block = d ? 1 : dseek_dtype_block(g->dtype[n]);
 
-			if (!l->ne)
-				*l = (struct letter){ PICK(g, edges), 1, -1 };
+			if (!l->ne)	/* mostly small: more programs in the same time */
+				*l = (struct letter){ choose(g->c, 3) ? edges[choose(g->c, 12)] : PICK(g, edges), 1, -1 };
 			if (block > l->multiple)	/* blocks are 1, 32 and 256: the largest is a multiple of all */
 				l->multiple = block;
 		}
@@ -339,7 +339,7 @@ static void choose_floats(struct gen *g)
 
 static void choose_op(struct gen *g)
 {
-	g->op = (struct dseek_program_op){ .code = choose(g->c, 256) % DSEEK_OP_COUNT };
+	g->op = (struct dseek_program_op){ .code = (DSEEK_OP_LINEAR + choose(g->c, 256)) % DSEEK_OP_COUNT };
 	g->info = dseek_op_info(g->op.code);
 	memset(g->op.t, 0xff, sizeof(g->op.t));
 	g->op.flags = choose(g->c, 4) & g->info->flags;

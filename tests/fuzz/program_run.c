@@ -299,7 +299,7 @@ void program_run(const struct dseek_program_view *v, uint64_t seed, bool exact)
 	for (s.n = 0; s.n < v->header->n_ops; s.n++)
 		if (!run_op(&s, &oracle, &fast, exact, &seed))
 			break;
-	if (!random_below(&seed, 8))
+	if (!random_below(&seed, 16))
 		run_again(v, params, &oracle, &fast, exact, &seed);
 	memory_destroy(&oracle);
 	memory_destroy(&fast);
