@@ -5,6 +5,7 @@
 #   make check           every test that needs no guest   (tools/check: guests too)
 #   make check-fresh     tools/up and tools/check in a fresh Debian root (FRESH="--up-only": tests/fresh/run)
 #   make bench           benchmarks; figures are ratios within one run
+#   make fuzz            fuzzers, for long; make fuzzers, fuzz-llvm: with libFuzzer (tests/fuzz/fuzz.mk)
 #   make install DESTDIR= PREFIX=/usr/local
 #   O=DIR  V=1  CC=clang  SAN=address,undefined | thread
 

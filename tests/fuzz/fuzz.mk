@@ -33,6 +33,6 @@ $(foreach f,$(fuzzers),$(eval $(call fuzzer-rule,$(f))))
 FUZZ_SECONDS ?= 60
 fuzz-llvm: fuzzers
 	@for f in $(notdir $(fuzzers)); do \
-		nice $(O)/fuzzers/$$f -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=20 -print_final_stats=1 \
+		nice $(O)/fuzzers/$$f -max_total_time=$(FUZZ_SECONDS) -max_len=32768 -timeout=20 -print_final_stats=1 \
 			-artifact_prefix=$(O)/fuzzers/$$f- $(O)/fuzzers/$$f.seeds || exit 1; done
 .PHONY: fuzz fuzzers fuzz-llvm
