@@ -15,6 +15,7 @@
 
 #include "dseek_compat.h"
 #include "dseek_drv.h"
+#include "dseek_trace.h"
 
 #define DSEEK_BO_FLAGS DRM_DSEEK_BO_HUGE
 
@@ -92,6 +93,8 @@ static void bo_free(struct drm_gem_object *obj)
 	struct dseek_bo *bo = to_bo(obj);
 
 	WARN_ON(!list_empty(&bo->maps) || atomic_read(&bo->jobs));
+	if (bo->pages || bo->purged || bo->sgt)		/* else it never came to be */
+		trace_dseek_bo_free(bo);
 	spin_lock(&dseek->bo_lock);
 	list_del(&bo->link);
 	spin_unlock(&dseek->bo_lock);
@@ -246,8 +249,10 @@ int dseek_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_file *d
 	err = dseek_bo_set_file(bo, args->numa_node);
 	if (!err)
 		err = dseek_bo_populate(bo);
-	if (!err)
+	if (!err) {
+		trace_dseek_bo_create(bo);
 		err = drm_gem_create_mmap_offset(&bo->base);
+	}
 	if (!err)
 		err = drm_gem_handle_create(drm_file, &bo->base, &handle);
 	if (!err) {

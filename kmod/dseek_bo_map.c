@@ -16,6 +16,7 @@
 
 #include "dseek_compat.h"
 #include "dseek_drv.h"
+#include "dseek_trace.h"
 
 vm_fault_t dseek_bo_fault_page(struct dseek_bo *bo, struct vm_fault *vmf, pgoff_t page)
 {
@@ -162,6 +163,7 @@ struct drm_gem_object *dseek_gem_import_sg(struct drm_device *drm, struct dma_bu
 	bo->sgt = sgt;
 	bo->exported = true;
 	bo->tenant = tenant;
+	trace_dseek_bo_create(bo);
 	dseek_count(DSEEK_COUNT_IMPORTS, 1);
 	return &bo->base;
 

@@ -11,6 +11,7 @@
 
 #include "dseek_compat.h"
 #include "dseek_drv.h"
+#include "dseek_trace.h"
 
 static bool bo_purgeable(struct dseek_bo *bo)
 {
@@ -21,6 +22,7 @@ static bool bo_purgeable(struct dseek_bo *bo)
 
 static void bo_purge(struct dseek_bo *bo)
 {
+	trace_dseek_bo_purge(bo);
 	bo->purged = true;
 	drm_vma_node_unmap(&bo->base.vma_node, dseek->drm.anon_inode->i_mapping);
 	dseek_bo_depopulate(bo);

@@ -13,6 +13,9 @@
 #include "dseek_copy.h"
 #include "dseek_drv.h"
 
+#define CREATE_TRACE_POINTS
+#include "dseek_trace.h"
+
 struct dseek_device *dseek;
 u64 __percpu *dseek_copied;
 

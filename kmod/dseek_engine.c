@@ -13,6 +13,7 @@
 
 #include "dseek_compat.h"
 #include "dseek_drv.h"
+#include "dseek_trace.h"
 
 #define DSEEK_ENGINES 64
 #define DSEEK_TIMER_MIN_NS (50 * NSEC_PER_USEC)
@@ -59,6 +60,7 @@ void dseek_jobs_finish(struct list_head *finished)
 		if (job->fence) {
 			if (job->error)
 				dma_fence_set_error(&job->fence->base, job->error);
+			trace_dseek_fence_signal(job);
 			dma_fence_signal(&job->fence->base);
 			dma_fence_put(&job->fence->base);
 		}
@@ -188,8 +190,10 @@ void dseek_engine_kick(struct dseek_engine *engine, u64 now)
 
 	lockdep_assert_held(&engine->lock);
 	if (dseek_engine_contended(engine)) {
-		if (!exec->control->preempt && arb_wants_preempt(&engine->arb, now))
+		if (!exec->control->preempt && arb_wants_preempt(&engine->arb, now)) {
+			trace_dseek_engine_preempt(engine, DSEEK_PREEMPT_BETTER);
 			WRITE_ONCE(exec->control->preempt, 1);
+		}
 		dseek_engine_arm(engine, now);
 	} else if (exec) {
 		timer_at(engine, watchdog_at(engine), now);	/* it is about to look */
@@ -215,6 +219,9 @@ static void watchdog(struct dseek_engine *engine, u64 now)
 	} else if (!exec->abort_ns) {
 		exec->abort_ns = now;
 		job->aborted = true;
+		trace_dseek_job_abort(job);
+		if (!exec->control->preempt)
+			trace_dseek_engine_preempt(engine, DSEEK_PREEMPT_ABORT);
 		WRITE_ONCE(exec->control->abort_mask, exec->control->abort_mask | BIT_ULL(job->tag));
 		WRITE_ONCE(exec->control->preempt, 1);
 		drm_dbg(&dseek->drm, "engine %s: job %llu is over its limit of %llu ns\n", engine->name, job->id,
@@ -325,6 +332,7 @@ void dseek_engine_serve(struct dseek_engine *engine, struct dseek_exec *exec, u6
 	exec->serve_ns = now;
 	exec->free_tags = exec->depth == 64 ? U64_MAX : BIT_ULL(exec->depth) - 1;
 	WRITE_ONCE(exec->control->generation, engine->generation);
+	trace_dseek_engine_attach(engine);
 }
 
 int dseek_engine_attach(struct dseek_exec *exec, struct drm_dseek_attach *args)

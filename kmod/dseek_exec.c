@@ -13,6 +13,7 @@
 
 #include "dseek_compat.h"
 #include "dseek_copy.h"
+#include "dseek_trace.h"
 
 #define CHUNK 8		/* completions copied at once, to the stack */
 
@@ -148,6 +149,7 @@ static int return_job(struct dseek_exec *exec, const struct drm_dseek_completion
 	release_tag(exec, job, now);
 	if (yield && !job->queue->dead && !job->aborted) {
 		job->cursor = done->cursor;
+		trace_dseek_job_yield(job, used, DSEEK_YIELD_ASKED);
 		job->state = DSEEK_JOB_READY;
 		job->queue->running--;
 		job->queue->ready++;
@@ -237,12 +239,17 @@ static u32 take_jobs(struct dseek_exec *exec, u32 *tags, u32 max, u64 now)
 		job->head_ns = list_empty(&exec->held) ? now : 0;
 		list_add_tail(&job->held_link, &exec->held);
 		describe(exec, job);
+		trace_dseek_job_run(job);
 		tags[count++] = job->tag;
 	}
 	contended = dseek_engine_contended(engine);
-	if (READ_ONCE(exec->control->preempt) || contended)
-		WRITE_ONCE(exec->control->preempt,
-			   exec->abort_ns || (contended && arb_wants_preempt(&engine->arb, now)));
+	if (READ_ONCE(exec->control->preempt) || contended) {
+		bool preempt = exec->abort_ns || (contended && arb_wants_preempt(&engine->arb, now));
+
+		if (preempt && !exec->control->preempt)
+			trace_dseek_engine_preempt(engine, DSEEK_PREEMPT_BETTER);
+		WRITE_ONCE(exec->control->preempt, preempt);
+	}
 	dseek_engine_arm(engine, now);
 	return count;
 }
@@ -266,6 +273,7 @@ static void untake_jobs(struct dseek_exec *exec, const u32 *tags, u32 count)
 			dseek_queue_advance(job->queue, now);
 			continue;
 		}
+		trace_dseek_job_yield(job, 0, DSEEK_YIELD_UNTOLD);
 		job->state = DSEEK_JOB_READY;
 		job->queue->running--;
 		job->queue->ready++;

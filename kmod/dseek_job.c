@@ -8,6 +8,7 @@
 #include <linux/slab.h>
 
 #include "dseek_drv.h"
+#include "dseek_trace.h"
 
 static struct kmem_cache *jobs;
 
@@ -90,6 +91,7 @@ static void job_over(struct dseek_job *job, u64 now)
 	if (job->error)
 		queue->faulted++;
 	job->state = DSEEK_JOB_OVER;
+	trace_dseek_job_over(job);
 	/* Who learns that it is complete may submit the next. */
 	dseek_uncharge(queue->tenant, DSEEK_JOBS, 1);
 	queue->engine->jobs--;
@@ -130,11 +132,13 @@ static void advance(struct dseek_queue *queue, bool decided, u64 now)
 		if (engine->gone && !job->error)
 			job->error = -ESHUTDOWN;
 		if (job->error) {
+			trace_dseek_job_end(job, 0, job->error);
 			job->state = DSEEK_JOB_ENDED;
 			continue;
 		}
 		job->state = DSEEK_JOB_READY;
 		queue->ready++;
+		trace_dseek_job_ready(job);
 		dseek_engine_ready(engine, now);
 		if (queue->set) {
 			job->cost = xa_load(&job->program->costs, engine->id);
@@ -173,6 +177,7 @@ void dseek_job_end(struct dseek_job *job, int error, u64 used_ns, u64 now)
 	struct dseek_engine *engine = job->queue->engine;
 
 	lockdep_assert_held(&engine->lock);
+	trace_dseek_job_end(job, used_ns, error);
 	if (job->state == DSEEK_JOB_READY) {
 		arb_job_cancel(&job->arb, now);
 		engine->ready--;
@@ -200,8 +205,10 @@ void dseek_job_wait_done(struct dma_fence *fence, struct dma_fence_cb *cb)
 	engine = dseek_queue_lock_irqsave(job->queue, &flags);
 	if (error && !job->error)
 		job->error = error;
+	job->waits_left--;
+	trace_dseek_job_wait_done(job, job->waits_left, error);
 	/* The job may be over, and gone, as soon as the last of its waits is. */
-	if (!--job->waits_left)
+	if (!job->waits_left)
 		dseek_queue_advance(job->queue, now);
 	dseek_engine_kick(engine, now);
 	drain = dseek_engine_undrained(engine);

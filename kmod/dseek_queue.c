@@ -4,6 +4,7 @@
 #include <linux/slab.h>
 
 #include "dseek_drv.h"
+#include "dseek_trace.h"
 
 static void queue_free(struct kref *ref)
 {
@@ -108,6 +109,7 @@ static void queue_destroy(struct dseek_queue *queue)
 	engine = dseek_queue_lock(queue);
 	now = ktime_get_ns();
 	queue->dead = true;
+	trace_dseek_queue_destroy(queue);
 	list_for_each_entry(job, &queue->jobs, link)
 		if (job->state == DSEEK_JOB_READY)
 			dseek_job_end(job, -ECANCELED, 0, now);
@@ -195,8 +197,10 @@ int dseek_ioctl_queue_create(struct drm_device *drm, void *data, struct drm_file
 
 	spin_lock_irq(&engine->lock);
 	err = arb_queue_add(&queue->arb, share, ktime_get_ns());
-	if (!err)
+	if (!err) {
+		trace_dseek_queue_create(queue);
 		list_add_tail(&queue->engine_link, &engine->queues);
+	}
 	spin_unlock_irq(&engine->lock);
 	if (err) {
 		drm_dbg(drm, "QUEUE_CREATE: engine %s has not so much deadline share left\n", engine->name);

@@ -7,6 +7,7 @@
 #include <linux/ktime.h>
 
 #include "dseek_drv.h"
+#include "dseek_trace.h"
 
 /* Any context. What the executor used of a job that is taken from it is not known: only the oldest was surely running. */
 void dseek_engine_lose(struct dseek_engine *engine, struct dseek_exec *exec, u64 now)
@@ -15,6 +16,7 @@ void dseek_engine_lose(struct dseek_engine *engine, struct dseek_exec *exec, u64
 	struct dseek_exec *heir;
 
 	lockdep_assert_held(&engine->lock);
+	trace_dseek_engine_lose(engine);
 	exec->lost = true;
 	WRITE_ONCE(exec->control->detach, 1);
 	engine->exec = NULL;
@@ -25,6 +27,7 @@ void dseek_engine_lose(struct dseek_engine *engine, struct dseek_exec *exec, u64
 		exec->jobs[job->tag] = NULL;
 		if (job->flags & DRM_DSEEK_JOB_IDEMPOTENT && !job->queue->dead && !job->aborted) {
 			job->cursor = 0;
+			trace_dseek_job_yield(job, used, DSEEK_YIELD_LOST);
 			job->state = DSEEK_JOB_READY;
 			job->queue->running--;
 			job->queue->ready++;
@@ -81,6 +84,7 @@ void dseek_engine_recovery(struct work_struct *work)
 	now = ktime_get_ns();
 	if (!engine->exec) {
 		engine->gone = true;
+		trace_dseek_engine_gone(engine);
 		list_for_each_entry_safe(queue, next, &engine->queues, engine_link) {
 			if (queue->set)
 				continue;	/* goes on elsewhere, or fails with the last of its engines */

@@ -11,6 +11,7 @@
 
 #include "dseek_copy.h"
 #include "dseek_drv.h"
+#include "dseek_trace.h"
 
 struct signal {
 	struct drm_syncobj *syncobj;
@@ -221,6 +222,7 @@ static int admit(struct dseek_queue *queue, struct dseek_job *job)
 		}
 		job->state = DSEEK_JOB_WAITING;
 		list_add_tail(&job->link, &queue->waiting);
+		trace_dseek_job_submit(job);
 		/* One more than there are: released when all callbacks are in place. */
 		job->waits_left = job->wait_count ? job->wait_count + 1 : 0;
 		if (!job->wait_count) {
@@ -259,6 +261,8 @@ static void arm_waits(struct dseek_queue *queue, struct dseek_job *job)
 	if (error && !job->error)
 		job->error = error;
 	job->waits_left -= over;
+	if (over > 1 || !job->waits_left)
+		trace_dseek_job_wait_done(job, job->waits_left, error);
 	if (!job->waits_left) {
 		dseek_queue_advance(queue, now);
 		dseek_engine_kick(engine, now);
