@@ -16,6 +16,9 @@
 #include <linux/shmem_fs.h>
 #include <linux/shrinker.h>
 #include <linux/version.h>
+#include <drm/drm_drv.h>
+#include <drm/drm_file.h>
+#include <drm/drm_print.h>
 
 #define DSEEK_KERNEL(major, minor) (LINUX_VERSION_CODE >= KERNEL_VERSION(major, minor, 0))
 
@@ -50,6 +53,25 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, unsigned long flag
 	.prime_handle_to_fd = drm_gem_prime_handle_to_fd, \
 	.prime_fd_to_handle = drm_gem_prime_fd_to_handle, \
 	.gem_prime_mmap = drm_gem_prime_mmap,
+#endif
+
+/* 6.5: DRM shows the keys of fdinfo that every driver has, and asks the driver for its own. */
+#if DSEEK_KERNEL(6, 5)
+#define DSEEK_COMPAT_FDINFO(show) .show_fdinfo = show,
+#else
+#define DSEEK_COMPAT_FDINFO(show)
+u64 dseek_client_id(const struct drm_file *drm_file);
+void dseek_show_fdinfo(struct drm_printer *p, struct drm_file *drm_file);
+
+static inline void drm_show_fdinfo(struct seq_file *m, struct file *filp)
+{
+	struct drm_printer p = drm_seq_file_printer(m);
+	struct drm_file *drm_file = filp->private_data;
+
+	drm_printf(&p, "drm-driver:\t%s\n", drm_file->minor->dev->driver->name);
+	drm_printf(&p, "drm-client-id:\t%llu\n", dseek_client_id(drm_file));
+	dseek_show_fdinfo(&p, drm_file);
+}
 #endif
 
 /* 6.13: the namespace is a string. */

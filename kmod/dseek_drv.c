@@ -81,6 +81,12 @@ static int dseek_open(struct drm_device *drm, struct drm_file *drm_file)
 		kfree(file);
 		return err;
 	}
+	file->client = dseek_client_create();
+	if (!file->client) {
+		dseek_tenant_put(file->tenant);
+		kfree(file);
+		return -ENOMEM;
+	}
 	xa_init_flags(&file->programs, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	xa_init_flags(&file->queues, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	drm_file->driver_priv = file;
@@ -95,6 +101,7 @@ static void dseek_postclose(struct drm_device *drm, struct drm_file *drm_file)
 
 	dseek_queues_close(file);
 	dseek_programs_close(file);
+	dseek_client_put(file->client);
 	dseek_tenant_put(file->tenant);
 	kfree(file);
 	dseek_count(DSEEK_COUNT_FILES, -1);
@@ -124,6 +131,7 @@ static const struct file_operations dseek_fops = {
 	.read = drm_read,
 	.llseek = noop_llseek,
 	.mmap = dseek_mmap,
+	.show_fdinfo = drm_show_fdinfo,
 	DSEEK_COMPAT_FOPS
 };
 
@@ -139,6 +147,7 @@ static const struct drm_driver dseek_driver = {
 	.open = dseek_open,
 	.postclose = dseek_postclose,
 	.gem_prime_import_sg_table = dseek_gem_import_sg,
+	DSEEK_COMPAT_FDINFO(dseek_show_fdinfo)
 	DSEEK_COMPAT_DRIVER
 };
 

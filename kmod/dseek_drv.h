@@ -29,6 +29,7 @@
 #include <linux/miscdevice.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
+#include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
 #include <linux/wait.h>
@@ -211,9 +212,29 @@ void dseek_tenants_sysfs_fini(struct dseek_tenant *all);
 
 struct dseek_file {
 	struct dseek_tenant *tenant;
+	struct dseek_client *client;
 	struct xarray programs;		/* struct dseek_program by handle */
 	struct xarray queues;		/* struct dseek_queue by handle */
 };
+
+/* ---- clients: what an open file has used; stays while its queues have jobs (dseek_fdinfo.c) */
+
+#define DSEEK_ENGINES 64	/* names */
+
+struct dseek_client {
+	struct kref ref;		/* the file, its queues */
+	u64 id;
+	pid_t pid;			/* who opened it */
+	char comm[TASK_COMM_LEN];
+	u64 engine_ns[DSEEK_ENGINES];	/* charged, by engine id; that engine's lock */
+	u64 told_ns[DSEEK_ENGINES];	/* the same lock */
+};
+
+struct dseek_client *dseek_client_create(void);	/* of the caller; NULL */
+struct dseek_client *dseek_client_get(struct dseek_client *client);
+void dseek_client_put(struct dseek_client *client);
+u64 dseek_client_id(const struct drm_file *drm_file);
+void dseek_show_fdinfo(struct drm_printer *p, struct drm_file *drm_file);
 
 /* ---- buffers */
 
@@ -319,6 +340,7 @@ struct dseek_queue {
 	u64 fence_context;
 	struct dseek_engine *engine;	/* where it is: see dseek_queue_lock() */
 	struct dseek_tenant *tenant;
+	struct dseek_client *client;
 	struct mutex submit_lock;
 	wait_queue_head_t wait;
 	u64 set;			/* engines it may be on, bits (1 << id); 0: this one */
@@ -498,6 +520,7 @@ void dseek_engine_detach(struct dseek_exec *exec);	/* close, DETACH; any state *
 void dseek_engine_lose(struct dseek_engine *engine, struct dseek_exec *exec, u64 now);
 void dseek_engine_recovery(struct work_struct *work);
 int dseek_engine_info(u32 index, struct drm_dseek_engine_info *info);
+void dseek_engine_charge(struct dseek_engine *engine, struct dseek_queue *queue, u64 used_ns);
 bool dseek_engine_contended(const struct dseek_engine *engine);	/* what runs may have to give way */
 void dseek_engine_kick(struct dseek_engine *engine, u64 now);	/* jobs became ready: preempt? */
 void dseek_engine_arm(struct dseek_engine *engine, u64 now);

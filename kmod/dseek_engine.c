@@ -15,7 +15,6 @@
 #include "dseek_drv.h"
 #include "dseek_trace.h"
 
-#define DSEEK_ENGINES 64
 #define DSEEK_TIMER_MIN_NS (50 * NSEC_PER_USEC)
 
 uint dseek_limit_ms = 30000;
@@ -147,6 +146,14 @@ static u64 watchdog_at(const struct dseek_engine *engine)
 	left = job->past_ns + job->arb.used_ns;
 	left = job->limit_ns > left ? job->limit_ns - left : 0;
 	return left > KTIME_MAX - job->head_ns ? U64_MAX : job->head_ns + left;
+}
+
+/* Engine time that the executor measured, to those who are told of it; what it means for the policy is the core's. */
+void dseek_engine_charge(struct dseek_engine *engine, struct dseek_queue *queue, u64 used_ns)
+{
+	lockdep_assert_held(&engine->lock);
+	engine->busy_ns += used_ns;
+	queue->client->engine_ns[engine->id] += used_ns;
 }
 
 /* To what is ready, or to what was fetched after it. */

@@ -154,7 +154,7 @@ static int return_job(struct dseek_exec *exec, const struct drm_dseek_completion
 		job->queue->running--;
 		job->queue->ready++;
 		dseek_engine_ready(engine, now);
-		engine->busy_ns += used;
+		dseek_engine_charge(engine, job->queue, used);
 		arb_job_yield(&job->arb, used, now);
 		dseek_queue_track(job->queue);
 		if (job->queue->leaving)

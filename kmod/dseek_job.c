@@ -184,7 +184,7 @@ void dseek_job_end(struct dseek_job *job, int error, u64 used_ns, u64 now)
 		job->queue->ready--;
 	} else {
 		arb_job_done(&job->arb, used_ns, now);
-		engine->busy_ns += used_ns;
+		dseek_engine_charge(engine, job->queue, used_ns);
 		job->queue->running--;
 	}
 	job->state = DSEEK_JOB_ENDED;

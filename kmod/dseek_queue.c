@@ -13,6 +13,7 @@ static void queue_free(struct kref *ref)
 	dseek_uncharge(queue->tenant, DSEEK_QUEUES, 1);
 	dseek_tenant_put(queue->tenant);
 	kfree(queue->shares);
+	dseek_client_put(queue->client);
 	mutex_destroy(&queue->submit_lock);
 	kvfree(queue);
 	dseek_count(DSEEK_COUNT_QUEUES, -1);
@@ -176,6 +177,7 @@ int dseek_ioctl_queue_create(struct drm_device *drm, void *data, struct drm_file
 	queue->fence_context = dma_fence_context_alloc(1);
 	queue->engine = engine;
 	queue->tenant = dseek_tenant_get(tenant);
+	queue->client = dseek_client_get(file->client);
 	mutex_init(&queue->submit_lock);
 	lockdep_set_class(&queue->submit_lock, &dseek_submit_key);
 	init_waitqueue_head(&queue->wait);

@@ -32,7 +32,7 @@ void dseek_engine_lose(struct dseek_engine *engine, struct dseek_exec *exec, u64
 			job->queue->running--;
 			job->queue->ready++;
 			dseek_engine_ready(engine, now);
-			engine->busy_ns += used;
+			dseek_engine_charge(engine, job->queue, used);
 			arb_job_yield(&job->arb, used, now);
 		} else {
 			dseek_job_end(job, job->aborted ? -ETIMEDOUT : -ECANCELED, used, now);

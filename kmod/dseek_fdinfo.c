@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What an open file of the render node has used: /proc/PID/fdinfo/FD, in the keys of the kernel's
+ * Documentation/gpu/drm-usage-stats.rst, so that gputop and its like can read it, and a few of our own.
+ */
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "dseek_drv.h"
+
+struct dseek_client *dseek_client_create(void)
+{
+	struct dseek_client *client = kzalloc(sizeof(*client), GFP_KERNEL_ACCOUNT);
+
+	if (!client)
+		return NULL;
+	kref_init(&client->ref);
+	client->id = dseek_new_id();
+	client->pid = task_tgid_nr(current);
+	get_task_comm(client->comm, current);
+	return client;
+}
+
+struct dseek_client *dseek_client_get(struct dseek_client *client)
+{
+	kref_get(&client->ref);
+	return client;
+}
+
+static void client_free(struct kref *ref)
+{
+	kfree(container_of(ref, struct dseek_client, ref));
+}
+
+void dseek_client_put(struct dseek_client *client)
+{
+	kref_put(&client->ref, client_free);
+}
+
+u64 dseek_client_id(const struct drm_file *drm_file)
+{
+	const struct dseek_file *file = drm_file->driver_priv;
+
+	return file->client->id;
+}
+
+/*
+ * Engine time charged, and that of what runs now, so that a long job is seen while it runs. The executor may charge less
+ * than the clock says: the figure never falls, it waits until the charge has caught up.
+ */
+static u64 client_engine_ns(struct dseek_client *client, struct dseek_engine *engine)
+{
+	struct dseek_job *job = NULL;
+	u64 ns;
+
+	spin_lock_irq(&engine->lock);
+	ns = client->engine_ns[engine->id];
+	if (engine->exec)
+		job = list_first_entry_or_null(&engine->exec->held, struct dseek_job, held_link);
+	if (job && job->queue->client == client)
+		ns += ktime_get_ns() - job->head_ns;
+	ns = max(ns, client->told_ns[engine->id]);
+	client->told_ns[engine->id] = ns;
+	spin_unlock_irq(&engine->lock);
+	return ns;
+}
+
+/* Of the whole tenant, who may have other files; what @client has used is a part of it. */
+static void show_share(struct drm_printer *p, struct dseek_tenant *tenant, struct dseek_engine *engine)
+{
+	struct arb_share *share;
+	u64 used = 0, entitled = 0;
+
+	mutex_lock(&dseek->lock);
+	share = xa_load(&tenant->shares, engine->id);
+	if (share) {
+		spin_lock_irq(&engine->lock);
+		arb_share_settle(share);
+		used = share->used_ns;
+		entitled = share->entitled_ns;
+		spin_unlock_irq(&engine->lock);
+	}
+	mutex_unlock(&dseek->lock);
+	drm_printf(p, "dseek-tenant-used-%s:\t%llu ns\n", engine->name, used);
+	drm_printf(p, "dseek-tenant-entitled-%s:\t%llu ns\n", engine->name, entitled);
+}
+
+/*
+ * One region: system memory. Active: named by a job that isn't over. Shared: more than one handle, of this or of other files.
+ * The kernel's drm_show_memory_stats() knows jobs by reservation objects only, which ours are not in.
+ */
+static void show_memory(struct drm_printer *p, struct drm_file *drm_file)
+{
+	u64 total = 0, shared = 0, resident = 0, purgeable = 0, active = 0;
+	struct drm_gem_object *obj;
+	int handle;
+
+	spin_lock(&drm_file->table_lock);
+	idr_for_each_entry(&drm_file->object_idr, obj, handle) {
+		const struct dseek_bo *bo = to_bo(obj);
+
+		total += obj->size;
+		if (obj->handle_count > 1)
+			shared += obj->size;
+		if (READ_ONCE(bo->pages) || bo->sgt)
+			resident += obj->size;
+		if (atomic_read(&bo->jobs))
+			active += obj->size;
+		else if (READ_ONCE(bo->counted))
+			purgeable += obj->size;
+	}
+	spin_unlock(&drm_file->table_lock);
+	drm_printf(p, "drm-total-memory:\t%llu KiB\n", total >> 10);
+	drm_printf(p, "drm-shared-memory:\t%llu KiB\n", shared >> 10);
+	drm_printf(p, "drm-active-memory:\t%llu KiB\n", active >> 10);
+	drm_printf(p, "drm-resident-memory:\t%llu KiB\n", resident >> 10);
+	drm_printf(p, "drm-purgeable-memory:\t%llu KiB\n", purgeable >> 10);
+}
+
+static void show_queues(struct drm_printer *p, struct dseek_file *file)
+{
+	struct dseek_queue *queue;
+	unsigned long handle;
+	u64 jobs = 0;
+	u32 queues = 0;
+
+	xa_lock(&file->queues);
+	xa_for_each(&file->queues, handle, queue) {
+		u64 completed = READ_ONCE(queue->completed);	/* first: it is never the larger then */
+
+		jobs += READ_ONCE(queue->submitted) - completed;
+		queues++;
+	}
+	xa_unlock(&file->queues);
+	drm_printf(p, "dseek-queues:\t%u\n", queues);
+	drm_printf(p, "dseek-jobs:\t%llu\n", jobs);
+}
+
+/* No drm-engine-capacity: an engine runs one job at a time; depth is what its executor fetches ahead. */
+void dseek_show_fdinfo(struct drm_printer *p, struct drm_file *drm_file)
+{
+	struct dseek_file *file = drm_file->driver_priv;
+	struct dseek_engine *engine;
+	unsigned long id;
+
+	xa_for_each(&dseek->engines, id, engine)
+		drm_printf(p, "drm-engine-%s:\t%llu ns\n", engine->name, client_engine_ns(file->client, engine));
+	show_memory(p, drm_file);
+	drm_printf(p, "dseek-tenant:\t%s\n", file->tenant->name);
+	xa_for_each(&dseek->engines, id, engine)
+		show_share(p, file->tenant, engine);
+	show_queues(p, file);
+}
