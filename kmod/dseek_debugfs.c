@@ -122,6 +122,7 @@ int dseek_debugfs_init(struct dseek_device *dev)
 	debugfs_create_file("tenants", 0444, dev->debugfs, NULL, &tenants_fops);
 	debugfs_create_file("engines", 0444, dev->debugfs, NULL, &engines_fops);
 	debugfs_create_file("bos", 0400, dev->debugfs, NULL, &bos_fops);
+	dseek_state_init(dev->debugfs);
 	debugfs_create_file_unsafe("purge", 0200, dev->debugfs, NULL, &purge_fops);
 	return 0;
 }

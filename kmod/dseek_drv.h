@@ -125,6 +125,7 @@ static inline void dseek_count(enum dseek_count what, int by)
 
 int dseek_debugfs_init(struct dseek_device *dev);
 void dseek_debugfs_fini(struct dseek_device *dev);
+void dseek_state_init(struct dentry *dir);	/* dseek_state.c */
 
 /* ---- module parameters (dseek_tenant.c, dseek_engine.c) */
 
