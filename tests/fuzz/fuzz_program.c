@@ -37,7 +37,8 @@ static void edit(uint8_t *blob, const struct dseek_program_header *h, const uint
 					    INT32_MAX, 1u << 31, UINT32_MAX, 1ULL << 40, ~63ULL, ~0ULL, 0x3f800000,
 					    0x3e800000, 0x7fc00000 };
 	static const struct field headers[] = { FIELD(header, flags), FIELD(header, n_ops), FIELD(header, n_tensors),
-						FIELD(header, n_bindings), FIELD(header, total_size), FIELD(header, magic) };
+						FIELD(header, n_bindings), FIELD(header, total_size), FIELD(header, magic),
+						FIELD(header, n_labels) };
 	static const struct field params[] = { FIELD(param, min), FIELD(param, max) };
 	static const struct field bindings[] = { FIELD(binding, min_size), FIELD(binding, access), FIELD(binding, pad) };
 	static const struct field tensors[] = {
@@ -52,14 +53,16 @@ static void edit(uint8_t *blob, const struct dseek_program_header *h, const uint
 		FIELD(op, t[2]), FIELD(op, t[3]), FIELD(op, t[4]), FIELD(op, t[5]), FIELD(op, t[6]), FIELD(op, t[7]),
 		FIELD(op, t[8]), FIELD(op, t[11]),
 	};
+	static const struct field labels[] = { FIELD(label, op), FIELD(label, name[0]), FIELD(label, name[6]) };
 	const struct { const struct field *fields; uint32_t n_fields, rows, row_size; } tables[] = {
 		{ FIELDS(headers), 1, sizeof(*h) },
 		{ FIELDS(params), h->n_params, sizeof(struct dseek_program_param) },
 		{ FIELDS(bindings), h->n_bindings, sizeof(struct dseek_program_binding) },
 		{ FIELDS(tensors), h->n_tensors, sizeof(struct dseek_program_tensor) },
 		{ FIELDS(ops), h->n_ops, sizeof(struct dseek_program_op) },
+		{ FIELDS(labels), h->n_labels, sizeof(struct dseek_program_label) },
 	};
-	static const uint8_t choice[16] = { 0, 1, 1, 2, 2, 3, 3, 3, 3, 3, 4, 4, 4, 4, 4, 4 };
+	static const uint8_t choice[16] = { 0, 1, 1, 2, 2, 3, 3, 3, 3, 3, 4, 4, 4, 4, 4, 5 };
 	uint64_t value = 0, more = e[3] | e[4] << 8 | e[5] << 16;
 	int t = choice[e[0] % 16];
 	struct field f = tables[t].fields[e[1] % tables[t].n_fields];

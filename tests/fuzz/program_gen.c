@@ -350,6 +350,8 @@ static void choose_op(struct gen *g)
 	for (int n = 0; n < DSEEK_OP_TENSORS; n++)
 		if (g->present[n])
 			choose_tensor(g, n);
+	if (choose(g->c, 4) == 3)
+		dseek_builder_label(g->b, choose(g->c, 2) ? "layer" : "a-name-of-27-characters-now");
 	dseek_builder_op(g->b, &g->op);
 }
 

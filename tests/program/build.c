@@ -94,6 +94,42 @@ static void test_keeps_errors(void)
 	dseek_builder_destroy(NULL);
 }
 
+static void test_labels(void)
+{
+	struct dseek_builder *b = dseek_builder_create(0);
+	struct dseek_program_op nop = { .code = DSEEK_OP_NOP };
+	struct dseek_program_view view;
+	char err[256] = "";
+	void *blob;
+	size_t size;
+
+	memset(nop.t, 0xff, sizeof(nop.t));
+	dseek_builder_op(b, &nop);
+	dseek_builder_label(b, "first");
+	dseek_builder_label(b, "renamed");
+	dseek_builder_op(b, &nop);
+	dseek_builder_label(b, "of-nothing");
+	tap_got(!dseek_builder_finish(b, &blob, &size) && !dseek_program_validate(blob, size, &view, err, sizeof(err)) &&
+	       view.header->n_labels == 1 && !strcmp(dseek_program_label(&view, 1), "renamed") && !*dseek_program_label(&view, 0),
+	       "the last label before an op names it; one behind the last op is dropped", dseek_builder_error(b));
+	free(blob);
+	dseek_builder_destroy(b);
+
+	b = dseek_builder_create(0);
+	tap_got(dseek_builder_label(b, "") == -EINVAL && strstr(dseek_builder_error(b), "has not 1 to 27 characters"),
+	       "a label without a name", dseek_builder_error(b));
+	dseek_builder_destroy(b);
+	b = dseek_builder_create(0);
+	tap_got(dseek_builder_label(b, "twenty-eight-characters-long") == -EINVAL, "a label that is too long", dseek_builder_error(b));
+	dseek_builder_destroy(b);
+	b = dseek_builder_create(0);
+	dseek_builder_label(b, "two words");
+	dseek_builder_op(b, &nop);
+	tap_got(dseek_builder_finish(b, &blob, &size) == -EINVAL && strstr(dseek_builder_error(b), "label 0: character 3"),
+	       "a label with a blank", dseek_builder_error(b));
+	dseek_builder_destroy(b);
+}
+
 struct lines {
 	char text[16384];
 	size_t used;
@@ -118,10 +154,11 @@ static void test_dump(void)
 
 	dseek_program_validate(blob, size, &view, err, sizeof(err));
 	dseek_program_dump(&view, keep, &l);
-	tap_got(l.count == 1 + 4 + 5 + O_ARGMAX + 1, "a line each", l.text);
+	tap_got(l.count == 1 + 4 + 5 + O_ARGMAX + 1 + 3, "a line each", l.text);
 	tap_got(strstr(l.text, "attention") && strstr(l.text, "window=p2") && strstr(l.text, "param p2: 0..64") &&
 	       strstr(l.text, "w1=#6 Q4_0/packed[64,64]@0+") && strstr(l.text, "ids=#0 I32[p0<=5]@3+0"),
 	       "operands, parameters and places are there", l.text);
+	tap_got(strstr(l.text, "label op 3: embed\nlabel op 4: layer\n") != NULL, "labels are there", l.text);
 	tap_got(dseek_program_print_op(&view, 0, small, sizeof(small)) == 15 && strlen(small) == 9, "a short buffer is cut", small);
 	tap_got(!dseek_op_name(DSEEK_OP_COUNT) && !strcmp(dseek_op_name(DSEEK_OP_MOE_FFN), "moe_ffn"), "names of ops", "");
 	free(blob);
@@ -131,6 +168,7 @@ int main(void)
 {
 	test_fills_in();
 	test_keeps_errors();
+	test_labels();
 	test_dump();
 	return tap_end();
 }

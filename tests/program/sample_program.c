@@ -130,7 +130,9 @@ void *sample_program_of(const struct sample_shape *s, size_t *ret_size)
 	OP(NOP, 0, ARGS(), -1);
 	OP(SPIN, 0, ARGS(.i = { P_SPIN }, .i_param = 1), -1);
 	OP(COPY, 0, ARGS(), x, half);
+	dseek_builder_label(b, "embed");
 	OP(EMBED, 0, ARGS(.f = { 1 }), ids, table, x);
+	dseek_builder_label(b, "layer");
 	OP(RMSNORM, 0, ARGS(.f = { 1e-5f }), x, norm, x);
 	OP(LINEAR, 0, ARGS(), x, wq, wk, wv, q + 1, k, v);
 	OP(ROPE, 0, ARGS(.i = { D, DSEEK_ROPE_NEOX }, .f = { 1e4f, 1 }), q, pos, factors);
@@ -143,6 +145,7 @@ void *sample_program_of(const struct sample_shape *s, size_t *ret_size)
 	OP(MOE_FFN, 0, ARGS(.i = { DSEEK_ACT_GELU_TANH }), x, eids, ew, xg, xu, xd, y, scratch);
 	OP(ADD, 0, ARGS(), x, y, x);
 	OP(MUL, 0, ARGS(), x, y, y);
+	dseek_builder_label(b, "output");
 	OP(ROWS, 0, ARGS(), x, rows, picked);
 	OP(ARGMAX, 0, ARGS(), x, best);
 	if (dseek_builder_finish(b, &blob, ret_size)) {

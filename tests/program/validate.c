@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum where { NONE, HEADER, PARAM, BINDING, TENSOR, OP };
+enum where { NONE, HEADER, PARAM, BINDING, TENSOR, OP, LABEL };
 
 struct change {
 	enum where where;
@@ -32,6 +32,7 @@ struct fault {
 #define B(i, field, value)		SET(BINDING, i, 0, binding, field, value)
 #define T(op, operand, field, value)	SET(TENSOR, op, operand, tensor, field, value)
 #define O(n, field, value)		SET(OP, n, 0, op, field, value)
+#define L(i, field, value)		SET(LABEL, i, 0, label, field, value)
 #define NO	DSEEK_NO_TENSOR
 #define NAN_BITS 0x7fc00000
 #define NEGATIVE 0xbf800000	/* -1.0f */
@@ -40,12 +41,14 @@ static const struct fault faults[] = {
 	{ "header: magic 0x00000001 is not a program's 0x504b5344", { H(magic, 1) } },
 	{ "header: version 2, this is version 1", { H(version, 2) } },
 	{ "header: unknown flags 0x8000", { H(flags, 0x8001) } },
-	{ "header: pad is not zero", { H(pad, 1ULL << 63) } },
+	{ "header: pad is not zero", { H(pad, 1u << 31) } },
 	{ "header: 65 parameters, at most 64", { H(n_params, 65) } },
 	{ "header: 17 bindings, at most 16", { H(n_bindings, 17) } },
 	{ "header: 8193 tensors, at most 8192", { H(n_tensors, 8193) } },
 	{ "header: 8193 ops, at most 8192", { H(n_ops, 8193) } },
 	{ "header: no ops", { H(n_ops, 0) } },
+	{ "header: 19 labels for 18 ops", { H(n_labels, 19) } },
+	{ "header: total_size ", { H(n_labels, 2) } },
 	{ "header: total_size 7, its tables take ", { H(total_size, 7) } },
 	{ "header: total_size ", { H(n_ops, 17) } },
 	{ "parameter 0: least value 6 is above the largest, 5", { P(P_TOKENS, min, 6) } },
@@ -146,6 +149,14 @@ static const struct fault faults[] = {
 	{ "op 12 (moe_route): it selects 3 experts, ids holds 2", { O(O_ROUTE, i[0], 3) } },
 	{ "op 12 (moe_route): it selects 2 of 1 experts",
 	  { T(O_ROUTE, 0, ne[0], 1), T(O_ROUTE, 3, ne[0], 1), O(O_LINEAR_BIAS, code, DSEEK_OP_NOP) } },
+
+	{ "label 2: op 18, there are 18", { L(2, op, 18) } },
+	{ "label 1: op 3 is not behind the one before, 3", { L(1, op, 3) } },
+	{ "label 1: character 2 is not printable, or a blank", { L(1, name[2], ' ') } },
+	{ "label 0: character 0 is not printable, or a blank", { L(0, name[0], 0x7f) } },
+	{ "label 0: character 1 is not printable, or a blank", { L(0, name[1], 0xc3) } },
+	{ "label 1: its name has not 1 to 27 characters", { L(1, name[0], 0) } },
+	{ "label 1: not zero behind its name", { L(1, name[27], 'x') } },
 };
 
 struct tables {
@@ -154,6 +165,7 @@ struct tables {
 	struct dseek_program_binding *bindings;
 	struct dseek_program_tensor *tensors;
 	struct dseek_program_op *ops;
+	struct dseek_program_label *labels;
 };
 
 static struct tables tables_of(void *blob)
@@ -164,6 +176,7 @@ static struct tables tables_of(void *blob)
 	t.bindings = (void *)(t.params + t.header->n_params);
 	t.tensors = (void *)(t.bindings + t.header->n_bindings);
 	t.ops = (void *)(t.tensors + t.header->n_tensors);
+	t.labels = (void *)(t.ops + t.header->n_ops);
 	return t;
 }
 
@@ -177,6 +190,7 @@ static void apply(const struct tables *t, const struct change *c)
 	case BINDING: at = (char *)&t->bindings[c->index]; break;
 	case TENSOR: at = (char *)&t->tensors[t->ops[c->index].t[c->operand]]; break;
 	case OP: at = (char *)&t->ops[c->index]; break;
+	case LABEL: at = (char *)&t->labels[c->index]; break;
 	default: return;
 	}
 	memcpy(at + c->offset, &c->value, c->size);
@@ -196,7 +210,11 @@ static void test_valid(void)
 
 	tap_got(!dseek_program_validate(blob, size, &view, err, sizeof(err)), "the sample program is valid", err);
 	tap_got(view.header == blob && view.header->n_ops == O_ARGMAX + 1 &&
-	       (char *)(view.ops + view.header->n_ops) == (char *)blob + size, "the view covers the blob", "");
+	       (char *)(view.labels + view.header->n_labels) == (char *)blob + size, "the view covers the blob", "");
+	tap_got(!*dseek_program_label(&view, 0) && !*dseek_program_label(&view, O_EMBED - 1) &&
+	       !strcmp(dseek_program_label(&view, O_EMBED), "embed") && !strcmp(dseek_program_label(&view, O_RMSNORM), "layer") &&
+	       !strcmp(dseek_program_label(&view, O_ROWS - 1), "layer") && !strcmp(dseek_program_label(&view, O_ARGMAX), "output"),
+	       "a label holds until the next", "");
 	free(blob);
 }
 

@@ -4,7 +4,7 @@
  * in the job's bindings. Little-endian; written by the builder below (or by any other producer),
  * carried by the kernel unopened, validated once by whoever runs it.
  *
- *	header | params[n_params] | bindings[n_bindings] | tensors[n_tensors] | ops[n_ops]
+ *	header | params[n_params] | bindings[n_bindings] | tensors[n_tensors] | ops[n_ops] | labels[n_labels]
  *
  * What a job may vary from run to run is its constants: u32 words, word i being parameter i, with a
  * range stated in the program. Extents of tensors and integer arguments of ops may refer to
@@ -59,7 +59,8 @@ struct dseek_program_header {
 	uint32_t total_size;	/* bytes, all of it */
 	uint16_t n_params, n_bindings;
 	uint32_t n_tensors, n_ops;	/* at least one op */
-	uint64_t pad;
+	uint32_t n_labels;	/* at most one an op; 0: none */
+	uint32_t pad;
 };
 
 struct dseek_program_param {
@@ -102,6 +103,17 @@ struct dseek_program_op {
 	uint32_t i[DSEEK_OP_INTS];
 	float f[DSEEK_OP_FLOATS];
 	uint32_t i_param;		/* bit n: i[n] is the number of the parameter that has the value */
+};
+
+/*
+ * What a stretch of ops is called ("blk.0.attn"), for people and profilers; nothing else looks at it. A label holds from its
+ * op to the next label's; labels are in the order of their ops.
+ */
+#define DSEEK_LABEL_LEN		28
+
+struct dseek_program_label {
+	uint32_t op;
+	char name[DSEEK_LABEL_LEN];	/* 1..27 printable ASCII characters but blanks; the rest zero */
 };
 
 #define DSEEK_OPF_ACCUMULATE	(1u << 0)	/* add to the output instead of replacing it */
@@ -189,6 +201,7 @@ struct dseek_program_view {	/* points into the blob */
 	const struct dseek_program_binding *bindings;
 	const struct dseek_program_tensor *tensors;
 	const struct dseek_program_op *ops;
+	const struct dseek_program_label *labels;
 };
 
 /*
@@ -199,8 +212,9 @@ int dseek_program_validate(const void *blob, size_t size, struct dseek_program_v
 
 /* For people: the name of an op ("attention"), NULL if unknown; one op with its operands on a line, as snprintf() does. */
 const char *dseek_op_name(uint32_t code);
+const char *dseek_program_label(const struct dseek_program_view *view, uint32_t op);	/* "" if it has none */
 int dseek_program_print_op(const struct dseek_program_view *view, uint32_t op, char *buf, size_t size);
-/* Header, parameters, bindings and ops, a line each, by @emit. */
+/* Header, parameters, bindings, ops and labels, a line each, by @emit. */
 void dseek_program_dump(const struct dseek_program_view *view, void (*emit)(void *arg, const char *line), void *arg);
 
 /* ---- building (userspace/lib/program_build.c) */
@@ -214,6 +228,7 @@ int dseek_builder_binding(struct dseek_builder *b, uint32_t access, uint64_t min
 /* Its number. Unused extents may be 0 (meaning 1); strides all 0: contiguous. */
 int dseek_builder_tensor(struct dseek_builder *b, const struct dseek_program_tensor *tensor);
 int dseek_builder_op(struct dseek_builder *b, const struct dseek_program_op *op);	/* its number */
+int dseek_builder_label(struct dseek_builder *b, const char *name);	/* of the ops added from now on */
 /*
  * Errors of the calls above are kept (they return the error, as do the calls after them) and reported here.
  * Grows each binding's min_size and access to what tensors and ops need, and validates. *ret_blob is the caller's to free().

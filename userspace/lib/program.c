@@ -67,9 +67,12 @@ static int check_header(struct check *c, const void *blob, size_t size)
 		return program_fail(c, "header: %u ops, at most %u", h->n_ops, DSEEK_PROGRAM_MAX_OPS);
 	if (!h->n_ops)
 		return program_fail(c, "header: no ops");
+	if (h->n_labels > h->n_ops)
+		return program_fail(c, "header: %u labels for %u ops", h->n_labels, h->n_ops);
 	need = sizeof(*h) + (uint64_t)h->n_params * sizeof(*c->v.params) +
 	       (uint64_t)h->n_bindings * sizeof(*c->v.bindings) +
-	       (uint64_t)h->n_tensors * sizeof(*c->v.tensors) + (uint64_t)h->n_ops * sizeof(*c->v.ops);
+	       (uint64_t)h->n_tensors * sizeof(*c->v.tensors) + (uint64_t)h->n_ops * sizeof(*c->v.ops) +
+	       (uint64_t)h->n_labels * sizeof(*c->v.labels);
 	if (h->total_size != need)
 		return program_fail(c, "header: total_size %u, its tables take %llu", h->total_size,
 				    (unsigned long long)need);
@@ -85,6 +88,8 @@ static int check_header(struct check *c, const void *blob, size_t size)
 	c->v.tensors = (const void *)p;
 	p += h->n_tensors * sizeof(*c->v.tensors);
 	c->v.ops = (const void *)p;
+	p += h->n_ops * sizeof(*c->v.ops);
+	c->v.labels = (const void *)p;
 	return 0;
 }
 
@@ -255,6 +260,46 @@ static int check_op(struct check *c, uint32_t n)
 	return rc ? rc : program_check_op(c);
 }
 
+static int check_labels(struct check *c)
+{
+	uint32_t i, n;
+
+	c->info = NULL;		/* no op is at fault */
+	c->operand = -1;
+	for (i = 0; i < c->v.header->n_labels; i++) {
+		const struct dseek_program_label *label = &c->v.labels[i];
+
+		if (label->op >= c->v.header->n_ops)
+			return program_fail(c, "label %u: op %u, there are %u", i, label->op, c->v.header->n_ops);
+		if (i && label->op <= label[-1].op)
+			return program_fail(c, "label %u: op %u is not behind the one before, %u", i, label->op, label[-1].op);
+		for (n = 0; n < DSEEK_LABEL_LEN && label->name[n]; n++)
+			if (label->name[n] <= ' ' || label->name[n] > '~')
+				return program_fail(c, "label %u: character %u is not printable, or a blank", i, n);
+		if (!n || n == DSEEK_LABEL_LEN)
+			return program_fail(c, "label %u: its name has not 1 to %u characters", i, DSEEK_LABEL_LEN - 1);
+		for (; n < DSEEK_LABEL_LEN; n++)
+			if (label->name[n])
+				return program_fail(c, "label %u: not zero behind its name", i);
+	}
+	return 0;
+}
+
+const char *dseek_program_label(const struct dseek_program_view *view, uint32_t op)
+{
+	uint32_t low = 0, high = view->header->n_labels;
+
+	while (low < high) {
+		uint32_t mid = (low + high) / 2;
+
+		if (view->labels[mid].op <= op)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low ? view->labels[low - 1].name : "";
+}
+
 int dseek_program_validate(const void *blob, size_t size, struct dseek_program_view *ret_view, char *err, size_t err_size)
 {
 	struct check c = { .err = err, .err_size = err_size, .operand = -1 };
@@ -268,6 +313,8 @@ int dseek_program_validate(const void *blob, size_t size, struct dseek_program_v
 		rc = check_tensor(&c, i);
 	for (i = 0; !rc && i < c.v.header->n_ops; i++)
 		rc = check_op(&c, i);
+	if (!rc)
+		rc = check_labels(&c);
 	if (!rc)
 		*ret_view = c.v;
 	return rc;

@@ -18,7 +18,7 @@ struct table {
 
 struct dseek_builder {
 	uint32_t flags;
-	struct table params, bindings, tensors, ops;
+	struct table params, bindings, tensors, ops, labels;
 	int error;
 	char sentence[256];
 };
@@ -73,6 +73,8 @@ struct dseek_builder *dseek_builder_create(uint32_t flags)
 				     .item_size = sizeof(struct dseek_program_tensor) };
 	b->ops = (struct table){ .max = DSEEK_PROGRAM_MAX_OPS, .what = "ops",
 				 .item_size = sizeof(struct dseek_program_op) };
+	b->labels = (struct table){ .max = DSEEK_PROGRAM_MAX_OPS, .what = "labels",
+				    .item_size = sizeof(struct dseek_program_label) };
 	if (flags & ~DSEEK_PROGRAM_PRECISE)
 		builder_fail(b, -EINVAL, "unknown flags 0x%x", flags);
 	return b;
@@ -86,6 +88,7 @@ void dseek_builder_destroy(struct dseek_builder *b)
 	free(b->bindings.items);
 	free(b->tensors.items);
 	free(b->ops.items);
+	free(b->labels.items);
 	free(b);
 }
 
@@ -121,6 +124,26 @@ int dseek_builder_tensor(struct dseek_builder *b, const struct dseek_program_ten
 int dseek_builder_op(struct dseek_builder *b, const struct dseek_program_op *op)
 {
 	return table_add(b, &b->ops, op);
+}
+
+int dseek_builder_label(struct dseek_builder *b, const char *name)
+{
+	struct dseek_program_label label = { .op = b->ops.count }, *last;
+	size_t len = strlen(name);
+	int rc;
+
+	if (b->error)
+		return b->error;
+	if (!len || len >= sizeof(label.name))
+		return builder_fail(b, -EINVAL, "label \"%s\" has not 1 to %zu characters", name, sizeof(label.name) - 1);
+	memcpy(label.name, name, len);
+	last = b->labels.items;
+	if (b->labels.count && last[b->labels.count - 1].op == label.op) {	/* of no op yet: renamed */
+		last[b->labels.count - 1] = label;
+		return 0;
+	}
+	rc = table_add(b, &b->labels, &label);
+	return rc < 0 ? rc : 0;
 }
 
 const char *dseek_builder_error(const struct dseek_builder *b)
@@ -159,11 +182,11 @@ static void grow_bindings(struct dseek_builder *b)
 
 int dseek_builder_finish(struct dseek_builder *b, void **ret_blob, size_t *ret_size)
 {
-	const struct table *tables[] = { &b->params, &b->bindings, &b->tensors, &b->ops };
+	const struct table *tables[] = { &b->params, &b->bindings, &b->tensors, &b->ops, &b->labels };
 	struct dseek_program_header header = {
 		.magic = DSEEK_PROGRAM_MAGIC, .version = DSEEK_PROGRAM_VERSION, .flags = b->flags,
 		.n_params = b->params.count, .n_bindings = b->bindings.count,
-		.n_tensors = b->tensors.count, .n_ops = b->ops.count,
+		.n_tensors = b->tensors.count, .n_ops = b->ops.count, .n_labels = b->labels.count,
 	};
 	struct dseek_program_view view;
 	size_t size = sizeof(header);
@@ -172,8 +195,11 @@ int dseek_builder_finish(struct dseek_builder *b, void **ret_blob, size_t *ret_s
 
 	if (b->error)
 		return b->error;
+	/* One that no op came after names nothing. */
+	if (b->labels.count && ((struct dseek_program_label *)b->labels.items)[b->labels.count - 1].op == b->ops.count)
+		header.n_labels = --b->labels.count;
 	grow_bindings(b);
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 5; i++)
 		size += (size_t)tables[i]->count * tables[i]->item_size;
 	header.total_size = size;
 	blob = malloc(size);
@@ -181,7 +207,7 @@ int dseek_builder_finish(struct dseek_builder *b, void **ret_blob, size_t *ret_s
 		return builder_fail(b, -ENOMEM, "no memory for a program of %zu bytes", size);
 	memcpy(blob, &header, sizeof(header));
 	p = blob + sizeof(header);
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 5; i++) {
 		size_t bytes = (size_t)tables[i]->count * tables[i]->item_size;
 
 		if (bytes)

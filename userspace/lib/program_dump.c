@@ -87,4 +87,8 @@ void dseek_program_dump(const struct dseek_program_view *view, void (*emit)(void
 		dseek_program_print_op(view, i, line, sizeof(line));
 		emit(arg, line);
 	}
+	for (uint32_t i = 0; i < h->n_labels; i++) {
+		snprintf(line, sizeof(line), "label op %u: %s", view->labels[i].op, view->labels[i].name);
+		emit(arg, line);
+	}
 }

@@ -82,6 +82,14 @@ static int cache(struct build *b, uint32_t head)
 	return dseek_builder_tensor(b->e.b, &t);
 }
 
+static void label(struct build *b, const char *what, uint32_t layer)
+{
+	char name[DSEEK_LABEL_LEN];
+
+	snprintf(name, sizeof(name), "blk.%u.%s", layer, what);
+	dseek_builder_label(b->e.b, name);
+}
+
 static void attention(struct build *b, uint32_t l)
 {
 	const struct dsk_shape *s = b->s;
@@ -194,15 +202,19 @@ int dsk_graph_build(const struct dsk_model *m, const struct dsk_graph_params *pa
 		b.rows = input(&b, params->rows, b.c_rows, &g.rows);
 	make_work(&b);
 	b.factors = weight(&b, 0, DSK_ROPE_FREQS);
+	dseek_builder_label(b.e.b, "embed");
 	EMIT(&b.e, EMBED, EMIT_ARGS(), b.tokens, weight(&b, 0, DSK_TOKEN_EMBD), b.x);
 	for (uint32_t l = 0; l < m->shape.n_layer; l++) {
+		label(&b, "attn", l);
 		attention(&b, l);
+		label(&b, "ffn", l);
 		feed_forward(&b, l);
 		if (!l)
 			memcpy(g.tap, b.tap, sizeof(g.tap));
 		if (l == 1)
 			g.tap_stride = b.tap[0] - g.tap[0];
 	}
+	dseek_builder_label(b.e.b, "output");
 	output(&b, &g);
 	b.e.used[DSK_B_WEIGHTS] = m->buffer_bytes;
 	memcpy(g.bytes, b.e.used, sizeof(g.bytes));
