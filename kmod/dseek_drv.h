@@ -479,6 +479,7 @@ struct dseek_engine {
 	u64 caps;
 	u64 generation;
 	u64 busy_ns;
+	u64 longest_op_ns;		/* that its executor reported */
 	u32 ready;			/* jobs the core holds that are not running */
 	u64 ready_ns;			/* since when there are some */
 	u32 jobs;			/* admitted and not over */

@@ -336,6 +336,7 @@ void dseek_engine_serve(struct dseek_engine *engine, struct dseek_exec *exec, u6
 	engine->caps = exec->caps;
 	engine->generation++;
 	engine->gone = false;
+	engine->longest_op_ns = 0;
 	exec->serve_ns = now;
 	exec->free_tags = exec->depth == 64 ? U64_MAX : BIT_ULL(exec->depth) - 1;
 	WRITE_ONCE(exec->control->generation, engine->generation);
@@ -420,6 +421,9 @@ int dseek_engine_info(u32 index, struct drm_dseek_engine_info *info)
 	info->generation = engine->generation;
 	info->busy_ns = engine->busy_ns;
 	info->predicted = dseek_accuracy(&engine->predicted);
+	info->longest_op_ns = engine->longest_op_ns;
+	info->ready = engine->ready;
+	info->running = engine->exec ? engine->exec->depth - hweight64(engine->exec->free_tags) : 0;
 	spin_unlock_irq(&engine->lock);
 	return 0;
 }

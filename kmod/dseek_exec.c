@@ -495,6 +495,28 @@ static int exec_program_read(struct dseek_exec *exec, const struct drm_dseek_pro
 	return err;
 }
 
+static int exec_report(struct dseek_exec *exec, const struct drm_dseek_report *args)
+{
+	struct dseek_engine *engine = exec->engine;
+	int err = 0;
+
+	if (args->flags || args->pad) {
+		drm_dbg(&dseek->drm, "REPORT: flags 0x%x and pad must be 0\n", args->flags);
+		return -EINVAL;
+	}
+	if (!engine)
+		return -ENOTCONN;
+	spin_lock_irq(&engine->lock);
+	if (exec->lost)
+		err = -ESTALE;
+	else if (engine->exec != exec)	/* it stands by */
+		err = -ENOTCONN;
+	else
+		engine->longest_op_ns = max(engine->longest_op_ns, args->longest_op_ns);
+	spin_unlock_irq(&engine->lock);
+	return err;
+}
+
 static int exec_detach(struct dseek_exec *exec)
 {
 	if (!exec->engine)
@@ -509,6 +531,7 @@ static long exec_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 {
 	struct dseek_exec *exec = filp->private_data;
 	struct drm_dseek_program_read program;
+	struct drm_dseek_report report;
 	struct drm_dseek_attach attach;
 	struct drm_dseek_next next;
 	struct drm_dseek_map map;
@@ -532,6 +555,9 @@ static long exec_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 	case DRM_IOCTL_DSEEK_PROGRAM_READ:
 		err = dseek_copy_in(&program, arg, sizeof(program), DSEEK_COPIED_DESCRIPTORS);
 		return err ?: exec_program_read(exec, &program);
+	case DRM_IOCTL_DSEEK_REPORT:
+		err = dseek_copy_in(&report, arg, sizeof(report), DSEEK_COPIED_DESCRIPTORS);
+		return err ?: exec_report(exec, &report);
 	case DRM_IOCTL_DSEEK_DETACH:
 		return exec_detach(exec);
 	default:

@@ -175,7 +175,7 @@ static void show_queue(struct seq_file *m, struct queue_row *row)
 static void show_engine(struct seq_file *m, struct dseek_engine *engine)
 {
 	static const char *const types[DRM_DSEEK_ENGINE_TYPE_COUNT] = { "null", "cpu", "gpu", "npu", "nic" };
-	u64 generation, busy, abort_mask = 0, abort_ns = 0, now;
+	u64 generation, busy, longest, abort_mask = 0, abort_ns = 0, now;
 	u32 depth, ready, held = 0, preempt = 0;
 	bool attached, gone;
 	pid_t pid = 0;
@@ -186,6 +186,7 @@ static void show_engine(struct seq_file *m, struct dseek_engine *engine)
 	gone = engine->gone;
 	generation = engine->generation;
 	busy = engine->busy_ns;
+	longest = engine->longest_op_ns;
 	depth = engine->depth;
 	ready = engine->ready;
 	if (attached) {
@@ -196,9 +197,9 @@ static void show_engine(struct seq_file *m, struct dseek_engine *engine)
 		abort_ns = engine->exec->abort_ns;
 	}
 	spin_unlock_irq(&engine->lock);
-	seq_printf(m, "engine %u %s type %s %s generation %llu depth %u ready %u held %u busy_us %llu", engine->id,
+	seq_printf(m, "engine %u %s type %s %s generation %llu depth %u ready %u held %u busy_us %llu longest_op_us %llu", engine->id,
 		   engine->name, types[engine->type], attached ? "attached" : gone ? "gone" : "unattended", generation,
-		   depth, ready, held, us(busy));
+		   depth, ready, held, us(busy), us(longest));
 	if (attached)
 		seq_printf(m, " pid %d preempt %u abort_mask 0x%llx", pid, preempt, abort_mask);
 	if (abort_ns)

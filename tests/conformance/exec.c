@@ -66,6 +66,45 @@ static void generations(void)
 	manual_close(&m);
 }
 
+/* What an engine's preemption bound is made of, and who is in line for it. */
+static void reports(void)
+{
+	struct dseek_engine_info info;
+	struct dseek_program *prog;
+	struct dseek_queue *queue;
+	struct dseek_job job = { 0 };
+	struct drm_dseek_next next = { .tag_max = 1 };
+	struct manual m;
+	uint64_t seqno;
+	uint32_t tag;
+	int i;
+
+	manual_open(&m, 1, NULL);
+	CHECK_OK(dseek_engine_find(m.dev, m.name, &info));
+	CHECK_EQ(info.longest_op_ns, 0);
+	CHECK_OK(dseek_exec_report(m.exec, 5000));
+	CHECK_OK(dseek_exec_report(m.exec, 3000));
+	CHECK_OK(dseek_engine_find(m.dev, m.name, &info));
+	CHECK_EQ(info.longest_op_ns, 5000);
+	prog = program_nop(m.dev);
+	queue = queue_fair(m.dev, m.engine, DSEEK_CLASS_BATCH, 1);
+	job.program = prog;
+	for (i = 0; i < 3; i++)
+		CHECK_EQ(dseek_submit(queue, &job, 1, &seqno, NULL), 1);
+	next.tags = (uintptr_t)&tag;
+	CHECK_OK(dseek_exec_next(m.exec, &next));
+	CHECK_OK(dseek_engine_find(m.dev, m.name, &info));
+	CHECK_EQ(info.running, 1);
+	CHECK_EQ(info.ready, 2);
+	dseek_exec_detach(m.exec);
+	manual_attach(&m);
+	CHECK_OK(dseek_engine_find(m.dev, m.name, &info));
+	CHECK_EQ(info.longest_op_ns, 0);
+	dseek_queue_destroy(queue);
+	dseek_program_destroy(prog);
+	manual_close(&m);
+}
+
 static void next_refusals(void)
 {
 	struct drm_dseek_completion c[2] = { { 0 } };
@@ -273,6 +312,7 @@ static void descriptor(void)
 const struct test exec_tests[] = {
 	{ "attach refusals", attach_refusals },
 	{ "an engine's name outlives its executor", generations },
+	{ "reports of the longest op, and who waits", reports },
 	{ "next refusals", next_refusals },
 	{ "yield", yields },
 	{ "a job's descriptor", descriptor },

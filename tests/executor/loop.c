@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* The executor's loop on a transport and a backend made for the purpose. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "../../userspace/executor/backend.h"
+#include "../../userspace/executor/profile.h"
 #include "../../userspace/lib/transport.h"
 #include "../check_run.h"
 
@@ -26,6 +29,8 @@ struct fake {
 	int map_error;
 	uint32_t maps, unmaps, programs;
 	int stop;
+	uint64_t longest_ns;			/* as reported */
+	int report_error;
 	void *blob;
 	size_t blob_size;
 	char memory[4096];
@@ -95,13 +100,25 @@ static int fake_program(struct dseek_exec *base, uint32_t tag, void *buf, size_t
 	return 0;
 }
 
+static int fake_report(struct dseek_exec *base, uint64_t longest_op_ns)
+{
+	struct fake *f = container_of(base, struct fake, base);
+
+	ck_assert_uint_gt(longest_op_ns, f->longest_ns);
+	f->longest_ns = longest_op_ns;
+	return f->report_error;
+}
+
 static const struct dseek_exec_ops fake_ops = {
-	.next = fake_next, .map = fake_map, .unmap = fake_unmap, .program = fake_program,
+	.next = fake_next, .map = fake_map, .unmap = fake_unmap, .program = fake_program, .report = fake_report,
 };
 
 /* ---- a backend that does what the job's first constant says */
 
-enum behaviour { GOOD, FAIL, POSITIVE, YIELD_UNASKED, WAIT_POLL, ACCOUNT, STOP };
+#define OPS	3		/* of the program */
+#define SLOW_NS	3000000		/* its second */
+
+enum behaviour { GOOD, FAIL, POSITIVE, YIELD_UNASKED, WAIT_POLL, ACCOUNT, STOP, STEPS, PAIRS };
 
 static struct fake *fake;
 static uint32_t prepared, released, runs;
@@ -147,6 +164,17 @@ static int run(void *state, struct dseek_run *r)
 	case STOP:
 		fake->stop = 1;
 		return 0;
+	case STEPS:
+	case PAIRS:
+		for (; r->cursor < OPS; r->cursor++) {
+			int rc = r->params[0] == PAIRS && r->cursor == 1 ? 0 : r->poll(r->poll_arg);
+
+			if (rc)
+				return rc;
+			if (r->cursor == 1)
+				usleep(SLOW_NS / 1000);
+		}
+		return 0;
 	}
 	return 0;
 }
@@ -175,7 +203,8 @@ static void setup(void)
 	t.ne[0] = 1;
 	t.offset = 128;
 	op.t[1] = dseek_builder_tensor(b, &t);
-	dseek_builder_op(b, &op);
+	for (int i = 0; i < OPS; i++)
+		dseek_builder_op(b, &op);
 	ck_assert_msg(dseek_builder_finish(b, &fake->blob, &fake->blob_size) == 0, "%s", dseek_builder_error(b));
 	dseek_builder_destroy(b);
 }
@@ -255,7 +284,7 @@ SPOIL(odd_offset, job->bindings[0].offset = 32)
 SPOIL(outside, job->bindings[0].offset = 4096 - 192)
 SPOIL(wraps, job->bindings[0].offset = ~0ull - 63)
 SPOIL(read_only, job->bindings[0].access = DRM_DSEEK_ACCESS_READ)
-SPOIL(far_cursor, job->cursor = 2)
+SPOIL(far_cursor, job->cursor = OPS + 1)
 
 static const struct {
 	const char *name;
@@ -376,9 +405,143 @@ START_TEST(retired)
 	ck_assert_int_eq(go(), -ENODEV);
 	ck_assert_uint_eq(fake->maps, 1);
 	fake->retire = 7;
-	fake->next_job = 0;
+	fake->next_job = fake->longest_ns = 0;
 	add(GOOD);
 	ck_assert_int_eq(go(), -ENODEV);
+}
+END_TEST
+
+/* The longest op is told, and again when it grows. */
+START_TEST(longest_op)
+{
+	add(GOOD);
+	add(STEPS);
+	ck_assert_int_eq(go(), -ENODEV);
+	ck_assert_uint_ge(fake->longest_ns, SLOW_NS);
+}
+END_TEST
+
+/* A transport that knows no such call is no reason to stop; one that lost us is. */
+START_TEST(report_fails)
+{
+	add(STEPS);
+	fake->report_error = -ENOTTY;
+	ck_assert_int_eq(go(), -ENODEV);
+	fake->next_job = fake->longest_ns = 0;
+	fake->report_error = -ESTALE;
+	ck_assert_int_eq(dseek_exec_run(&fake->base, &backend, NULL, &fake->stop), -ESTALE);
+}
+END_TEST
+
+struct recording {
+	char *bytes;
+	long size, at;
+	struct profile_chunk chunk;
+};
+
+static void recording_open(struct recording *r, const char *path)
+{
+	FILE *f = fopen(path, "r");
+
+	ck_assert_ptr_nonnull(f);
+	fseek(f, 0, SEEK_END);
+	r->size = ftell(f);
+	rewind(f);
+	r->bytes = malloc(r->size);
+	ck_assert_uint_eq(fread(r->bytes, 1, r->size, f), r->size);
+	fclose(f);
+	memcpy(&r->chunk, r->bytes, sizeof(r->chunk));
+	ck_assert_uint_eq(r->chunk.magic, PROFILE_MAGIC);
+	ck_assert_uint_eq(r->chunk.version, PROFILE_VERSION);
+	ck_assert_uint_eq(r->chunk.size, r->size);
+	ck_assert_uint_eq(r->chunk.pid, getpid());
+	ck_assert_str_eq(r->chunk.engine, "fake0");
+	r->at = sizeof(r->chunk);
+}
+
+static const void *next_record(struct recording *r, enum profile_kind kind)
+{
+	const struct profile_record *record = (const void *)(r->bytes + r->at);
+
+	ck_assert_int_le(r->at + (long)sizeof(*record), r->size);
+	ck_assert_uint_eq(record->kind, kind);
+	ck_assert_uint_eq(record->size % 8, 0);
+	r->at += record->size;
+	ck_assert_int_le(r->at, r->size);
+	return record + 1;
+}
+
+static const struct profile_op *next_run(struct recording *r, uint64_t job, int outcome, uint32_t ops)
+{
+	const struct profile_run *run = next_record(r, PROFILE_RUN);
+	const struct profile_op *op = (const void *)(run + 1);
+	uint64_t last = run->start_ns;
+
+	ck_assert_uint_eq(run->job, job);
+	ck_assert_int_eq(run->outcome, outcome);
+	ck_assert_uint_eq(run->op_count, ops);
+	for (uint32_t i = 0; i < ops; i++) {
+		ck_assert_uint_ge(op[i].end_ns, last);
+		last = op[i].end_ns;
+	}
+	ck_assert_uint_ge(run->end_ns, last);
+	return op;
+}
+
+START_TEST(recorded)
+{
+	char path[] = "/tmp/dseek-profile-XXXXXX";
+	const struct profile_program *program;
+	const struct profile_op *op;
+	struct recording r;
+
+	close(mkstemp(path));
+	setenv("DSEEK_PROFILE", path, 1);
+	strcpy(fake->base.name, "fake0");
+	add(STEPS);
+	add(PAIRS);
+	add(GOOD)->cursor = 1;
+	add(FAIL);
+	add(STOP);
+	add(WAIT_POLL);
+	add(GOOD);
+	ck_assert_int_eq(go(), 0);
+	recording_open(&r, path);
+	program = next_record(&r, PROFILE_PROGRAM);
+	ck_assert_uint_eq(program->id, 1);
+	ck_assert_uint_eq(program->size, fake->blob_size);
+	ck_assert_int_eq(memcmp(program + 1, fake->blob, fake->blob_size), 0);
+	op = next_run(&r, 1, 0, 3);
+	ck_assert_uint_ge(op[1].end_ns - op[0].end_ns, SLOW_NS);
+	ck_assert_uint_eq(op[2].first, 2);
+	op = next_run(&r, 2, 0, 2);	/* it asks once for two of its ops */
+	ck_assert_uint_eq(op[0].first, 0);
+	ck_assert_uint_eq(op[0].count, 2);
+	ck_assert_uint_eq(op[1].first, 2);
+	ck_assert_uint_eq(op[1].count, 1);
+	op = next_run(&r, 3, 0, 1);	/* asks never, and goes on where it was */
+	ck_assert_uint_eq(op[0].first, 1);
+	ck_assert_uint_eq(op[0].count, 2);
+	next_run(&r, 4, -ERANGE, 1);
+	next_run(&r, 5, 0, 1);
+	op = next_run(&r, 6, -EAGAIN, 1);
+	ck_assert_uint_eq(op[0].count, 1);
+	next_record(&r, PROFILE_END);
+	ck_assert_int_eq(r.at, r.size);
+	free(r.bytes);
+	unlink(path);
+	unsetenv("DSEEK_PROFILE");
+}
+END_TEST
+
+START_TEST(not_recordable)
+{
+	setenv("DSEEK_PROFILE", "/nonexistent/profile", 1);
+	add(GOOD);
+	ck_assert_int_eq(dseek_exec_run(&fake->base, &backend, NULL, &fake->stop), -ENOENT);
+	ck_assert_str_eq(dseek_strerror_detail(), "DSEEK_PROFILE=/nonexistent/profile: No such file or directory");
+	ck_assert_uint_eq(runs, 0);
+	unsetenv("DSEEK_PROFILE");
 }
 END_TEST
 
@@ -398,6 +561,10 @@ int main(void)
 	tcase_add_test(c, stops);
 	tcase_add_test(c, interrupted);
 	tcase_add_test(c, retired);
+	tcase_add_test(c, longest_op);
+	tcase_add_test(c, report_fails);
+	tcase_add_test(c, recorded);
+	tcase_add_test(c, not_recordable);
 	suite_add_tcase(suite, c);
 	return check_run(suite);
 }

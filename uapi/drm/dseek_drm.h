@@ -126,6 +126,9 @@ struct drm_dseek_engine_info {
 	__u64 generation;	/* attachments of this name so far */
 	__u64 busy_ns;		/* engine time charged so far, all tenants */
 	struct drm_dseek_accuracy predicted;	/* of its jobs; since 1.1 */
+	__u64 longest_op_ns;	/* since the executor attached, as it reports it (since 1.1) */
+	__u32 ready;		/* jobs that wait for the engine (since 1.1) */
+	__u32 running;		/* jobs that the executor holds (since 1.1) */
 };
 
 /**
@@ -527,6 +530,19 @@ struct drm_dseek_program_read {
 	__u64 pointer;		/* in */
 };
 
+/**
+ * struct drm_dseek_report - what an executor has measured of itself (since 1.1)
+ *
+ * A job that runs is asked to yield between two ops, and what was fetched ahead goes back with it: something better waits no
+ * longer than depth * @longest_op_ns and one round trip. Tenants see it in drm_dseek_engine_info; the largest since the
+ * executor serves the engine counts. Errors: -ENOTCONN not attached, or standing by; -ESTALE declared lost.
+ */
+struct drm_dseek_report {
+	__u64 longest_op_ns;	/* in: longest time between two looks at drm_dseek_control.preempt while a job ran */
+	__u32 flags;		/* in: 0 */
+	__u32 pad;
+};
+
 /* ------------------------------------------------------------------ numbers */
 
 #define DRM_DSEEK_DEV_QUERY		0x00
@@ -560,6 +576,7 @@ struct drm_dseek_program_read {
 #define DRM_IOCTL_DSEEK_MAP		_IOWR(DRM_DSEEK_EXEC_IOCTL_BASE, 0x02, struct drm_dseek_map)
 #define DRM_IOCTL_DSEEK_PROGRAM_READ	_IOW(DRM_DSEEK_EXEC_IOCTL_BASE, 0x03, struct drm_dseek_program_read)
 #define DRM_IOCTL_DSEEK_DETACH		_IO(DRM_DSEEK_EXEC_IOCTL_BASE, 0x04)
+#define DRM_IOCTL_DSEEK_REPORT		_IOW(DRM_DSEEK_EXEC_IOCTL_BASE, 0x05, struct drm_dseek_report)
 
 #if defined(__cplusplus)
 }

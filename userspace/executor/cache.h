@@ -9,6 +9,7 @@
 
 #include <dseek_exec.h>
 #include <dseek_program.h>
+#include <stdbool.h>
 
 #define CACHE_BUCKETS	256
 #define CACHE_PROGRAMS	1024
@@ -20,6 +21,7 @@ struct cached_program {
 	struct cached_program *newer, *older;
 	uint64_t id;
 	int error;				/* why its jobs can't run, or 0 */
+	bool profiled;				/* in the recording */
 	void *blob;
 	struct dseek_program_view view;
 	void *prepared;				/* the backend's */

@@ -11,6 +11,7 @@
 #include "../lib/object.h"
 #include "backend.h"
 #include "cache.h"
+#include "profile.h"
 
 #define TICK_NS		1000000000ull	/* how long a set *stop may go unseen */
 #define BATCH_NS	30000ull	/* finished jobs are held back no longer than this to be given back together */
@@ -29,6 +30,10 @@ struct loop {
 	uint32_t completion_count;
 	uint32_t running;			/* tag */
 	bool asked_to_yield;
+	const struct dseek_run *run;		/* being run */
+	uint64_t op, op_ns;			/* its op that runs, and since when */
+	uint64_t longest_op_ns, reported_ns;	/* seen, and told */
+	struct profile *profile;		/* NULL: not asked for */
 };
 
 static bool stopped(const struct loop *loop)
@@ -36,11 +41,26 @@ static bool stopped(const struct loop *loop)
 	return __atomic_load_n(loop->stop, __ATOMIC_RELAXED);
 }
 
+/* The ops before @next are done: what they took. */
+static void ops_done(struct loop *loop, uint64_t next)
+{
+	uint64_t now = dseek_now();
+
+	if (now - loop->op_ns > loop->longest_op_ns)
+		loop->longest_op_ns = now - loop->op_ns;
+	if (loop->profile)
+		profile_op(loop->profile, loop->op, next - loop->op, now);
+	loop->op = next;
+	loop->op_ns = now;
+}
+
 /* Between ops. The control page is written by others at any time. */
 static int poll_control(void *arg)
 {
 	struct loop *loop = arg;
 
+	if (loop->run->cursor > loop->op && loop->run->cursor <= loop->run->program->header->n_ops)
+		ops_done(loop, loop->run->cursor);
 	if (__atomic_load_n(&loop->control->abort_mask, __ATOMIC_RELAXED) & 1ull << loop->running)
 		return -ETIMEDOUT;
 	if (__atomic_load_n(&loop->control->preempt, __ATOMIC_RELAXED) ||
@@ -72,6 +92,28 @@ static int check_fit(const struct dseek_program_view *view, const struct drm_dse
 		access[i] = b->access;
 	}
 	return dseek_job_check(view, &shape, why, sizeof(why));
+}
+
+static int run_ops(struct loop *loop, const struct drm_dseek_job_desc *job, struct cached_program *prog, struct dseek_run *run)
+{
+	uint32_t n_ops = run->program->header->n_ops;
+	int r;
+
+	loop->run = run;
+	loop->op = run->cursor;
+	loop->op_ns = dseek_now();
+	if (loop->profile && !prog->profiled) {
+		profile_program(loop->profile, job->program_id, prog->blob, job->program_size);
+		prog->profiled = true;
+	}
+	if (loop->profile)
+		profile_begin(loop->profile, job, n_ops - run->cursor, loop->op_ns);
+	r = loop->backend->run(loop->backend_state, run);
+	if (r != -EAGAIN && loop->op < n_ops)
+		ops_done(loop, r ? loop->op + 1 : n_ops);
+	if (loop->profile)
+		profile_finish(loop->profile, r, dseek_now());
+	return r;
 }
 
 /* 0, -EAGAIN with the cursor to go on from, or the job's error. *engine_ns: what the engine says it took, or 0. */
@@ -108,7 +150,7 @@ static int run_job(struct loop *loop, uint32_t tag, uint64_t *cursor, uint64_t *
 		.poll_arg = loop,
 	};
 	loop->asked_to_yield = false;
-	r = loop->backend->run(loop->backend_state, &run);
+	r = run_ops(loop, job, prog, &run);
 	*cursor = run.cursor;
 	*engine_ns = run.engine_ns;
 	if (r == -EAGAIN && !loop->asked_to_yield)
@@ -176,6 +218,15 @@ static int exchange(struct loop *loop, bool fetch)
 	uint32_t i;
 	int r;
 
+	if (loop->longest_op_ns > loop->reported_ns) {
+		/* What published the bound is told of it when it grows: that is seldom, after the first jobs. */
+		r = dseek_exec_report(loop->exec, loop->longest_op_ns);
+		if (r && r != -ENOTTY)
+			return r;
+		loop->reported_ns = loop->longest_op_ns;
+	}
+	if (loop->profile && !loop->tag_count)
+		profile_idle(loop->profile);
 	r = dseek_exec_next(loop->exec, &next);
 	if (r && r != -EINTR)
 		return r;
@@ -196,8 +247,11 @@ int dseek_exec_run(struct dseek_exec *exec, const struct dseek_backend *backend,
 		.exec = exec, .backend = backend, .backend_state = backend_state, .stop = stop,
 		.control = dseek_exec_control(exec), .depth = exec->depth,
 	};
-	int r = 0;
+	int r;
 
+	r = profile_open(exec->name, backend->type, &loop.profile);
+	if (r)
+		return r;
 	cache_init(&loop.cache, exec, backend, backend_state);
 	while (!r && !stopped(&loop)) {
 		r = exchange(&loop, true);
@@ -208,5 +262,6 @@ int dseek_exec_run(struct dseek_exec *exec, const struct dseek_backend *backend,
 	while (!r && loop.completion_count)
 		r = exchange(&loop, false);
 	cache_fini(&loop.cache);
+	profile_close(loop.profile);
 	return r;
 }

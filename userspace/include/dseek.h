@@ -78,6 +78,13 @@ struct dseek_engine_info {
 	uint64_t generation;
 	uint64_t busy_ns;
 	struct dseek_accuracy predicted;	/* of its jobs */
+	/*
+	 * The longest that an op took since the executor attached. What runs gives way to something better within
+	 * depth * longest_op_ns and one round trip ("dseek bench preempt" measures it).
+	 */
+	uint64_t longest_op_ns;
+	uint32_t ready;		/* jobs that wait for the engine */
+	uint32_t running;	/* jobs that the executor holds */
 };
 
 struct dseek_tenant_info {

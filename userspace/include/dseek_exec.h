@@ -37,9 +37,14 @@ const struct drm_dseek_job_desc *dseek_exec_job(const struct dseek_exec *exec, u
 const volatile struct drm_dseek_control *dseek_exec_control(const struct dseek_exec *exec);
 int dseek_exec_map(struct dseek_exec *exec, uint32_t tag, uint32_t binding, void **ret_base); /* of the buffer, not of the binding */
 int dseek_exec_unmap(struct dseek_exec *exec, uint64_t bo_id);
+/* The longest that an op took since the attachment: part of the bound that the engine's preemption is published with. */
+int dseek_exec_report(struct dseek_exec *exec, uint64_t longest_op_ns);
 int dseek_exec_program(struct dseek_exec *exec, uint32_t tag, void *buf, size_t size);
 
-/* The loop: fetch, run on @backend, give back, until *stop is set or the transport says the end. */
+/*
+ * The loop: fetch, run on @backend, give back, until *stop is set or the transport says the end. The environment's
+ * DSEEK_PROFILE=FILE makes it append what it ran, op by op, for dseek-profiler; an error if that can't be written.
+ */
 int dseek_exec_run(struct dseek_exec *exec, const struct dseek_backend *backend, void *backend_state, const int *stop);
 
 #pragma GCC visibility pop

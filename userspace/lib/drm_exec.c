@@ -93,6 +93,15 @@ static int exec_program(struct dseek_exec *base, uint32_t tag, void *buf, size_t
 	return r ? drm_fail(r, "program") : 0;
 }
 
+static int exec_report(struct dseek_exec *base, uint64_t longest_op_ns)
+{
+	struct drm_dseek_report report = { .longest_op_ns = longest_op_ns };
+	int r = call(exec_of(base)->fd, DRM_IOCTL_DSEEK_REPORT, &report);
+
+	/* A module of ABI 1.0 doesn't know it. */
+	return r && r != -ENOTTY ? drm_fail(r, "report") : r;
+}
+
 static void exec_detach(struct dseek_exec *base)
 {
 	struct drm_exec *exec = exec_of(base);
@@ -113,6 +122,7 @@ static const struct dseek_exec_ops exec_ops = {
 	.map = exec_map,
 	.unmap = exec_unmap,
 	.program = exec_program,
+	.report = exec_report,
 	.detach = exec_detach,
 };
 
@@ -151,6 +161,7 @@ int dseek_drm_exec_attach(const char *path, struct drm_dseek_attach *attach, str
 	exec->base.jobs = jobs;
 	exec->base.control = control;
 	exec->base.depth = attach->depth;
+	memcpy(exec->base.name, attach->name, sizeof(exec->base.name));
 	*ret_exec = &exec->base;
 	return 0;
 

@@ -51,7 +51,11 @@ static int embed_engine_info(struct dseek_device *base, uint32_t index, struct d
 			.depth = engine->depth, .numa_node = engine->numa_node, .caps = engine->caps,
 			.generation = engine->generation, .busy_ns = engine->busy_ns,
 			.predicted = embed_accuracy(&engine->predicted),
+			.longest_op_ns = engine->longest_op_ns, .ready = engine->ready,
 		};
+		if (engine->exec)
+			list_for_each(link, &engine->exec->order)
+				ret_info->running++;
 		strcpy(ret_info->name, engine->name);
 	}
 	embed_unlock(inst);

@@ -102,6 +102,7 @@ struct embed_engine {
 	int32_t numa_node;
 	uint64_t caps, generation, busy_ns;
 	struct arb_accuracy predicted;
+	uint64_t longest_op_ns;		/* that its executor reported */
 	struct embed_exec *exec;	/* NULL: nobody serves it */
 	struct list standby;		/* embed_exec.standby_link, in the order of their turn */
 	uint64_t lost_ns;		/* since when */

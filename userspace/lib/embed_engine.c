@@ -219,6 +219,7 @@ void embed_engine_serve(struct embed_engine *engine, struct embed_exec *exec, ui
 	engine->caps = exec->caps;
 	engine->generation++;
 	engine->dead = false;
+	engine->longest_op_ns = 0;
 	__atomic_store_n(&exec->control.generation, engine->generation, __ATOMIC_RELAXED);
 	embed_engine_dirty(engine);
 	embed_wake(engine->inst, &exec->event);

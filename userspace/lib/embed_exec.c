@@ -231,11 +231,28 @@ static void exec_detach(struct dseek_exec *base)
 		embed_instance_put(inst);
 }
 
+static int exec_report(struct dseek_exec *base, uint64_t longest_op_ns)
+{
+	struct embed_exec *exec = exec_of(base);
+	int r = 0;
+
+	embed_lock(exec->engine->inst);
+	if (exec->lost)
+		r = dseek_fail(-ESTALE, "report: this executor was declared lost");
+	else if (exec->engine->exec != exec)
+		r = dseek_fail(-ENOTCONN, "report: this executor stands by");
+	else if (longest_op_ns > exec->engine->longest_op_ns)
+		exec->engine->longest_op_ns = longest_op_ns;
+	embed_unlock(exec->engine->inst);
+	return r;
+}
+
 static const struct dseek_exec_ops exec_ops = {
 	.next = exec_next,
 	.map = exec_map,
 	.unmap = exec_unmap,
 	.program = exec_program,
+	.report = exec_report,
 	.detach = exec_detach,
 };
 
@@ -329,6 +346,7 @@ int embed_exec_attach(struct embed_instance *inst, struct drm_dseek_attach *atta
 	exec->base.jobs = exec->desc;
 	exec->base.control = &exec->control;
 	exec->base.depth = attach->depth;
+	memcpy(exec->base.name, attach->name, sizeof(exec->base.name));
 	exec->engine = engine;
 	exec->own = own;
 	list_init(&exec->order);

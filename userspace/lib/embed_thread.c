@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "embed.h"
 #include "../executor/backend.h"
+#include "../executor/profile.h"
 
 struct embed_thread {
 	struct embed_instance *inst;
@@ -76,6 +77,9 @@ int embed_thread_start(struct embed_instance *inst, uint32_t index)
 
 	if (!t)
 		return dseek_fail(-ENOMEM, "embed: no memory");
+	r = profile_check();
+	if (r)
+		goto err_free;
 	t->inst = inst;
 	t->backend = dseek_backend_find(params->backend, why, sizeof(why));
 	if (!t->backend) {

@@ -63,3 +63,8 @@ int dseek_exec_program(struct dseek_exec *exec, uint32_t tag, void *buf, size_t 
 {
 	return exec->ops->program(exec, tag, buf, size);
 }
+
+int dseek_exec_report(struct dseek_exec *exec, uint64_t longest_op_ns)
+{
+	return exec->ops->report ? exec->ops->report(exec, longest_op_ns) : 0;
+}

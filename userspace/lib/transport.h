@@ -82,6 +82,7 @@ struct dseek_exec_ops {
 	int (*map)(struct dseek_exec *exec, uint32_t tag, uint32_t binding, void **ret_base);
 	int (*unmap)(struct dseek_exec *exec, uint64_t bo_id);
 	int (*program)(struct dseek_exec *exec, uint32_t tag, void *buf, size_t size);
+	int (*report)(struct dseek_exec *exec, uint64_t longest_op_ns);	/* NULL: nobody wants to know */
 	void (*detach)(struct dseek_exec *exec);
 };
 
@@ -90,6 +91,7 @@ struct dseek_exec {
 	const struct drm_dseek_job_desc *jobs;		/* [depth] */
 	const volatile struct drm_dseek_control *control;
 	uint32_t depth;
+	char name[DRM_DSEEK_NAME_LEN];			/* of the engine */
 };
 
 extern const struct dseek_transport dseek_transport_embed, dseek_transport_drm;

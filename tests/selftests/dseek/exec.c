@@ -358,6 +358,33 @@ TEST_F(exec, program_read)
 	EXPECT_EQ(-EFAULT, call(self->exec.fd, DRM_IOCTL_DSEEK_PROGRAM_READ, NULL));
 }
 
+TEST_F(exec, report)
+{
+	struct drm_dseek_report good = { .longest_op_ns = 7000 };
+	struct drm_dseek_engine_info info = { 0 };
+	int fd = exec_open();
+
+	REFUSE(EINVAL, self->exec.fd, DRM_IOCTL_DSEEK_REPORT, good, flags = 1);
+	REFUSE(EINVAL, self->exec.fd, DRM_IOCTL_DSEEK_REPORT, good, pad = 1);
+	EXPECT_EQ(-EFAULT, call(self->exec.fd, DRM_IOCTL_DSEEK_REPORT, NULL));
+	EXPECT_EQ(-ENOTCONN, call(fd, DRM_IOCTL_DSEEK_REPORT, &good));
+	close(fd);
+	ASSERT_EQ(0, query(self->fd, DRM_DSEEK_QUERY_ENGINE, self->exec.engine, &info, sizeof(info)));
+	EXPECT_EQ(0, info.longest_op_ns);
+	EXPECT_EQ(0, call(self->exec.fd, DRM_IOCTL_DSEEK_REPORT, &good));
+	good.longest_op_ns = 20;	/* the largest counts */
+	EXPECT_EQ(0, call(self->exec.fd, DRM_IOCTL_DSEEK_REPORT, &good));
+	ASSERT_EQ(0, query(self->fd, DRM_DSEEK_QUERY_ENGINE, self->exec.engine, &info, sizeof(info)));
+	EXPECT_EQ(7000, info.longest_op_ns);
+	EXPECT_EQ(0, info.ready + info.running);
+	ASSERT_EQ(0, call(self->exec.fd, DRM_IOCTL_DSEEK_DETACH, NULL));
+	EXPECT_EQ(-ESTALE, call(self->exec.fd, DRM_IOCTL_DSEEK_REPORT, &good));
+	exec_close(&self->exec);
+	ASSERT_EQ(0, exec_attach(&self->exec, TEST_ENGINE, 4));
+	ASSERT_EQ(0, query(self->fd, DRM_DSEEK_QUERY_ENGINE, self->exec.engine, &info, sizeof(info)));
+	EXPECT_EQ(0, info.longest_op_ns);
+}
+
 TEST_F(exec, yield_hands_back_the_cursor)
 {
 	struct drm_dseek_completion c = { .outcome = DRM_DSEEK_OUTCOME_YIELD, .cursor = 42, .engine_ns = 1000 };
