@@ -80,6 +80,7 @@ static void usage(FILE *to)
 		"  --standby                if the engine has an executor, be ready to take over\n"
 		"  --numa-node=N            node the engine is on; threads and buffers go there\n"
 		"  --user=NAME --group=NAME become these once the device is open (group: default the user's own)\n"
+		"  --profile=FILE           append a recording of all ops, for dseek-profiler; opened as the user\n"
 		"  --allow-root             run jobs as root: for tests\n"
 		"  --help, --version\n\n"
 		"Backends:\n", DRM_DSEEK_MAX_DEPTH);
@@ -111,8 +112,8 @@ static int parse(int argc, char **argv, struct settings *set)
 		{ "backend", required_argument, NULL, 'b' }, { "backend-options", required_argument, NULL, 'o' },
 		{ "depth", required_argument, NULL, 'D' }, { "numa-node", required_argument, NULL, 'N' },
 		{ "user", required_argument, NULL, 'u' }, { "group", required_argument, NULL, 'g' },
-		{ "allow-root", no_argument, NULL, 'R' }, { "standby", no_argument, NULL, 's' },
-		 { "help", no_argument, NULL, 'h' },
+		{ "profile", required_argument, NULL, 'P' }, { "allow-root", no_argument, NULL, 'R' },
+		{ "standby", no_argument, NULL, 's' }, { "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' }, { NULL },
 	};
 	long number;
@@ -126,6 +127,7 @@ static int parse(int argc, char **argv, struct settings *set)
 		case 'o': set->backend_options = optarg; break;
 		case 'u': set->user = optarg; break;
 		case 'g': set->group = optarg; break;
+		case 'P': setenv("DSEEK_PROFILE", optarg, 1); break;
 		case 'R': set->allow_root = 1; break;
 		case 's': set->standby = 1; break;
 		case 'D':

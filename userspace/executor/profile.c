@@ -64,6 +64,7 @@ int profile_open(const char *engine, uint32_t type, struct profile **ret_profile
 		chunk = (void *)p->buf;
 		*chunk = (struct profile_chunk) {
 			.magic = PROFILE_MAGIC, .version = PROFILE_VERSION, .type = type, .pid = getpid(),
+			.opened_ns = dseek_now(),
 		};
 		strncpy(chunk->engine, engine, sizeof(chunk->engine) - 1);
 	}

@@ -20,6 +20,7 @@ struct profile_chunk {
 	uint16_t type;		/* enum drm_dseek_engine_type */
 	uint32_t size;		/* bytes, this header included */
 	uint32_t pid;		/* of the executor */
+	uint64_t opened_ns;	/* when: with pid and name it tells one executor's chunks from another's */
 	char engine[32];	/* name, NUL-terminated */
 };
 
