@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+script-tests += tests/top/top.sh

@@ -1,0 +1,32 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# seconds: 180
+# default: yes
+# files: $O/bin/dseek $O/bin/dseek-exec $O/bin/dseek-top $O/bin/dseek-profiler tests/cli/shares.yaml
+# dseek-top on the real thing: two users' processes, who sees whom, that shares add up. dseek-exec records what it ran.
+. /t/guest/lib/executor.sh
+n=0
+check() { n=$((n + 1)); if eval "$2"; then echo "ok $n $1"; else echo "not ok $n $1"; fi; }
+cd /tmp
+rm -f /tmp/exec.profile
+executor_start --backend=cpu --backend-options=threads=1 --profile=/tmp/exec.profile || { echo "not ok 1 dseek-exec"; exit 1; }
+for u in 1001 1002; do as $u $u dseek run -q -d drm: --tenants /t/data/shares.yaml --seconds 14 --view lines >run.$u 2>&1 & pids="$pids $!"; done
+sleep 4
+dseek-top --once -d 4 >top.out 2>&1
+sed 's/^/# /' top.out
+check "the engine is busy, and attached" 'awk "\$1 == \"cpu0\" && \$2 == \"attached\" && \$3 > 20 {f = 1} END {exit !f}" top.out'
+check "both users are there" 'grep -q "^uid:1001 " top.out && grep -q "^uid:1002 " top.out'
+check "each used what it was entitled to, within a third" 'awk "/^uid:100/ {n++; if (\$2 < \$4 * 2 / 3 || \$2 > \$4 * 4 / 3) bad = 1} END {exit bad || n != 2}" top.out'
+check "tenants and clients use the same time, which is the engine's" \
+	'awk "/^cpu0/ {e = \$3} /^uid:/ {t += \$2} / dseek  / {c += \$5} END {exit !(t > e * 0.8 && t < e * 1.25 && c > t * 0.8 && c < t * 1.25)}" top.out'
+check "six clients with two queues each, and their two parents" 'awk "/ dseek  / {n++; if (\$9 == 2) q++} END {exit !(n == 8 && q == 6)}" top.out'
+as 1001 1001 dseek-top --json --once -d 1 >own.json 2>own.err
+check "a user sees its own" 'grep -q uid:1001 own.json && ! grep -q uid:1002 own.json && grep -q "\"name\":\"cpu0\"" own.json'
+check "and how many it may not see" '! grep -q "\"unreadable_processes\":0" own.json'
+wait $pids
+dseek-top --once -d 0.5 >idle.out
+check "nobody is left" '! grep -q uid: idle.out && grep -q "^cpu0 .* 0.0 %" idle.out'
+check "dseek-exec ends when asked" executor_stop
+dseek-profiler report --by kind /tmp/exec.profile >kinds 2>&1; sed 's/^/# /' kinds
+check "it recorded the ops of both" 'grep -q "^spin .*100.0 %$" kinds'
+echo "1..$n"
