@@ -101,6 +101,7 @@ int cmd_model_moefy(int argc, char **argv);
 int bench_arb_main(int argc, char **argv);
 int bench_choice_main(int argc, char **argv);
 int bench_roundtrip_main(int argc, char **argv);
+int bench_preempt_main(int argc, char **argv);
 int bench_shares_main(int argc, char **argv);
 int bench_ops_main(int argc, char **argv);
 int bench_model_main(int argc, char **argv);

@@ -27,6 +27,7 @@ static const struct command commands[] = {
 	{ "bench", "arb", bench_arb_main, "what a decision of the arbiter costs, by the number of queues" },
 	{ "bench", "choice", bench_choice_main, "queues over several engines, and how good predictions are" },
 	{ "bench", "ops", bench_ops_main, "the cpu engine's ops, against what memory gives" },
+	{ "bench", "preempt", bench_preempt_main, "how long something better waits, against the published bound" },
 	{ "bench", "shares", bench_shares_main, "what tenants get of an engine, beside their weights" },
 	{ "bench", "roundtrip", bench_roundtrip_main, "what the way to an engine and back costs" },
 	{ "", "version", cmd_version, "version of this program" },

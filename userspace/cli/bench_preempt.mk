@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+dseek-src += userspace/cli/bench_preempt.c
