@@ -26,7 +26,7 @@ refused "unknown group" 2 "--group=nogroup-at-all: no such group" --allow-root -
 refused "no device" 1 "/nonexistent: No such file" --allow-root --device=/nonexistent
 refused "backend's options" 1 "null: unknown option 'x'" --allow-root --device=embed: --backend=null --backend-options=x=1
 refused "long name" 2 "longer than 31" --allow-root --name=a-name-of-more-than-thirty-one-characters --device=embed:
-DSEEK_LOG_LEVEL=loud refused "log level" 2 "DSEEK_LOG_LEVEL=loud: not error" --help
+DSEEK_LOG_LEVEL=loud refused "log level" 0 "DSEEK_LOG_LEVEL is 'loud'; it knows error, warn, info and debug" --help
 if [ "$(id -u)" = 0 ]; then
 	refused "as root, untold" 2 "as root" --device=embed:
 	"$exec_" --device=embed: --backend=null --user=nobody >out 2>&1 & pid=$!
@@ -35,7 +35,7 @@ if [ "$(id -u)" = 0 ]; then
 	[ "$(stat -c %U /proc/$pid 2>/dev/null)" = nobody ] || [ "$(awk '/^Uid:/{print $2$3$4}' /proc/$pid/status)" = "$(id -u nobody)$(id -u nobody)$(id -u nobody)" ]; ok "another user"
 	[ -z "$(awk '/^Groups:/{print $2}' /proc/$pid/status)" ]; ok "no supplementary groups"
 	kill -TERM $pid; wait $pid; ok "ends when asked"
-	grep -q "info: asked to stop" out; ok "and says so"
+	grep -q "dseek-exec: asked to stop" out; ok "and says so"
 else
 	for t in untold ready user groups end says; do echo "ok $((++n)) as root: $t # SKIP not root"; done
 fi

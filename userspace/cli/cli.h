@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include "log.h"
 
 enum cli_exit {
 	CLI_OK = 0,
@@ -63,14 +64,6 @@ int cli_usage_error(const struct cli_usage *usage, const char *format, ...) __at
 
 /* A whole decimal number, or -EINVAL (not one) or -ERANGE. */
 int cli_parse_uint(const char *text, uint64_t *ret_value);
-
-/* ---- messages (log.c): to stderr, by DSEEK_LOG_LEVEL = error|warn|info|debug (default info) */
-
-enum cli_level { CLI_ERROR, CLI_WARN, CLI_INFO, CLI_DEBUG, CLI_LEVEL_COUNT };
-
-void cli_log_init(const char *program);		/* reads DSEEK_LOG_LEVEL */
-void cli_log_limit(enum cli_level most);	/* --quiet: cli_log_limit(CLI_ERROR) */
-void cli_log(enum cli_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- progress (progress.c): a bar where stderr is a terminal, else a line now and then */
 

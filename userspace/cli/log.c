@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Messages of the program to stderr; the libraries return errors and never print. */
-#include "cli.h"
+#include "log.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -6,7 +6,6 @@
 #include <numa.h>
 #include <pwd.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +13,8 @@
 #include <unistd.h>
 #include <dseek.h>
 #include <dseek_exec.h>
+#include "../cli/log.h"
 #include "backend.h"
-
-enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_COUNT };
 
 struct settings {
 	const char *device, *name, *backend, *backend_options, *user, *group;
@@ -25,38 +23,7 @@ struct settings {
 	int allow_root, standby;
 };
 
-static const char *const log_names[LOG_COUNT] = { "error", "warn", "info", "debug" };
-static enum log_level log_level = LOG_INFO;
 static int stop;
-
-static void __attribute__((format(printf, 2, 3))) say(enum log_level level, const char *format, ...)
-{
-	char line[512];
-	va_list args;
-
-	if (level > log_level)
-		return;
-	va_start(args, format);
-	vsnprintf(line, sizeof(line), format, args);
-	va_end(args);
-	fprintf(stderr, "dseek-exec: %s: %s\n", log_names[level], line);
-}
-
-static int set_log_level(void)
-{
-	const char *name = getenv("DSEEK_LOG_LEVEL");
-	int i;
-
-	if (!name)
-		return 0;
-	for (i = 0; i < LOG_COUNT; i++)
-		if (strcmp(name, log_names[i]) == 0) {
-			log_level = i;
-			return 0;
-		}
-	say(LOG_ERROR, "DSEEK_LOG_LEVEL=%s: not error, warn, info or debug", name);
-	return -EINVAL;
-}
 
 static void on_signal(int signal)
 {
@@ -98,7 +65,7 @@ static int parse_number(const char *option, const char *text, long min, long max
 	errno = 0;
 	n = strtol(text, &end, 10);
 	if (errno || end == text || *end || n < min || n > max) {
-		say(LOG_ERROR, "--%s=%s: not a number from %ld to %ld", option, text, min, max);
+		cli_log(CLI_ERROR, "--%s=%s: not a number from %ld to %ld", option, text, min, max);
 		return -EINVAL;
 	}
 	*ret_number = n;
@@ -153,7 +120,7 @@ static int parse(int argc, char **argv, struct settings *set)
 		}
 	}
 	if (optind < argc) {
-		say(LOG_ERROR, "unexpected argument '%s'", argv[optind]);
+		cli_log(CLI_ERROR, "unexpected argument '%s'", argv[optind]);
 		return 2;
 	}
 	return 0;
@@ -168,19 +135,19 @@ static int find_ids(const struct settings *set, uid_t *ret_uid, gid_t *ret_gid)
 	*ret_uid = user ? user->pw_uid : getuid();
 	*ret_gid = user ? user->pw_gid : getgid();
 	if (set->user && !user) {
-		say(LOG_ERROR, "--user=%s: no such user", set->user);
+		cli_log(CLI_ERROR, "--user=%s: no such user", set->user);
 		return -ENOENT;
 	}
 	if (set->group) {
 		group = getgrnam(set->group);
 		if (!group) {
-			say(LOG_ERROR, "--group=%s: no such group", set->group);
+			cli_log(CLI_ERROR, "--group=%s: no such group", set->group);
 			return -ENOENT;
 		}
 		*ret_gid = group->gr_gid;
 	}
 	if (*ret_uid == 0 && !set->allow_root) {
-		say(LOG_ERROR, "would run tenants' jobs as root: give --user=NAME (or --allow-root)");
+		cli_log(CLI_ERROR, "would run tenants' jobs as root: give --user=NAME (or --allow-root)");
 		return -EPERM;
 	}
 	return 0;
@@ -190,11 +157,11 @@ static int drop_privileges(uid_t uid, gid_t gid)
 {
 	if (geteuid() == 0 && uid != 0) {
 		if (setgroups(0, NULL) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid)) {
-			say(LOG_ERROR, "can't become uid %u, gid %u: %s", uid, gid, strerror(errno));
+			cli_log(CLI_ERROR, "can't become uid %u, gid %u: %s", uid, gid, strerror(errno));
 			return -errno;
 		}
 		if (setuid(0) == 0) {
-			say(LOG_ERROR, "could become root again");
+			cli_log(CLI_ERROR, "could become root again");
 			return -EPERM;
 		}
 	}
@@ -220,18 +187,18 @@ static int serve(struct dseek_exec *exec, const struct dseek_backend *backend, c
 
 	r = backend->open(set->backend_options, &state, why, sizeof(why));
 	if (r) {
-		say(LOG_ERROR, "backend %s: %s", backend->name, why);
+		cli_log(CLI_ERROR, "backend %s: %s", backend->name, why);
 		return 1;
 	}
-	say(LOG_INFO, "engine %s (id %u, generation %llu, depth %u): backend %s, uid %u%s", (const char *)attach->name,
-	    attach->engine, (unsigned long long)attach->generation, attach->depth, backend->name, getuid(),
-	    attach->generation ? "" : ", stands by");
+	cli_log(CLI_INFO, "engine %s (id %u, generation %llu, depth %u): backend %s, uid %u%s", (const char *)attach->name,
+		attach->engine, (unsigned long long)attach->generation, attach->depth, backend->name, getuid(),
+		attach->generation ? "" : ", stands by");
 	tell_ready(attach, attach->generation);
 	r = dseek_exec_wait_turn(exec, &stop);
 	generation = dseek_exec_control(exec)->generation;
 	if (!r && generation && !attach->generation) {
-		say(LOG_INFO, "engine %s: took over, generation %llu", (const char *)attach->name,
-		    (unsigned long long)generation);
+		cli_log(CLI_INFO, "engine %s: took over, generation %llu", (const char *)attach->name,
+			(unsigned long long)generation);
 		tell_ready(attach, generation);
 	}
 	if (!r)
@@ -239,18 +206,18 @@ static int serve(struct dseek_exec *exec, const struct dseek_backend *backend, c
 	if (backend->close)
 		backend->close(state);
 	if (r == -ENODEV) {
-		say(LOG_INFO, "the module is going away");
+		cli_log(CLI_INFO, "the module is going away");
 		return 0;
 	}
 	if (r == -ESTALE) {
-		say(LOG_ERROR, "declared lost: it did not stop a job that was over its limit, or fetch one, in time");
+		cli_log(CLI_ERROR, "declared lost: it did not stop a job that was over its limit, or fetch one, in time");
 		return 1;
 	}
 	if (r) {
-		say(LOG_ERROR, "%s", dseek_strerror_detail());
+		cli_log(CLI_ERROR, "%s", dseek_strerror_detail());
 		return 1;
 	}
-	say(LOG_INFO, "asked to stop");
+	cli_log(CLI_INFO, "asked to stop");
 	return 0;
 }
 
@@ -266,14 +233,13 @@ int main(int argc, char **argv)
 	gid_t gid;
 	int r;
 
-	if (set_log_level())
-		return 2;
+	cli_log_init("dseek-exec");
 	r = parse(argc, argv, &set);
 	if (r)
 		return r;
 	backend = dseek_backend_find(set.backend, why, sizeof(why));
 	if (!backend) {
-		say(LOG_ERROR, "%s", why);
+		cli_log(CLI_ERROR, "%s", why);
 		return 2;
 	}
 	if (find_ids(&set, &uid, &gid))
@@ -288,7 +254,7 @@ int main(int argc, char **argv)
 	else
 		r = snprintf((char *)attach.name, sizeof(attach.name), "%s0", backend->name);
 	if (r >= (int)sizeof(attach.name)) {
-		say(LOG_ERROR, "the engine's name is longer than %d characters", DRM_DSEEK_NAME_LEN - 1);
+		cli_log(CLI_ERROR, "the engine's name is longer than %d characters", DRM_DSEEK_NAME_LEN - 1);
 		return 2;
 	}
 	attach.type = backend->type;
@@ -297,7 +263,7 @@ int main(int argc, char **argv)
 	attach.numa_node = set.numa_node;
 	r = dseek_exec_attach(set.device, &attach, &exec);
 	if (r) {
-		say(LOG_ERROR, "%s", dseek_strerror_detail());
+		cli_log(CLI_ERROR, "%s", dseek_strerror_detail());
 		return 1;
 	}
 	r = drop_privileges(uid, gid) ? 1 : serve(exec, backend, &set, &attach);
