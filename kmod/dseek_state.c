@@ -145,7 +145,8 @@ static void show_job(struct seq_file *m, struct job_row *row)
 		seq_printf(m, " error %d", row->error);
 	seq_printf(m, "%s%s\n", row->idempotent ? " idempotent" : "", row->aborted ? " aborted" : "");
 	for (i = 0; i < row->fence_count; i++) {
-		seq_printf(m, "      fence context %llu ", row->fences[i]->context);
+		/* Then who made it, in the words of this kernel. */
+		seq_printf(m, "      fence context %llu seqno %llu: ", row->fences[i]->context, row->fences[i]->seqno);
 		dma_fence_describe(row->fences[i], m);
 		dma_fence_put(row->fences[i]);
 	}
@@ -176,7 +177,8 @@ static void show_engine(struct seq_file *m, struct dseek_engine *engine)
 {
 	static const char *const types[DRM_DSEEK_ENGINE_TYPE_COUNT] = { "null", "cpu", "gpu", "npu", "nic" };
 	u64 generation, busy, longest, abort_mask = 0, abort_ns = 0, now;
-	u32 depth, ready, held = 0, preempt = 0;
+	u32 depth, ready, held = 0, preempt = 0, standby = 0;
+	struct dseek_exec *exec;
 	bool attached, gone;
 	pid_t pid = 0;
 
@@ -189,6 +191,8 @@ static void show_engine(struct seq_file *m, struct dseek_engine *engine)
 	longest = engine->longest_op_ns;
 	depth = engine->depth;
 	ready = engine->ready;
+	list_for_each_entry(exec, &engine->standby, standby_link)
+		standby++;
 	if (attached) {
 		pid = pid_vnr(engine->exec->pid);	/* as the reader's namespace knows it */
 		held = engine->depth - hweight64(engine->exec->free_tags);
@@ -202,6 +206,8 @@ static void show_engine(struct seq_file *m, struct dseek_engine *engine)
 		   depth, ready, held, us(busy), us(longest));
 	if (attached)
 		seq_printf(m, " pid %d preempt %u abort_mask 0x%llx", pid, preempt, abort_mask);
+	if (standby)
+		seq_printf(m, " standby %u", standby);
 	if (abort_ns)
 		seq_printf(m, " aborting_us %llu", us(now - abort_ns));
 	if (delayed_work_pending(&engine->recovery))

@@ -130,8 +130,9 @@ TEST_F(state, what_hangs)
 	EXPECT_IN(line, " jobs 13 running 0 ");
 	line = line_with(self->text, "    job ", " seqno 1 state waiting ");
 	EXPECT_IN(line, " waits 1");
-	line = line_with(self->text, "      fence ", " dseek queue");
-	EXPECT_IN(line, " seq 1 ");
+	line = line_with(self->text, "      fence ", " queue");
+	EXPECT_IN(line, " seqno 1: ");
+	EXPECT_IN(line, " unsignalled");
 	EXPECT_STRNE("", line_with(self->text, "    and 5 jobs more", ""));
 	exec_release(&self->exec);
 	ASSERT_EQ(0, wait_job(self->fd, other, 13, 20 * SEC, NULL));
