@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # seconds: 240
 # default: yes
+# module: fresh
 # files: $O/tests/conformance/suite $O/bin/dseek-exec
 # The suite over the public headers, on the module: three engines by the daemon, and those it serves itself.
 serve() { # NAME ARGUMENT...
