@@ -181,6 +181,7 @@ static void exec_call(int fd)
 	case 3:
 		if (!rnd(32))
 			count(call(fd, DRM_IOCTL_DSEEK_DETACH, NULL));
+		CALL(fd, DRM_IOCTL_DSEEK_REPORT, (struct drm_dseek_report){ .longest_op_ns = any_number(), .flags = !rnd(8) });
 		break;
 	case 4: {
 		void *p = mmap(NULL, 4096 * (1 + rnd(8)), PROT_READ, MAP_SHARED, fd,
