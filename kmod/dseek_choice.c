@@ -12,6 +12,7 @@
 #include <linux/slab.h>
 
 #include "dseek_drv.h"
+#include "dseek_trace.h"
 
 #define PULL_LOOKS	4	/* queues of an engine that an idle one looks at */
 
@@ -161,6 +162,7 @@ static void withdraw(struct dseek_queue *queue, u64 now)
 		job->arb.used_ns = 0;
 		job->arb.preemptions = 0;
 		job->state = DSEEK_JOB_WAITING;
+		trace_dseek_job_withdraw(job);
 		list_move(&job->link, &queue->waiting);
 		engine->ready--;
 		queue->ready--;

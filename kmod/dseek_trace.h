@@ -97,7 +97,7 @@ TRACE_EVENT(dseek_job_wait_done,
 	TP_printk("job=%llu queue=%llu left=%u error=%d", __entry->job, __entry->queue, __entry->left, __entry->error)
 );
 
-TRACE_EVENT(dseek_job_ready,
+DECLARE_EVENT_CLASS(dseek_job_place,
 	TP_PROTO(const struct dseek_job *job),
 	TP_ARGS(job),
 	TP_STRUCT__entry(
@@ -112,6 +112,11 @@ TRACE_EVENT(dseek_job_ready,
 	),
 	TP_printk("job=%llu queue=%llu engine=%u", __entry->job, __entry->queue, __entry->engine)
 );
+
+DEFINE_EVENT(dseek_job_place, dseek_job_ready, TP_PROTO(const struct dseek_job *job), TP_ARGS(job));
+
+/* Its queue, which has a set of engines, is about to move. */
+DEFINE_EVENT(dseek_job_place, dseek_job_withdraw, TP_PROTO(const struct dseek_job *job), TP_ARGS(job));
 
 TRACE_EVENT(dseek_job_run,
 	TP_PROTO(const struct dseek_job *job),

@@ -12,7 +12,7 @@
 #include <string.h>
 
 enum event {
-	EV_SUBMIT, EV_WAIT_DONE, EV_READY, EV_RUN, EV_YIELD, EV_ABORT, EV_END, EV_OVER, EV_FENCE,
+	EV_SUBMIT, EV_WAIT_DONE, EV_READY, EV_WITHDRAW, EV_RUN, EV_YIELD, EV_ABORT, EV_END, EV_OVER, EV_FENCE,
 	EV_JOB_COUNT,
 	EV_ATTACH = EV_JOB_COUNT, EV_LOSE, EV_GONE, EV_PREEMPT,
 	EV_QUEUE_CREATE, EV_QUEUE_DESTROY, EV_BO_CREATE, EV_BO_PURGE, EV_BO_FREE,
@@ -21,6 +21,7 @@ enum event {
 
 static const char *const event_names[EV_COUNT] = {
 	[EV_SUBMIT] = "dseek_job_submit", [EV_WAIT_DONE] = "dseek_job_wait_done", [EV_READY] = "dseek_job_ready",
+	[EV_WITHDRAW] = "dseek_job_withdraw",
 	[EV_RUN] = "dseek_job_run", [EV_YIELD] = "dseek_job_yield", [EV_ABORT] = "dseek_job_abort",
 	[EV_END] = "dseek_job_end", [EV_OVER] = "dseek_job_over", [EV_FENCE] = "dseek_fence_signal",
 	[EV_ATTACH] = "dseek_engine_attach", [EV_LOSE] = "dseek_engine_lose", [EV_GONE] = "dseek_engine_gone",
@@ -105,7 +106,7 @@ enum trace_state { TS_NONE, TS_WAITING, TS_READY, TS_RUNNING, TS_ENDED, TS_OVER,
 static const unsigned char legal[TS_COUNT][EV_JOB_COUNT] = {
 	[TS_NONE] = { [EV_SUBMIT] = TS_WAITING },
 	[TS_WAITING] = { [EV_WAIT_DONE] = TS_WAITING, [EV_READY] = TS_READY, [EV_END] = TS_ENDED },
-	[TS_READY] = { [EV_RUN] = TS_RUNNING, [EV_END] = TS_ENDED },
+	[TS_READY] = { [EV_RUN] = TS_RUNNING, [EV_END] = TS_ENDED, [EV_WITHDRAW] = TS_WAITING },
 	[TS_RUNNING] = { [EV_YIELD] = TS_READY, [EV_END] = TS_ENDED, [EV_ABORT] = TS_RUNNING },
 	[TS_ENDED] = { [EV_OVER] = TS_OVER },
 	[TS_OVER] = { [EV_FENCE] = TS_SIGNALLED },
