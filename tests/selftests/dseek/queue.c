@@ -66,44 +66,33 @@ TEST_F(queue, create_refusals)
 	EXPECT_EQ(0, tenant_info(self->fd).queues);
 }
 
-/* Run with the limits that the parameter sets; -1: it can't be set. */
-static int fresh_node(int fd, const char *parameter, unsigned int value)
-{
-	unsigned int old = 0;
-
-	if (parameter_set(parameter, value, &old))
-		return -1;
-	close(fd);	/* who has nothing open is under today's limits again */
-	fd = open_node();
-	parameter_set(parameter, old, NULL);
-	return fd;
-}
-
 TEST_F(queue, a_class_the_tenant_may_not_use)
 {
+	unsigned int old = 0;
+	int fd = self->fd;
 	uint32_t h;
-	int fd = fresh_node(self->fd, "class_mask", 1 << DRM_DSEEK_CLASS_BATCH);
 
-	if (fd < 0)
+	if (parameter_set("class_mask", 1 << DRM_DSEEK_CLASS_BATCH, &old))
 		SKIP(return, "not root");
-	self->fd = fd;
 	EXPECT_EQ(1 << DRM_DSEEK_CLASS_BATCH, tenant_info(fd).class_mask);
 	EXPECT_EQ(-EPERM, queue_create(fd, self->exec.engine, DRM_DSEEK_CLASS_INTERACTIVE, 1, &h));
 	EXPECT_EQ(0, tenant_info(fd).queues);
 	EXPECT_EQ(0, queue_create(fd, self->exec.engine, DRM_DSEEK_CLASS_BATCH, 1, &h));
+	EXPECT_EQ(0, parameter_set("class_mask", old, NULL));
 }
 
 TEST_F(queue, a_weight_the_tenant_may_not_ask_for)
 {
+	unsigned int old = 0;
+	int fd = self->fd;
 	uint32_t h;
-	int fd = fresh_node(self->fd, "weight_limit", 10);
 
-	if (fd < 0)
+	if (parameter_set("weight_limit", 10, &old))
 		SKIP(return, "not root");
-	self->fd = fd;
 	EXPECT_EQ(10, tenant_info(fd).weight_limit);
 	EXPECT_EQ(-EPERM, queue_create(fd, self->exec.engine, DRM_DSEEK_CLASS_BATCH, 11, &h));
 	EXPECT_EQ(0, queue_create(fd, self->exec.engine, DRM_DSEEK_CLASS_BATCH, 10, &h));
+	EXPECT_EQ(0, parameter_set("weight_limit", old, NULL));
 }
 
 TEST_F(queue, reservations_are_limited)
