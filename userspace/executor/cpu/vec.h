@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Vectors of VW floats for the code that AVX2 and AVX-512 share (vec_kernels.h). Fused multiply-adds are
+ * Vectors of VW floats for the code that AVX2 and AVX-512 share (vec_kernels.h and what it includes). Fused multiply-adds are
  * those written here; the compiler may make no others (-ffp-contract=off).
  */
 #ifndef DSEEK_CPU_VEC_H
@@ -112,6 +112,14 @@ VALWAYS float v_sum(vf v)
 
 	four = _mm_add_ps(four, _mm_movehl_ps(four, four));
 	return _mm_cvtss_f32(_mm_add_ss(four, _mm_movehdup_ps(four)));
+}
+
+#define PARTS	(16 / VW)	/* vectors to a group of 16 rows */
+
+/* Sum of 16 lanes. All sums are made of 16 lanes, whatever VW: so both instruction sets give the same bits. */
+VALWAYS float sum_16(const vf *v)
+{
+	return v_sum(PARTS == 1 ? v[0] : v_add(v[0], v[PARTS - 1]));
 }
 
 VALWAYS float v_largest(vf v)
