@@ -254,40 +254,6 @@ ALWAYS void mul(uint32_t dtype, const uint8_t *group, uint32_t k, const uint8_t 
 	}
 }
 
-#define MUL(name, dtype) \
-	static __attribute__((noinline)) void name(const uint8_t *group, uint32_t k, const uint8_t *tile, uint32_t m, float *out) \
-	{ \
-		switch (m) { \
-		case 1: mul(dtype, group, k, tile, out, 1); break; \
-		case 2: mul(dtype, group, k, tile, out, 2); break; \
-		case 3: mul(dtype, group, k, tile, out, 3); break; \
-		case 4: mul(dtype, group, k, tile, out, 4); break; \
-		} \
-	}
-
-MUL(mul_tile_q8_0, DSEEK_Q8_0)
-MUL(mul_tile_q4_0, DSEEK_Q4_0)
-MUL(mul_tile_q4_1, DSEEK_Q4_1)
-MUL(mul_tile_q4_k, DSEEK_Q4_K)
-MUL(mul_tile_q6_k, DSEEK_Q6_K)
-
-void cpu_mul_q8_avx2(uint32_t dtype, const uint8_t *group, uint32_t k, const uint8_t *tile, uint32_t m, float *out)
-{
-	switch (dtype) {
-	case DSEEK_Q8_0:
-		mul_tile_q8_0(group, k, tile, m, out);
-		break;
-	case DSEEK_Q4_0:
-		mul_tile_q4_0(group, k, tile, m, out);
-		break;
-	case DSEEK_Q4_1:
-		mul_tile_q4_1(group, k, tile, m, out);
-		break;
-	case DSEEK_Q4_K:
-		mul_tile_q4_k(group, k, tile, m, out);
-		break;
-	case DSEEK_Q6_K:
-		mul_tile_q6_k(group, k, tile, m, out);
-		break;
-	}
-}
+#define MUL_Q8		cpu_mul_q8_avx2
+#define MUL_WIDTHS(X, dtype)	X(dtype, 1) X(dtype, 2) X(dtype, 3) X(dtype, 4)
+#include "mul_q8.h"
