@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# dseek generate, logits, model moefy, bench model and bench quality: what they print, and what they refuse.
+# dseek generate, logits, model moefy, bench model, bench ops and bench quality: what they print, and what they refuse.
 . "$(dirname "$0")/lib.sh"
 e=embed:
 
@@ -70,4 +70,13 @@ go bench model -q -d $e -m "$dense" -p 0 -n 4 -r 1; ok "bench model: decode alon
 go bench model -d $e -m "$dense" -p 0 -n 0; ok "bench model: nothing to do" said 2 "is out of range" err
 go bench model -d $e -m "$dense" -r 0; ok "bench model: no repetitions" said 2 "is out of range" err
 go bench model -d $e; ok "bench model without a model" said 2 "--model is needed" err
+
+go bench ops -t 1 -n 1 -s 0 --json
+ok "bench ops --json" json 'd["tokens"] == 1 and d["roof_gbs"] > 0.1 and d["ops"]["linear"]["calls"] == 91 and 0 < d["ops"]["linear"]["gbs"]'
+go bench ops -t 2 -n 2 -s 0 --type Q8_0; ok "bench ops: the roof, and no share without weights" test "$rc" = 0 -a \
+	"$(grep -cE '^2 threads, isa auto, read roof [0-9.]+ GB/s \((avx512|avx2|baseline) loads, [0-9]+ MiB a thread\)|^linear .*%|^rmsnorm .* - ' "$dir/out")" = 3
+go bench ops --threads 0; ok "bench ops: no threads" said 2 "1 to 64 threads, up to 4096 tokens" err
+go bench ops --context 65537; ok "bench ops: too long a context" said 2 "a context of 1 to 65536" err
+go bench ops --type Q4_K; ok "bench ops: blocks that don't fit" said 2 "type Q4_K: not one, or its blocks don't fit rows of 576" err
+go bench ops --isa mmx; ok "bench ops: unknown instructions" said 1 "isa=mmx: unknown" err
 end

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
  * dseek bench ops: a forward pass in the shape of a small llama-like model with random weights, op by op. Each
- * op's time is its least over the repetitions, so that a busy machine disturbs it least; the roof is what
- * the same number of threads can read, measured in the same run the same way.
+ * op's time is its least over the repetitions, so that a busy machine disturbs it least; the roof (read_roof.h) is what
+ * the same number of threads can read, measured in the same run.
  */
 #include "bench_ops.h"
 #include "cli.h"
+#include "read_roof.h"
 
 #include <backend.h>
 #include <dseek.h>
 #include <dseek_program.h>
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -268,74 +268,6 @@ static int bench_run(struct bench *b, const struct dseek_backend *cpu, void *sta
 	return 0;
 }
 
-/* ---- the roof */
-
-#define ROOF_BYTES	(64u << 20)
-
-struct reader {
-	pthread_t thread;
-	pthread_barrier_t *barrier;
-	const uint64_t *from;
-	uint64_t words, sum, best_ns;
-};
-
-static void *read_all(void *arg)
-{
-	struct reader *r = arg;
-	uint64_t sum[8] = { 0 }, i, start, ns;
-	int n, j;
-
-	r->best_ns = UINT64_MAX;
-	for (n = 0; n < 20; n++) {
-		pthread_barrier_wait(r->barrier);
-		start = now_ns();
-		for (i = 0; i + 8 <= r->words; i += 8)
-			for (j = 0; j < 8; j++)
-				sum[j] += r->from[i + j];
-		ns = now_ns() - start;
-		r->best_ns = ns < r->best_ns ? ns : r->best_ns;
-	}
-	for (j = 0; j < 8; j++)
-		r->sum += sum[j];
-	return NULL;
-}
-
-/* Bytes a second, each thread its own piece, all at once. */
-static double read_roof(unsigned int threads)
-{
-	struct reader readers[64];
-	pthread_barrier_t barrier;
-	uint64_t *memory;
-	unsigned int i, started;
-	double sum = 0;
-
-	if (threads > 64)
-		threads = 64;
-	memory = malloc((uint64_t)threads * ROOF_BYTES);
-	if (!memory)
-		return 0;
-	memset(memory, 1, (uint64_t)threads * ROOF_BYTES);
-	pthread_barrier_init(&barrier, NULL, threads);
-	for (started = 0; started < threads; started++) {
-		readers[started] = (struct reader){
-			.barrier = &barrier, .from = memory + (uint64_t)started * ROOF_BYTES / 8, .words = ROOF_BYTES / 8,
-		};
-		if (pthread_create(&readers[started].thread, NULL, read_all, &readers[started]))
-			break;
-	}
-	if (started < threads) {	/* those that wait at the barrier never get past it */
-		cli_log(CLI_ERROR, "bench ops: can't start %u threads", threads);
-		exit(CLI_FAILED);
-	}
-	for (i = 0; i < threads; i++) {
-		pthread_join(readers[i].thread, NULL);
-		sum += ROOF_BYTES * 1e9 / readers[i].best_ns;
-	}
-	pthread_barrier_destroy(&barrier);
-	free(memory);
-	return sum;
-}
-
 /* ---- reports */
 
 static const char *const op_names[DSEEK_OP_COUNT] = {
@@ -343,8 +275,19 @@ static const char *const op_names[DSEEK_OP_COUNT] = {
 	[DSEEK_OP_ROPE] = "rope", [DSEEK_OP_KV_STORE] = "kv_store", [DSEEK_OP_ATTENTION] = "attention", [DSEEK_OP_ARGMAX] = "argmax",
 };
 
+/* Weights' bytes against the roof, in per cent; "-" for ops without weights, or where there is no roof. */
+static const char *share(uint64_t bytes, uint64_t ns, double roof, char out[16])
+{
+	if (bytes && roof > 0)
+		snprintf(out, 16, "%.0f%%", bytes * 1e11 / ns / roof);
+	else
+		strcpy(out, "-");
+	return out;
+}
+
 static void report(const struct bench *b, double roof, int json)
 {
+	char part[16];
 	uint64_t total = 0, bytes = 0, ns;
 	uint32_t code, i, calls;
 
@@ -373,16 +316,16 @@ static void report(const struct bench *b, double roof, int json)
 			printf("%s\"%s\":{\"calls\":%u,\"us\":%.1f,\"gbs\":%.2f,\"gops\":%.1f}", calls++ ? "," : "", op_names[code], n,
 			       ns / 1e3, op_bytes * 1.0 / ns, operations / ns);
 		else
-			printf("%-10s %5u %10.1f %8.2f %7.0f%% %9.1f\n", op_names[code], n, ns / 1e3, op_bytes * 1.0 / ns,
-			       roof > 0 ? op_bytes * 1e11 / ns / roof : 0, operations / ns);
+			printf("%-10s %5u %10.1f %8.2f %8s %9.1f\n", op_names[code], n, ns / 1e3, op_bytes * 1.0 / ns,
+			       share(op_bytes, ns, roof, part), operations / ns);
 		total += ns;
 		bytes += op_bytes;
 	}
 	if (json)
 		printf("}}\n");
 	else
-		printf("%-10s %5u %10.1f %8.2f %7.0f%%\nwhole step, best of all: %.1f us, %.1f tokens/s\n", "sum", b->op_count, total / 1e3,
-		       bytes * 1.0 / total, roof > 0 ? bytes * 1e11 / total / roof : 0, b->step_ns / 1e3, b->tokens * 1e9 / b->step_ns);
+		printf("%-10s %5u %10.1f %8.2f %8s\nwhole step, best of all: %.1f us, %.1f tokens/s\n", "sum", b->op_count, total / 1e3,
+		       bytes * 1.0 / total, share(bytes, total, roof, part), b->step_ns / 1e3, b->tokens * 1e9 / b->step_ns);
 	fflush(stdout);
 }
 
@@ -404,7 +347,7 @@ int bench_ops_main(int argc, char **argv)
 {
 	static const struct cli_usage usage = {
 		"dseek bench ops", "[OPTION...]", "Time the cpu engine's ops, in the shapes of a model of 135 million parameters.",
-		.more = "Times are each op's least of all repetitions; the roof is what as many threads can read. With one\n"
+		.more = "Times are each op's least of all repetitions; the roof is what as many threads can read from memory. With one\n"
 			"thread they are CPU time, so that figures mean something on a busy machine.\n",
 	};
 	const struct dseek_backend *cpu = &dseek_backend_cpu;
@@ -423,7 +366,7 @@ int bench_ops_main(int argc, char **argv)
 	};
 	char text[100], err[256];
 	uint32_t dtype;
-	double roof;
+	struct read_roof roof = { 0 };
 	void *state;
 	int ret;
 
@@ -443,13 +386,17 @@ int bench_ops_main(int argc, char **argv)
 	}
 	if (threads == 1)
 		clock_id = CLOCK_THREAD_CPUTIME_ID;
-	roof = read_roof(threads);
-	if (!common.json)
-		printf("%u threads, isa %s, read roof %.1f GB/s\n", (unsigned int)threads, isa, roof / 1e9);
+	ret = read_roof_measure(threads, &roof);
+	if (ret)
+		cli_log(CLI_WARN, "bench ops: no read roof: %s", strerror(-ret));
+	else if (!common.json)
+		printf("%u thread%s, isa %s, read roof %.1f GB/s (%s loads, %u MiB a thread)\n", (unsigned int)threads,
+		       threads > 1 ? "s" : "", isa, roof.bytes_per_second / 1e9, roof.loads, roof.mib);
+	ret = 0;
 	if (tokens <= 1)
-		ret = one_size(cpu, state, 1, context, dtype, DSEEK_LAYOUT_PACKED, seconds, roof, common.json);
+		ret = one_size(cpu, state, 1, context, dtype, DSEEK_LAYOUT_PACKED, seconds, roof.bytes_per_second, common.json);
 	if (!ret && tokens != 1)
-		ret = one_size(cpu, state, tokens ? tokens : 512, context, dtype, DSEEK_LAYOUT_PACKED, seconds, roof, common.json);
+		ret = one_size(cpu, state, tokens ? tokens : 512, context, dtype, DSEEK_LAYOUT_PACKED, seconds, roof.bytes_per_second, common.json);
 	cpu->close(state);
 	if (ret)
 		cli_log(CLI_ERROR, "bench ops: %s", strerror(-ret));
