@@ -38,14 +38,14 @@ static void round_q8(float *x, uint64_t n)
 	uint64_t b;
 	int i;
 
-	for (b = 0; b < n / 32; b++, x += 32) {
+	for (b = 0; b < n / 16; b++, x += 16) {
 		float max = 0, d, inverse;
 
-		for (i = 0; i < 32; i++)
+		for (i = 0; i < 16; i++)
 			max = fmaxf(max, fabsf(x[i]));
 		d = max / 127;
 		inverse = max > 0 ? 127 / max : 0;
-		for (i = 0; i < 32; i++)
+		for (i = 0; i < 16; i++)
 			x[i] = rintf(x[i] * inverse) * d;
 	}
 }

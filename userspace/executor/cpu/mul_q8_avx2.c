@@ -43,20 +43,37 @@ ALWAYS __m256i widen(__m256i pairs)
 	return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
 }
 
-/* Weights of 4 bits: 8 * 2 * 15 * 127 = 30480 */
-ALWAYS void block_q4(const __m256i *w, __m256 d, __m256 min, const uint8_t *tile, __m256 *sum, int m)
+/* What token @t has of a block, from the dots of its halves. */
+ALWAYS __m256 scaled(__m256i a, __m256i b, const uint8_t *tile, int m, int t)
 {
-	int t, c;
+	__m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(a), one_float(tile + CPU_Q8_D(m, 0) + 4 * t));
+
+	return _mm256_fmadd_ps(_mm256_cvtepi32_ps(b), one_float(tile + CPU_Q8_D(m, 1) + 4 * t), v);
+}
+
+/* Weights of 4 bits: 4 * 2 * 15 * 127 = 15240. They are 8 too large, a sixteenth of what the tile has the sums for; or there is @min. */
+ALWAYS void block_q4(const __m256i *w, __m256 d, const __m256 *min, const uint8_t *tile, __m256 *sum, int m)
+{
+	int t, c, h;
 
 #pragma GCC unroll 4
 	for (t = 0; t < m; t++) {
-		__m256i pairs = _mm256_setzero_si256();
+		__m256i dot[2];
 
-#pragma GCC unroll 8
-		for (c = 0; c < 8; c++)
-			pairs = _mm256_add_epi16(pairs, _mm256_maddubs_epi16(w[c], four_bytes(tile + 32 * t + 4 * c)));
-		sum[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(widen(pairs)), _mm256_mul_ps(d, one_float(tile + 32 * m + 4 * t)), sum[t]);
-		sum[t] = _mm256_fmadd_ps(min, one_float(tile + 40 * m + 4 * t), sum[t]);
+#pragma GCC unroll 2
+		for (h = 0; h < 2; h++) {
+			__m256i pairs = _mm256_setzero_si256();
+
+#pragma GCC unroll 4
+			for (c = 4 * h; c < 4 * h + 4; c++)
+				pairs = _mm256_add_epi16(pairs, _mm256_maddubs_epi16(w[c], four_bytes(tile + 32 * t + 4 * c)));
+			dot[h] = widen(pairs);
+			if (!min)
+				dot[h] = _mm256_add_epi32(dot[h], _mm256_srai_epi32(four_bytes(tile + CPU_Q8_S128(m, h) + 4 * t), 4));
+		}
+		sum[t] = _mm256_fmadd_ps(scaled(dot[0], dot[1], tile, m, t), d, sum[t]);
+		if (min)
+			sum[t] = _mm256_fmadd_ps(*min, one_float(tile + CPU_Q8_SUM(m) + 4 * t), sum[t]);
 	}
 }
 
@@ -70,10 +87,10 @@ ALWAYS void mul_q8_0(const uint8_t *words, uint32_t k, int p, const uint8_t *til
 	words += 32 * p;
 	for (b = 0; b < blocks; b++, words += 512, halves += 32, tile += CPU_Q8_BYTES * m) {
 		__m256 d = halves_to_f32(halves);
-		__m256i dot[4];
+		__m256i dot[2][4];
 
 		for (t = 0; t < m; t++)
-			dot[t] = _mm256_setzero_si256();
+			dot[0][t] = dot[1][t] = _mm256_setzero_si256();
 #pragma GCC unroll 8
 		for (c = 0; c < 8; c++) {
 			__m256i w = weights(words + 64 * c), magnitude = _mm256_abs_epi8(w);
@@ -82,12 +99,12 @@ ALWAYS void mul_q8_0(const uint8_t *words, uint32_t k, int p, const uint8_t *til
 			for (t = 0; t < m; t++) {
 				__m256i a = _mm256_sign_epi8(four_bytes(tile + 32 * t + 4 * c), w);
 
-				dot[t] = _mm256_add_epi32(dot[t], widen(_mm256_maddubs_epi16(magnitude, a)));
+				dot[c / 4][t] = _mm256_add_epi32(dot[c / 4][t], widen(_mm256_maddubs_epi16(magnitude, a)));
 			}
 		}
 #pragma GCC unroll 4
 		for (t = 0; t < m; t++)
-			sum[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[t]), _mm256_mul_ps(d, one_float(tile + 32 * m + 4 * t)), sum[t]);
+			sum[t] = _mm256_fmadd_ps(scaled(dot[0][t], dot[1][t], tile, m, t), d, sum[t]);
 	}
 }
 
@@ -100,16 +117,9 @@ ALWAYS void mul_q4(const uint8_t *words, uint32_t k, int p, const uint8_t *tile,
 	int c;
 
 	words += 32 * p;
-	for (b = 0; b < blocks; b++, words += 256, tile += CPU_Q8_BYTES * m) {
-		__m256 d = halves_to_f32(halves), min;
+	for (b = 0; b < blocks; b++, words += 256, halves += has_min ? 64 : 32, tile += CPU_Q8_BYTES * m) {
+		__m256 d = halves_to_f32(halves), min = has_min ? halves_to_f32(halves + 32) : d;
 
-		if (has_min) {
-			min = halves_to_f32(halves + 32);
-			halves += 64;
-		} else {
-			min = _mm256_mul_ps(d, _mm256_set1_ps(-8));
-			halves += 32;
-		}
 #pragma GCC unroll 4
 		for (c = 0; c < 4; c++) {
 			__m256i v = weights(words + 64 * c);
@@ -117,7 +127,7 @@ ALWAYS void mul_q4(const uint8_t *words, uint32_t k, int p, const uint8_t *tile,
 			w[c] = _mm256_and_si256(v, low);
 			w[c + 4] = _mm256_and_si256(_mm256_srli_epi16(v, 4), low);
 		}
-		block_q4(w, d, min, tile, sum, m);
+		block_q4(w, d, has_min ? &min : NULL, tile, sum, m);
 	}
 }
 
@@ -163,7 +173,7 @@ ALWAYS void mul_q4_k(const uint8_t *words, uint32_t k, int p, const uint8_t *til
 				w[c] = _mm256_and_si256(_mm256_srl_epi16(load(q + 64 * c), shift), low);
 			q4_k_scale(words, j, &scale, &min);
 			min = _mm256_mul_ps(_mm256_sub_ps(_mm256_setzero_ps(), dmin), min);
-			block_q4(w, _mm256_mul_ps(d, scale), min, tile, sum, m);
+			block_q4(w, _mm256_mul_ps(d, scale), &min, tile, sum, m);
 		}
 	}
 }
@@ -175,11 +185,10 @@ ALWAYS void block_q6(const __m256i *w, const __m256 *d, const uint8_t *tile, __m
 
 #pragma GCC unroll 4
 	for (t = 0; t < m; t++) {
-		__m256 e = one_float(tile + 32 * m + 4 * t);
-
 #pragma GCC unroll 2
 		for (h = 0; h < 2; h++) {
-			__m256i dot = four_bytes(tile + (44 + 4 * h) * m + 4 * t);
+			__m256i dot = _mm256_srai_epi32(four_bytes(tile + CPU_Q8_S128(m, h) + 4 * t), 2);
+			__m256 e = one_float(tile + CPU_Q8_D(m, h) + 4 * t);
 
 #pragma GCC unroll 2
 			for (c = 4 * h; c < 4 * h + 4; c += 2) {

@@ -10,7 +10,6 @@
 
 /* What of a weight's block depends on the dtype. */
 enum offset {
-	OFFSET_NONE,		/* value = d * q */
 	OFFSET_128,		/* d * (q - 128): the tile has the sums */
 	OFFSET_FLOAT,		/* d * q + m */
 };
@@ -37,14 +36,23 @@ ALWAYS void block_32(const __m512i *w, __m512 d, __m512 min, enum offset offset,
 
 #pragma GCC unroll 16
 	for (t = 0; t < m; t++) {
-		__m512i dot = offset == OFFSET_128 ? four_bytes(tile + 36 * m + 4 * t) : _mm512_setzero_si512();
+		__m512i a = _mm512_setzero_si512(), b = a;
+		__m512 v;
 
-#pragma GCC unroll 8
-		for (c = 0; c < 8; c++)
-			dot = _mm512_dpbusd_epi32(dot, w[c], four_bytes(tile + 32 * t + 4 * c));
-		sum[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), _mm512_mul_ps(d, one_float(tile + 32 * m + 4 * t)), sum[t]);
+		if (offset == OFFSET_128) {
+			a = four_bytes(tile + CPU_Q8_S128(m, 0) + 4 * t);
+			b = four_bytes(tile + CPU_Q8_S128(m, 1) + 4 * t);
+		}
+#pragma GCC unroll 4
+		for (c = 0; c < 4; c++) {
+			a = _mm512_dpbusd_epi32(a, w[c], four_bytes(tile + 32 * t + 4 * c));
+			b = _mm512_dpbusd_epi32(b, w[c + 4], four_bytes(tile + 32 * t + 16 + 4 * c));
+		}
+		v = _mm512_mul_ps(_mm512_cvtepi32_ps(a), one_float(tile + CPU_Q8_D(m, 0) + 4 * t));
+		v = _mm512_fmadd_ps(_mm512_cvtepi32_ps(b), one_float(tile + CPU_Q8_D(m, 1) + 4 * t), v);
+		sum[t] = _mm512_fmadd_ps(v, d, sum[t]);
 		if (offset == OFFSET_FLOAT)
-			sum[t] = _mm512_fmadd_ps(min, one_float(tile + 40 * m + 4 * t), sum[t]);
+			sum[t] = _mm512_fmadd_ps(min, one_float(tile + CPU_Q8_SUM(m) + 4 * t), sum[t]);
 	}
 }
 
@@ -59,17 +67,26 @@ ALWAYS __m512i weights(const uint8_t *p, int m)
 	return _mm512_loadu_si512(p);
 }
 
-ALWAYS void nibbles(const uint8_t *p, __m512i *w, int m)
+/* Weights of 4 bits, 8 too large: kept 16 times as large, they are 128 too large as those of Q8_0 are. */
+ALWAYS void mul_q4_0(const uint8_t *words, uint32_t k, const uint8_t *tile, __m512 *sum, int m)
 {
-	const __m512i low = _mm512_set1_epi8(15);
+	const __m512i high = _mm512_set1_epi8((char)0xf0);
+	uint32_t blocks = k / 32, b;
+	const uint8_t *halves = words + 256ul * blocks;
+	__m512i w[8];
 	int c;
 
-#pragma GCC unroll 4
-	for (c = 0; c < 4; c++) {
-		__m512i v = weights(p + 64 * c, m);
+	for (b = 0; b < blocks; b++, words += 256, halves += 32, tile += CPU_Q8_BYTES * m) {
+		__m512 d = _mm512_mul_ps(halves_to_f32(halves), _mm512_set1_ps(1 / 16.0f));
 
-		w[c] = _mm512_and_si512(v, low);
-		w[c + 4] = _mm512_and_si512(_mm512_srli_epi16(v, 4), low);
+#pragma GCC unroll 4
+		for (c = 0; c < 4; c++) {
+			__m512i v = weights(words + 64 * c, m);
+
+			w[c] = _mm512_and_si512(_mm512_slli_epi16(v, 4), high);
+			w[c + 4] = _mm512_and_si512(v, high);
+		}
+		block_32(w, d, _mm512_setzero_ps(), OFFSET_128, tile, sum, m);
 	}
 }
 
@@ -89,24 +106,23 @@ ALWAYS void mul_q8_0(const uint8_t *words, uint32_t k, const uint8_t *tile, __m5
 	}
 }
 
-ALWAYS void mul_q4(const uint8_t *words, uint32_t k, const uint8_t *tile, __m512 *sum, int m, bool has_min)
+ALWAYS void mul_q4_1(const uint8_t *words, uint32_t k, const uint8_t *tile, __m512 *sum, int m)
 {
+	const __m512i low = _mm512_set1_epi8(15);
 	uint32_t blocks = k / 32, b;
 	const uint8_t *halves = words + 256ul * blocks;
 	__m512i w[8];
+	int c;
 
-	for (b = 0; b < blocks; b++, words += 256, tile += CPU_Q8_BYTES * m) {
-		__m512 d = halves_to_f32(halves), min;
+	for (b = 0; b < blocks; b++, words += 256, halves += 64, tile += CPU_Q8_BYTES * m) {
+#pragma GCC unroll 4
+		for (c = 0; c < 4; c++) {
+			__m512i v = weights(words + 64 * c, m);
 
-		if (has_min) {
-			min = halves_to_f32(halves + 32);
-			halves += 64;
-		} else {
-			min = _mm512_mul_ps(d, _mm512_set1_ps(-8));
-			halves += 32;
+			w[c] = _mm512_and_si512(v, low);
+			w[c + 4] = _mm512_and_si512(_mm512_srli_epi16(v, 4), low);
 		}
-		nibbles(words, w, m);
-		block_32(w, d, min, OFFSET_FLOAT, tile, sum, m);
+		block_32(w, halves_to_f32(halves), halves_to_f32(halves + 32), OFFSET_FLOAT, tile, sum, m);
 	}
 }
 
@@ -164,23 +180,24 @@ ALWAYS void mul_q4_k(const uint8_t *words, uint32_t k, const uint8_t *tile, __m5
 	}
 }
 
-/* 32 elements with a scale for each half; the values are 32 too large, and the tile has the sums. */
+/* 32 elements with a scale for each half; the values are 32 too large, a quarter of what the tile has the sums for. */
 ALWAYS void block_2x16(const __m512i *w, const __m512 *d, const uint8_t *tile, __m512 *sum, int m)
 {
 	int t, c;
 
 #pragma GCC unroll 16
 	for (t = 0; t < m; t++) {
-		__m512i a = four_bytes(tile + 44 * m + 4 * t), b = four_bytes(tile + 48 * m + 4 * t);
-		__m512 e = one_float(tile + 32 * m + 4 * t);
+		__m512i a = _mm512_srai_epi32(four_bytes(tile + CPU_Q8_S128(m, 0) + 4 * t), 2);
+		__m512i b = _mm512_srai_epi32(four_bytes(tile + CPU_Q8_S128(m, 1) + 4 * t), 2);
+		__m512 e[2] = { one_float(tile + CPU_Q8_D(m, 0) + 4 * t), one_float(tile + CPU_Q8_D(m, 1) + 4 * t) };
 
 #pragma GCC unroll 4
 		for (c = 0; c < 4; c++) {
 			a = _mm512_dpbusd_epi32(a, w[c], four_bytes(tile + 32 * t + 4 * c));
 			b = _mm512_dpbusd_epi32(b, w[c + 4], four_bytes(tile + 32 * t + 16 + 4 * c));
 		}
-		sum[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(a), _mm512_mul_ps(d[0], e), sum[t]);
-		sum[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(b), _mm512_mul_ps(d[1], e), sum[t]);
+		sum[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(a), _mm512_mul_ps(d[0], e[0]), sum[t]);
+		sum[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(b), _mm512_mul_ps(d[1], e[1]), sum[t]);
 	}
 }
 
@@ -231,9 +248,9 @@ ALWAYS void mul(uint32_t dtype, const uint8_t *group, uint32_t k, const uint8_t 
 	if (dtype == DSEEK_Q8_0)
 		mul_q8_0(group, k, tile, sum, m);
 	else if (dtype == DSEEK_Q4_0)
-		mul_q4(group, k, tile, sum, m, false);
+		mul_q4_0(group, k, tile, sum, m);
 	else if (dtype == DSEEK_Q4_1)
-		mul_q4(group, k, tile, sum, m, true);
+		mul_q4_1(group, k, tile, sum, m);
 	else if (dtype == DSEEK_Q4_K)
 		mul_q4_k(group, k, tile, sum, m);
 	else

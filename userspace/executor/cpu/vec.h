@@ -52,7 +52,6 @@ typedef __m512i vi;
 /* b where x >= y, else a */
 #define v_where_ge(x, y, a, b)	_mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, y, _CMP_GE_OQ), a, b)
 #define v_any_eq(x, y)		(_mm512_cmp_ps_mask(x, y, _CMP_EQ_OQ))
-#define v_store_bytes(p, i)	_mm_storeu_si128((__m128i *)(p), _mm512_cvtsepi32_epi8(i))
 #define v_halves(v)		_mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1))
 
 #else
@@ -95,13 +94,6 @@ typedef __m256i vi;
 #define v_any_eq(x, y)		_mm256_movemask_ps(_mm256_cmp_ps(x, y, _CMP_EQ_OQ))
 #define v_halves(v)		(v)
 
-VALWAYS void v_store_bytes(void *p, vi i)
-{
-	__m128i words = _mm_packs_epi32(_mm256_castsi256_si128(i), _mm256_extracti128_si256(i, 1));
-
-	_mm_storel_epi64(p, _mm_packs_epi16(words, words));
-}
-
 #endif
 
 /* Sum over the lanes, in an order written out: the compilers' own reductions differ. */
@@ -120,6 +112,36 @@ VALWAYS float v_sum(vf v)
 VALWAYS float sum_16(const vf *v)
 {
 	return v_sum(PARTS == 1 ? v[0] : v_add(v[0], v[PARTS - 1]));
+}
+
+/* Largest of 16 lanes. */
+VALWAYS float largest_16(const vf *v)
+{
+#if VW == 16
+	__m256 eight = _mm256_max_ps(_mm512_castps512_ps256(v[0]), _mm512_extractf32x8_ps(v[0], 1));
+#else
+	__m256 eight = v_max(v[0], v[1]);
+#endif
+	__m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+
+	four = _mm_max_ps(four, _mm_movehl_ps(four, four));
+	return _mm_cvtss_f32(_mm_max_ss(four, _mm_movehdup_ps(four)));
+}
+
+/* 16 integers as bytes, saturated; returns the sum of the bytes. */
+VALWAYS int32_t store_bytes_16(void *p, const vi *i)
+{
+#if VW == 16
+	__m128i bytes = _mm512_cvtsepi32_epi8(i[0]), sums;
+#else
+	__m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(i[0], i[1]), 0xd8);
+	__m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1)), sums;
+#endif
+
+	_mm_storeu_si128(p, bytes);
+	/* of unsigned bytes, 128 too large each */
+	sums = _mm_sad_epu8(_mm_xor_si128(bytes, _mm_set1_epi8((char)0x80)), _mm_setzero_si128());
+	return _mm_cvtsi128_si32(sums) + _mm_extract_epi16(sums, 4) - 16 * 128;
 }
 
 VALWAYS float v_largest(vf v)

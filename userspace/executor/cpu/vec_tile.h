@@ -6,38 +6,28 @@
 #include "kernels.h"
 #include "vec.h"
 
-static void quantise_32(const float *x, uint8_t *block, uint32_t m, uint32_t t)
+/* 16 elements of token @t: half @h of a block */
+VALWAYS float quantise_16(const float *x, uint8_t *block, uint32_t m, uint32_t t, int h)
 {
-	int32_t *s128 = (int32_t *)(block + 36 * m), *s16 = (int32_t *)(block + 44 * m);
-	uint32_t half[2];	/* of what is no number lanes are INT_MIN, whose sum may be anything but must be defined */
-	float *d = (float *)(block + 32 * m), *sum = (float *)(block + 40 * m);
-	vf v[32 / VW], max = v_zero();
-	float scale, inverse;
-	int i;
+	float largest, scale;
+	vf v[PARTS], mag[PARTS], inverse;
+	vi q[PARTS];
+	int32_t sum;
+	int p;
 
-	for (i = 0; i < 32 / VW; i++) {
-		v[i] = v_load(x + i * VW);
-		max = v_max(max, v_abs(v[i]));
+	for (p = 0; p < PARTS; p++) {
+		v[p] = v_load(x + 16 * h + p * VW);
+		mag[p] = v_abs(v[p]);
 	}
-	scale = v_largest(max);
-	inverse = scale > 0 ? 127 / scale : 0;
-	scale /= 127;
-	half[0] = half[1] = 0;
-	for (i = 0; i < 32 / VW; i++) {
-		vi q = v_to_int(v_mul(v[i], v_set1(inverse)));
-		int32_t lane[VW];
-		int j;
-
-		v_store_bytes(block + 32 * t + i * VW, q);
-		memcpy(lane, &q, sizeof(lane));
-		for (j = 0; j < VW; j++)
-			half[i * VW / 16] += lane[j];
-	}
-	d[t] = scale;
-	s128[t] = -128 * (half[0] + half[1]);
-	sum[t] = scale * (int32_t)(half[0] + half[1]);
-	s16[t] = -32 * half[0];
-	s16[m + t] = -32 * half[1];
+	largest = largest_16(mag);
+	scale = largest / 127;
+	inverse = v_set1(largest > 0 ? 127 / largest : 0);
+	for (p = 0; p < PARTS; p++)
+		q[p] = v_to_int(v_mul(v[p], inverse));
+	sum = store_bytes_16(block + 32 * t + 16 * h, q);
+	((float *)(block + CPU_Q8_D(m, h)))[t] = scale;
+	((int32_t *)(block + CPU_Q8_S128(m, h)))[t] = -128 * sum;
+	return scale * sum;
 }
 
 static void tile_q8(const float *const *x, uint32_t n, uint32_t m, uint32_t k, uint8_t *tile)
@@ -48,7 +38,8 @@ static void tile_q8(const float *const *x, uint32_t n, uint32_t m, uint32_t k, u
 		if (n < m)
 			memset(tile, 0, CPU_Q8_BYTES * m);
 		for (t = 0; t < n; t++)
-			quantise_32(x[t] + 32 * b, tile, m, t);
+			((float *)(tile + CPU_Q8_SUM(m)))[t] = quantise_16(x[t] + 32 * b, tile, m, t, 0) +
+							       quantise_16(x[t] + 32 * b, tile, m, t, 1);
 	}
 }
 
