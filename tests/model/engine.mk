@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-tests += tests/model/engine tests/model/reference tests/model/moefy
+tests += tests/model/engine tests/model/fast tests/model/reference tests/model/moefy
 tests/model/engine-src := $(addprefix tests/model/,engine.c tiny_model.c forward_ref.c)
 tests/model/engine-libs := $(shell pkg-config --libs check)
+tests/model/fast-src := tests/model/fast.c
 tests/model/reference-src := tests/model/reference.c
 tests/model/reference-libs := -lcjson
 tests/model/moefy-src := $(addprefix tests/model/,moefy.c tiny_model.c)

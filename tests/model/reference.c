@@ -15,6 +15,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "divergence.h"
+
+/* Logits of the fast form are off by 0.1 to 0.2 (SmolLM2, root mean square of the margins' error). */
+#define FAST_TIE	0.15
+
 static char *read_file(const char *path, size_t *ret_size)
 {
 	FILE *f = fopen(path, "rb");
@@ -68,39 +73,6 @@ static void close_all(void)
 	model = NULL;
 }
 
-struct compare {
-	const float *want;
-	uint32_t n_vocab, rows, agree;
-	double worst, kl;
-};
-
-static int row(void *arg, uint32_t token, const float *logits)
-{
-	struct compare *c = arg;
-	const float *want = c->want + (uint64_t)token * c->n_vocab;
-	uint32_t best_w = 0, best_l = 0;
-	double sum_w = 0, sum_l = 0;
-
-	for (uint32_t i = 0; i < c->n_vocab; i++) {
-		double d = fabs(want[i] - logits[i]);
-
-		if (!(d <= c->worst))
-			c->worst = d;
-		best_w = want[i] > want[best_w] ? i : best_w;
-		best_l = logits[i] > logits[best_l] ? i : best_l;
-	}
-	for (uint32_t i = 0; i < c->n_vocab; i++) {
-		sum_w += exp(want[i] - want[best_w]);
-		sum_l += exp(logits[i] - logits[best_l]);
-	}
-	for (uint32_t i = 0; i < c->n_vocab; i++)
-		c->kl += exp(want[i] - want[best_w]) / sum_w *
-			 (want[i] - want[best_w] - log(sum_w) - (logits[i] - logits[best_l] - log(sum_l)));
-	c->agree += best_w == best_l;
-	c->rows++;
-	return 0;
-}
-
 /* How many of @ids come out greedily after @prompt, up to the first step whose margin is below @tie. */
 static uint32_t greedy(const int32_t *prompt, uint32_t n_prompt, const int32_t *ids, const double *margin, uint32_t n,
 		       double tie, uint32_t *ret_want)
@@ -120,6 +92,25 @@ static uint32_t greedy(const int32_t *prompt, uint32_t n_prompt, const int32_t *
 	return good;
 }
 
+/* The same with what should have come before, to the end: how many steps with a margin of at least @tie go wrong. */
+static uint32_t forced(const int32_t *prompt, uint32_t n_prompt, const int32_t *ids, const double *margin, uint32_t n,
+		       double tie, double *ret_parted, uint32_t *ret_steps)
+{
+	uint32_t bad = 0;
+
+	dsk_session_rewind(session, 0);
+	*ret_parted = *ret_steps = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		if (i ? dsk_session_eval(session, &ids[i - 1], 1) : dsk_session_eval(session, prompt, n_prompt))
+			return n;
+		if (dsk_session_best(session) != ids[i])
+			*ret_parted = fmax(*ret_parted, margin[i]);
+		*ret_steps += margin[i] >= tie;
+		bad += margin[i] >= tie && dsk_session_best(session) != ids[i];
+	}
+	return bad;
+}
+
 static double *margins(const cJSON *array)
 {
 	double *out = malloc((cJSON_GetArraySize(array) + 1) * sizeof(*out));
@@ -131,13 +122,18 @@ static double *margins(const cJSON *array)
 	return out;
 }
 
+/*
+ * Precise: logits differ by at most @most. Fast: the divergence of each sequence is at most @most; most of it is that of the
+ * one or two tokens in a hundred for which rounding turns a near-tie of the router into another expert (see fast.c).
+ */
 static void mixtral(const char *dir, const char *file, const char *ref, bool precise, double most)
 {
 	char path[1024];
 	size_t size, ref_size;
 	char *text, *logits;
 	cJSON *json, *s;
-	struct compare all = {};
+	struct divergence all = {};
+	double worst_sequence = 0;
 	uint32_t good_sequences = 0, sequences = 0;
 
 	snprintf(path, sizeof(path), "%s/ref/%s.json", dir, ref);
@@ -156,14 +152,20 @@ static void mixtral(const char *dir, const char *file, const char *ref, bool pre
 	all.n_vocab = dsk_model_shape(model)->n_vocab;
 	cJSON_ArrayForEach(s, cJSON_GetObjectItem(json, "sequences")) {
 		uint32_t n, n_greedy, want;
+		struct divergence one = { .n_vocab = all.n_vocab };
 		int32_t *tokens = ints(cJSON_GetObjectItem(s, "tokens"), &n);
 		int32_t *ids = ints(cJSON_GetObjectItem(s, "greedy"), &n_greedy);
 		double *m = margins(cJSON_GetObjectItem(s, "greedy_margin"));
 
-		all.want = (float *)logits + cJSON_GetObjectItem(s, "offset_floats")->valueint;
+		one.want = (float *)logits + cJSON_GetObjectItem(s, "offset_floats")->valueint;
 		dsk_session_rewind(session, 0);
-		if (dsk_session_eval_all(session, tokens, n, row, &all))
+		if (dsk_session_eval_all(session, tokens, n, divergence_row, &one))
 			tap_ok(0, "%s: %s", file, dsk_session_error(session));
+		all.rows += one.rows;
+		all.agree += one.agree;
+		all.kl += one.kl;
+		all.worst = fmax(all.worst, one.worst);
+		worst_sequence = fmax(worst_sequence, divergence_mean(&one));
 		sequences++;
 		good_sequences += !precise || greedy(tokens, n, ids, m, n_greedy, 1e-4, &want) == want;
 		free(tokens);
@@ -173,10 +175,11 @@ static void mixtral(const char *dir, const char *file, const char *ref, bool pre
 	if (precise)
 		tap_ok(all.rows && all.worst <= most, "%s precise: largest difference %.2g of %u tokens (at most %g)", file,
 		       all.worst, all.rows, most);
-	tap_ok(all.rows && all.kl / all.rows <= 1e-2, "%s %s: KL %.2g (at most 0.01)", file, precise ? "precise" : "fast",
-	       all.kl / all.rows);
-	tap_ok(all.rows && all.agree >= 0.96 * all.rows, "%s %s: top-1 %.2f %% (at least 96)", file,
-	       precise ? "precise" : "fast", 100.0 * all.agree / all.rows);
+	else
+		tap_ok(all.rows && worst_sequence <= most, "%s fast: KL %.2g, of a sequence at most %.2g (at most %g)", file,
+		       divergence_mean(&all), worst_sequence, most);
+	tap_ok(all.rows && all.agree >= (precise ? 1 : 0.96) * all.rows, "%s %s: top-1 %.2f %% (at least %d)", file,
+	       precise ? "precise" : "fast", 100.0 * all.agree / all.rows, precise ? 100 : 96);
 	if (precise)
 		tap_ok(good_sequences == sequences, "%s precise: %u of %u greedy sequences equal", file, good_sequences, sequences);
 out:
@@ -186,7 +189,7 @@ out:
 	free(logits);
 }
 
-static void smollm2(void)
+static void smollm2(bool precise)
 {
 	const char *source = getenv("DSEEK_SOURCE"), *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
 	char path[1024], data[1100];
@@ -208,16 +211,23 @@ static void smollm2(void)
 	json = text ? cJSON_Parse(text) : NULL;
 	if (!json) {
 		tap_ok(0, "%s can't be read", data);
-	} else if (open_all(path, (struct dsk_session_params){ .precise = true, .n_ctx = 512 })) {
+	} else if (open_all(path, (struct dsk_session_params){ .precise = precise, .n_ctx = 512 })) {
 		cJSON_ArrayForEach(g, cJSON_GetObjectItem(json, "greedy")) {
 			uint32_t n_prompt, n, want = 0, good;
+			double parted;
 			int32_t *prompt = ints(cJSON_GetObjectItem(g, "prompt_ids"), &n_prompt);
 			int32_t *ids = ints(cJSON_GetObjectItem(g, "ids"), &n);
 			double *m = margins(cJSON_GetObjectItem(g, "margin"));
 
-			good = greedy(prompt, n_prompt, ids, m, n, 0.02, &want);
-			tap_ok(want && good == want, "SmolLM2 precise: %u of %u greedy tokens equal (of %u, up to the first near-tie)",
-			       good, want, n);
+			if (precise) {
+				good = greedy(prompt, n_prompt, ids, m, n, 0.02, &want);
+				tap_ok(want && good == want, "SmolLM2 precise: %u of %u greedy tokens equal (of %u, up to the first near-tie)",
+				       good, want, n);
+			} else {
+				good = forced(prompt, n_prompt, ids, m, n, FAST_TIE, &parted, &want);
+				tap_ok(want && !good, "SmolLM2 fast: other tokens at %u of %u steps with a margin of %g or more (of %u; the "
+				       "largest margin with another token: %.2g)", good, want, FAST_TIE, n, parted);
+			}
 			free(prompt);
 			free(ids);
 			free(m);
@@ -243,10 +253,11 @@ int main(void)
 	mixtral(dir, "tiny-mixtral-f32.gguf", "tiny-mixtral-f32", true, 1e-4);
 	mixtral(dir, "tiny-mixtral-q8_0.gguf", "tiny-mixtral-q8_0-as-f32", true, 1e-4);
 	mixtral(dir, "tiny-mixtral-q4_0.gguf", "tiny-mixtral-q4_0-as-f32", true, 1e-4);
-	mixtral(dir, "tiny-mixtral-f32.gguf", "tiny-mixtral-f32", false, 0);
-	mixtral(dir, "tiny-mixtral-q8_0.gguf", "tiny-mixtral-q8_0-as-f32", false, 0);
-	mixtral(dir, "tiny-mixtral-q4_0.gguf", "tiny-mixtral-q4_0-as-f32", false, 0);
-	smollm2();
+	mixtral(dir, "tiny-mixtral-f32.gguf", "tiny-mixtral-f32", false, 1e-6);
+	mixtral(dir, "tiny-mixtral-q8_0.gguf", "tiny-mixtral-q8_0-as-f32", false, 1e-2);
+	mixtral(dir, "tiny-mixtral-q4_0.gguf", "tiny-mixtral-q4_0-as-f32", false, 1e-2);
+	smollm2(true);
+	smollm2(false);
 	dseek_close(dev);
 	return tap_end();
 }
