@@ -20,7 +20,7 @@
 #define MOST_BYTES	(256ull << 20)
 #define HUGE_PAGE	(2ull << 20)
 #define STREAMS		8
-#define AHEAD		2048	/* as far as the products' kernels prefetch */
+#define AHEAD		8192	/* as the products' kernels prefetch */
 #define TURNS		8	/* through all of the memory, by each pattern */
 
 typedef uint64_t vec __attribute__((vector_size(64)));
@@ -36,7 +36,7 @@ static inline __attribute__((always_inline)) uint64_t read_streams(const uint8_t
 #pragma GCC unroll 8
 		for (s = 0; s < streams; s++) {
 			if (prefetch)
-				__builtin_prefetch(from + s * part + i + AHEAD);
+				__builtin_prefetch(from + s * part + i + AHEAD, 0, 2);
 			sum[s] ^= *(const vec *)(from + s * part + i);
 		}
 	}

@@ -58,6 +58,17 @@ static inline uint64_t cpu_attend_floats(uint32_t dv)
 	return 2 * CPU_ATTEND_QUERIES + (uint64_t)CPU_ATTEND_QUERIES * dv;
 }
 
+/*
+ * With few tokens memory is the limit of a product, and the hardware's prefetchers stop at each page. So each line of a group
+ * is asked for 8 KiB before its turn, into the second level: the first has too few places for lines on their way. Measured on one
+ * thread of Zen 4: 1.3 to 2 times the speed with 1 to 12 tokens of what 2 KiB and the first level give, and 1 % of a tile of 16 whose
+ * weights are in the cache; 4 and 16 KiB differ little. Past the end is harmless.
+ */
+static inline void cpu_prefetch(const void *weights)
+{
+	__builtin_prefetch((const char *)weights + 8192, 0, 2);
+}
+
 struct cpu_kernels {
 	uint32_t q8_tile, f32_tile;	/* most tokens in a tile */
 	/* Tiles of @m tokens of which @n exist; the rest is zero. */

@@ -21,11 +21,17 @@ ALWAYS __m256i load(const uint8_t *p)
 	return _mm256_loadu_si256((const __m256i *)p);
 }
 
-/* See weights() in mul_q8_avx512.c; the second part of a group finds it in the cache. */
+/* The second part of a group finds in the cache what it asks for. */
 ALWAYS __m256i weights(const uint8_t *p)
 {
-	_mm_prefetch((const char *)p + 2048, _MM_HINT_T0);
+	cpu_prefetch(p);
 	return load(p);
+}
+
+ALWAYS __m256 scales(const uint8_t *p)
+{
+	cpu_prefetch(p);
+	return halves_to_f32(p);
 }
 
 ALWAYS __m256i four_bytes(const uint8_t *p)
@@ -86,7 +92,7 @@ ALWAYS void mul_q8_0(const uint8_t *words, uint32_t k, int p, const uint8_t *til
 
 	words += 32 * p;
 	for (b = 0; b < blocks; b++, words += 512, halves += 32, tile += CPU_Q8_BYTES * m) {
-		__m256 d = halves_to_f32(halves);
+		__m256 d = scales(halves);
 		__m256i dot[2][4];
 
 		for (t = 0; t < m; t++)
@@ -118,7 +124,7 @@ ALWAYS void mul_q4(const uint8_t *words, uint32_t k, int p, const uint8_t *tile,
 
 	words += 32 * p;
 	for (b = 0; b < blocks; b++, words += 256, halves += has_min ? 64 : 32, tile += CPU_Q8_BYTES * m) {
-		__m256 d = halves_to_f32(halves), min = has_min ? halves_to_f32(halves + 32) : d;
+		__m256 d = scales(halves), min = has_min ? halves_to_f32(halves + 32) : d;
 
 #pragma GCC unroll 4
 		for (c = 0; c < 4; c++) {
@@ -162,7 +168,7 @@ ALWAYS void mul_q4_k(const uint8_t *words, uint32_t k, int p, const uint8_t *til
 
 	words += 32 * p;
 	for (b = 0; b < blocks; b++, words += 64 * 35, halves += 64) {
-		__m256 d = halves_to_f32(halves), dmin = halves_to_f32(halves + 32), scale, min;
+		__m256 d = scales(halves), dmin = halves_to_f32(halves + 32), scale, min;
 
 		for (j = 0; j < 8; j++, tile += CPU_Q8_BYTES * m) {
 			const uint8_t *q = words + 64 * (3 + j / 2 * 8);
@@ -170,7 +176,7 @@ ALWAYS void mul_q4_k(const uint8_t *words, uint32_t k, int p, const uint8_t *til
 
 #pragma GCC unroll 8
 			for (c = 0; c < 8; c++)
-				w[c] = _mm256_and_si256(_mm256_srl_epi16(load(q + 64 * c), shift), low);
+				w[c] = _mm256_and_si256(_mm256_srl_epi16(weights(q + 64 * c), shift), low);
 			q4_k_scale(words, j, &scale, &min);
 			min = _mm256_mul_ps(_mm256_sub_ps(_mm256_setzero_ps(), dmin), min);
 			block_q4(w, _mm256_mul_ps(d, scale), &min, tile, sum, m);
@@ -212,17 +218,17 @@ ALWAYS void mul_q6_k(const uint8_t *words, uint32_t k, int p, const uint8_t *til
 
 	words += 32 * p;
 	for (b = 0; b < blocks; b++, words += 64 * 52, halves += 32) {
-		__m256 d = halves_to_f32(halves), scaled[2];
+		__m256 d = scales(halves), scaled[2];
 
 		for (j = 0; j < 8; j++, tile += CPU_Q8_BYTES * m) {
 			const uint8_t *ql = words + 64 * (j / 4 * 16 + j % 2 * 8), *qh = words + 64 * (32 + j / 4 * 8);
 			__m128i low_shift = _mm_cvtsi32_si128(j / 2 % 2 * 4), high_shift = _mm_cvtsi32_si128(j % 4 * 2);
-			__m256i scales = load(words + 64 * (48 + j / 2));
+			__m256i sixteens = load(words + 64 * (48 + j / 2));
 
 #pragma GCC unroll 8
 			for (c = 0; c < 8; c++) {
-				__m256i l = _mm256_srl_epi16(load(ql + 64 * c), low_shift);
-				__m256i u = _mm256_srl_epi32(load(qh + 64 * c), high_shift);
+				__m256i l = _mm256_srl_epi16(weights(ql + 64 * c), low_shift);
+				__m256i u = _mm256_srl_epi32(weights(qh + 64 * c), high_shift);
 
 				u = _mm256_and_si256(_mm256_slli_epi32(u, 4), mid);
 				w[c] = _mm256_or_si256(_mm256_and_si256(l, low), u);
@@ -230,7 +236,7 @@ ALWAYS void mul_q6_k(const uint8_t *words, uint32_t k, int p, const uint8_t *til
 			for (h = 0; h < 2; h++) {
 				__m128i up = _mm_cvtsi32_si128(24 - (j % 2 * 2 + h) * 8);
 
-				scaled[h] = _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_sll_epi32(scales, up), 24));
+				scaled[h] = _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_sll_epi32(sixteens, up), 24));
 				scaled[h] = _mm256_mul_ps(d, scaled[h]);
 			}
 			block_q6(w, scaled, tile, sum, m);

@@ -38,8 +38,9 @@ VALWAYS void mul_chunk(uint32_t dtype, const uint8_t *w, uint32_t k, const float
 		for (t = 0; t < m; t++)
 			even[t] = odd[t] = v_zero();
 		for (i = 0; i + 1 < k; i += 2) {
-			if (m <= 4)	/* see weights() in mul_q8_avx512.c */
-				_mm_prefetch((const char *)w + (dtype == DSEEK_F32 ? 64ul : 32ul) * i + 2048, _MM_HINT_T0);
+			cpu_prefetch(w + (dtype == DSEEK_F32 ? 64ul : 32ul) * i);
+			if (dtype == DSEEK_F32)
+				cpu_prefetch(w + 64ul * (i + 1));
 			two_columns(dtype, w, i, p, false, &a, &b);
 #pragma GCC unroll 8
 			for (t = 0; t < m; t++) {
