@@ -8,6 +8,6 @@ $(foreach p,$(vm-programs),$(eval tests/vm/$(p)-src := tests/vm/$(p).c))
 tests/vm/shares-src += tests/vm/stall.c
 
 # The self-tests need the kernel's harness, which only linux-source has: not part of "make check".
-guest-programs: build-tests
+guest-programs: all $(addprefix $(O)/tests/vm/,$(vm-programs)) $(O)/tests/conformance/suite
 	$(Q)$(MAKE) -s -C tests/selftests/dseek CC=gcc HARNESS=$$(tests/vm/kernel harness) UAPI=$(CURDIR)/uapi OUTPUT=$(abspath $(O))/vm/selftests all
 .PHONY: guest-programs
