@@ -65,7 +65,7 @@ void dseek_jobs_finish(struct list_head *finished)
 		}
 		if (READ_ONCE(queue->completed) < job->seqno) {
 			engine = dseek_queue_lock(queue);
-			if (!--queue->signalling)
+			if (!--queue->signalling)	/* pairs with completed() of dseek_wait.c */
 				smp_store_release(&queue->completed, queue->finished);
 			spin_unlock_irq(&engine->lock);
 		}

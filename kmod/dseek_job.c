@@ -75,19 +75,19 @@ static void job_over(struct dseek_job *job, u64 now)
 	struct dseek_queue *queue = job->queue;
 	struct dseek_result *result = &queue->results[job->seqno % DRM_DSEEK_STATUS_RING];
 
-	/* Read without a lock: result_of() in dseek_wait.c. */
+	/* Read without a lock, by result_of() of dseek_wait.c, whose barriers these pair with. */
 	WRITE_ONCE(result->seqno, 0);
-	smp_wmb();
-	result->error = job->error;
-	result->preemptions = job->preemptions + job->arb.preemptions;
-	result->engine = queue->engine->id;
-	result->submit_ns = job->submit_ns;
-	result->start_ns = job->start_ns;
-	result->end_ns = now;
-	result->engine_ns = job->past_ns + job->arb.used_ns;
-	result->placed_ns = job->placed_ns;
-	result->predicted_ns = job->predicted_ns;
-	smp_store_release(&result->seqno, job->seqno);
+	smp_wmb();	/* who reads a member of the new result finds the number 0 or new */
+	WRITE_ONCE(result->error, job->error);
+	WRITE_ONCE(result->preemptions, job->preemptions + job->arb.preemptions);
+	WRITE_ONCE(result->engine, queue->engine->id);
+	WRITE_ONCE(result->submit_ns, job->submit_ns);
+	WRITE_ONCE(result->start_ns, job->start_ns);
+	WRITE_ONCE(result->end_ns, now);
+	WRITE_ONCE(result->engine_ns, job->past_ns + job->arb.used_ns);
+	WRITE_ONCE(result->placed_ns, job->placed_ns);
+	WRITE_ONCE(result->predicted_ns, job->predicted_ns);
+	smp_store_release(&result->seqno, job->seqno);	/* who finds the number finds all of it */
 	if (job->error)
 		queue->faulted++;
 	job->state = DSEEK_JOB_OVER;
@@ -99,8 +99,8 @@ static void job_over(struct dseek_job *job, u64 now)
 	/* Who sees the number finds the fence signalled. */
 	if (job->fence || queue->signalling)
 		queue->signalling++;
-	else
-		WRITE_ONCE(queue->completed, job->seqno);
+	else	/* nor before its result; pairs with completed() of dseek_wait.c */
+		smp_store_release(&queue->completed, job->seqno);
 	list_move_tail(&job->link, &queue->engine->finished);
 }
 

@@ -11,6 +11,13 @@ struct waiter {
 	u64 seqno;
 };
 
+/* Then the result is there and the fence signalled. */
+static bool completed(const struct dseek_queue *queue, u64 seqno)
+{
+	/* Pairs with the releases in job_over() and dseek_jobs_finish(). */
+	return smp_load_acquire(&queue->completed) >= seqno;
+}
+
 /* Wakes only those whose number has come. */
 static int waiter_wake(struct wait_queue_entry *entry, unsigned int mode, int sync, void *key)
 {
@@ -39,7 +46,7 @@ static int wait_for(struct dseek_queue *queue, u64 seqno, u64 deadline_ns)
 	waiter.entry.func = waiter_wake;
 	do {
 		prepare_to_wait(&queue->wait, &waiter.entry, TASK_INTERRUPTIBLE);
-		if (smp_load_acquire(&queue->completed) >= seqno)
+		if (completed(queue, seqno))
 			break;
 		if (signal_pending(current))
 			err = -ERESTARTSYS;
@@ -47,9 +54,9 @@ static int wait_for(struct dseek_queue *queue, u64 seqno, u64 deadline_ns)
 			schedule();
 		else if (!schedule_hrtimeout(&expires, HRTIMER_MODE_ABS))
 			err = -ETIME;
-	} while (smp_load_acquire(&queue->completed) < seqno && !err);
+	} while (!completed(queue, seqno) && !err);
 	finish_wait(&queue->wait, &waiter.entry);
-	return smp_load_acquire(&queue->completed) >= seqno ? 0 : err;
+	return completed(queue, seqno) ? 0 : err;
 }
 
 /* No lock: a result is overwritten DRM_DSEEK_STATUS_RING jobs later, and then says so by its number. */
@@ -57,18 +64,19 @@ static int result_of(struct dseek_queue *queue, u64 seqno, struct drm_dseek_wait
 {
 	const struct dseek_result *result = &queue->results[seqno % DRM_DSEEK_STATUS_RING];
 
+	/* The barriers pair with those of job_over(). */
 	if (smp_load_acquire(&result->seqno) != seqno)
 		return -EOVERFLOW;
-	args->error = result->error;
-	args->preemptions = result->preemptions;
-	args->submit_ns = result->submit_ns;
-	args->start_ns = result->start_ns;
-	args->end_ns = result->end_ns;
-	args->engine_ns = result->engine_ns;
-	args->engine = result->engine;
-	args->placed_ns = result->placed_ns;
-	args->predicted_ns = result->predicted_ns;
-	smp_rmb();
+	args->error = READ_ONCE(result->error);
+	args->preemptions = READ_ONCE(result->preemptions);
+	args->submit_ns = READ_ONCE(result->submit_ns);
+	args->start_ns = READ_ONCE(result->start_ns);
+	args->end_ns = READ_ONCE(result->end_ns);
+	args->engine_ns = READ_ONCE(result->engine_ns);
+	args->engine = READ_ONCE(result->engine);
+	args->placed_ns = READ_ONCE(result->placed_ns);
+	args->predicted_ns = READ_ONCE(result->predicted_ns);
+	smp_rmb();	/* overwritten meanwhile? */
 	return READ_ONCE(result->seqno) == seqno ? 0 : -EOVERFLOW;
 }
 
@@ -88,7 +96,7 @@ int dseek_ioctl_wait(struct drm_device *drm, void *data, struct drm_file *drm_fi
 	if (args->seqno > READ_ONCE(queue->submitted)) {
 		drm_dbg(drm, "WAIT: number %llu was not given out yet\n", args->seqno);
 		err = -ENOENT;
-	} else if (smp_load_acquire(&queue->completed) < args->seqno) {
+	} else if (!completed(queue, args->seqno)) {
 		err = wait_for(queue, args->seqno, args->deadline_ns);
 	}
 	if (!err)
