@@ -201,8 +201,7 @@ struct dseek_bo *dseek_bo_alloc(size_t size)
 		return NULL;
 	bo->base.funcs = &dseek_bo_funcs;
 	bo->id = dseek_new_id();
-	mutex_init(&bo->lock);
-	lockdep_set_class(&bo->lock, &dseek_bo_key);
+	dseek_bo_lock_init(&bo->lock);
 	INIT_LIST_HEAD(&bo->maps);
 	drm_gem_private_object_init(&dseek->drm, &bo->base, size);
 	spin_lock(&dseek->bo_lock);

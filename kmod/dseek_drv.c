@@ -151,29 +151,41 @@ static const struct drm_driver dseek_driver = {
 	DSEEK_COMPAT_DRIVER
 };
 
-/* Takes the sleeping and spinning locks of dseek_drv.h once in their order, so that lockdep knows it from the start. */
-struct lock_class_key dseek_submit_key, dseek_bo_key, dseek_engine_key;
+void dseek_submit_lock_init(struct mutex *submit_lock)
+{
+	mutex_init(submit_lock);
+}
 
+void dseek_bo_lock_init(struct mutex *bo_lock)
+{
+	mutex_init(bo_lock);
+}
+
+void dseek_engine_lock_init(spinlock_t *engine_lock)
+{
+	spin_lock_init(engine_lock);
+}
+
+/* Takes the sleeping and spinning locks of dseek_drv.h once in their order, so that lockdep knows it from the start. */
 static void dseek_lock_order(struct dseek_device *dev)
 {
 #ifdef CONFIG_PROVE_LOCKING
 	struct mutex submit_lock, bo_lock;
 	spinlock_t engine_lock;
 
-	mutex_init(&submit_lock);
-	lockdep_set_class(&submit_lock, &dseek_submit_key);
-	mutex_init(&bo_lock);
-	lockdep_set_class(&bo_lock, &dseek_bo_key);
-	spin_lock_init(&engine_lock);
-	lockdep_set_class(&engine_lock, &dseek_engine_key);
+	dseek_submit_lock_init(&submit_lock);
+	dseek_bo_lock_init(&bo_lock);
+	dseek_engine_lock_init(&engine_lock);
 	mutex_lock(&submit_lock);
 	mutex_lock(&dev->lock);
+	mmap_read_lock(current->mm);
 	mutex_lock(&bo_lock);
-	spin_lock_irq(&engine_lock);
 	spin_lock(&dev->map_lock);
 	spin_unlock(&dev->map_lock);
+	spin_lock_irq(&engine_lock);
 	spin_unlock_irq(&engine_lock);
 	mutex_unlock(&bo_lock);
+	mmap_read_unlock(current->mm);
 	mutex_unlock(&dev->lock);
 	mutex_unlock(&submit_lock);
 #endif

@@ -10,7 +10,8 @@
  *	bo->lock		mutex	pages and advice of a buffer; the shrinker only tries it
  *	fence locks		spin	ours and foreign: callbacks run under the fence's own lock
  *	engine->lock		spin	the arbitration core, its queues, jobs and executor
- *	dseek->map_lock		spin	who maps which buffer, what is to be unmapped
+ *	dseek->map_lock		spin	who maps which buffer, what is to be unmapped; comes under bo->lock, not under
+ *					engine->lock: interrupts take that one
  *
  * A queue is guarded by the lock of the engine it is on, and that may change (dseek_choice.c): take it by
  * dseek_queue_lock(). No two engines' locks are ever held at once: they are of one lockdep class, so that it would tell.
@@ -105,8 +106,10 @@ struct dseek_device {
 extern struct dseek_device *dseek;	/* one a machine */
 extern u64 __percpu *dseek_copied;
 
-/* Classes of the locks that are many, shared with dseek_lock_order(). */
-extern struct lock_class_key dseek_submit_key, dseek_bo_key, dseek_engine_key;
+/* Locks that are many: initialised in one place each, they are one class each to lockdep, and dseek_lock_order() has them. */
+void dseek_submit_lock_init(struct mutex *submit_lock);
+void dseek_bo_lock_init(struct mutex *bo_lock);
+void dseek_engine_lock_init(spinlock_t *engine_lock);
 
 static inline struct dseek_device *to_dseek(struct drm_device *drm)
 {

@@ -295,8 +295,7 @@ static struct dseek_engine *engine_create(const char *name, u32 type)
 	engine->limit_ms_set = DSEEK_SETTING_DEFAULT;
 	engine->grace_ms_set = DSEEK_SETTING_DEFAULT;
 	engine->recovery_ms_set = DSEEK_SETTING_DEFAULT;
-	spin_lock_init(&engine->lock);
-	lockdep_set_class(&engine->lock, &dseek_engine_key);
+	dseek_engine_lock_init(&engine->lock);
 	INIT_LIST_HEAD(&engine->standby);
 	INIT_LIST_HEAD(&engine->queues);
 	INIT_LIST_HEAD(&engine->movable);

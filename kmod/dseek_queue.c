@@ -178,8 +178,7 @@ int dseek_ioctl_queue_create(struct drm_device *drm, void *data, struct drm_file
 	queue->engine = engine;
 	queue->tenant = dseek_tenant_get(tenant);
 	queue->client = dseek_client_get(file->client);
-	mutex_init(&queue->submit_lock);
-	lockdep_set_class(&queue->submit_lock, &dseek_submit_key);
+	dseek_submit_lock_init(&queue->submit_lock);
 	init_waitqueue_head(&queue->wait);
 	INIT_LIST_HEAD(&queue->waiting);
 	INIT_LIST_HEAD(&queue->jobs);
