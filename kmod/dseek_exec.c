@@ -410,10 +410,9 @@ static int wait_for_turn(struct dseek_exec *exec, u64 deadline_ns)
 	return err;
 }
 
-static int exec_next(struct dseek_exec *exec, struct drm_dseek_next *args)
+static int next_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32 *tags)
 {
 	struct dseek_engine *engine = exec->engine;
-	u32 tags[DRM_DSEEK_MAX_DEPTH];
 	u64 retired[CHUNK];
 	u32 events = 0;
 	int err;
@@ -466,6 +465,23 @@ static int exec_next(struct dseek_exec *exec, struct drm_dseek_next *args)
 	if (READ_ONCE(exec->free_tags))
 		dseek_engine_wake(engine);
 	return 0;
+}
+
+static int exec_next(struct dseek_exec *exec, u64 arg)
+{
+	struct drm_dseek_next args;
+	u32 tags[DRM_DSEEK_MAX_DEPTH];
+	int err;
+
+	err = dseek_copy_in(&args, arg, sizeof(args), DSEEK_COPIED_DESCRIPTORS);
+	if (err)
+		return err;
+	err = next_jobs(exec, &args, tags);
+	if (!dseek_copy_out(arg, &args, sizeof(args), DSEEK_COPIED_DESCRIPTORS))
+		return err;
+	if (args.tag_count)
+		untake_jobs(exec, tags, args.tag_count);
+	return -EFAULT;
 }
 
 static int exec_program_read(struct dseek_exec *exec, const struct drm_dseek_program_read *args)
@@ -533,21 +549,21 @@ static long exec_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 	struct drm_dseek_program_read program;
 	struct drm_dseek_report report;
 	struct drm_dseek_attach attach;
-	struct drm_dseek_next next;
 	struct drm_dseek_map map;
 	int err;
 
 	switch (cmd) {
 	case DRM_IOCTL_DSEEK_NEXT:
-		err = dseek_copy_in(&next, arg, sizeof(next), DSEEK_COPIED_DESCRIPTORS);
-		if (err)
-			return err;
-		err = exec_next(exec, &next);
-		return dseek_copy_out(arg, &next, sizeof(next), DSEEK_COPIED_DESCRIPTORS) ?: err;
+		return exec_next(exec, arg);
 	case DRM_IOCTL_DSEEK_ATTACH:
 		err = dseek_copy_in(&attach, arg, sizeof(attach), DSEEK_COPIED_DESCRIPTORS);
 		err = err ?: exec_attach(exec, &attach);
-		return err ?: dseek_copy_out(arg, &attach, sizeof(attach), DSEEK_COPIED_DESCRIPTORS);
+		if (!err && dseek_copy_out(arg, &attach, sizeof(attach), DSEEK_COPIED_DESCRIPTORS)) {
+			/* It does not know that it serves. */
+			exec_detach(exec);
+			err = -EFAULT;
+		}
+		return err;
 	case DRM_IOCTL_DSEEK_MAP:
 		err = dseek_copy_in(&map, arg, sizeof(map), DSEEK_COPIED_DESCRIPTORS);
 		err = err ?: dseek_exec_map(exec, &map);

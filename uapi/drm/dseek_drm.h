@@ -392,7 +392,8 @@ struct drm_dseek_wait {
  *
  * The name is kept, with its queues and waiting jobs, when the executor goes; a later attach of the
  * same name and type takes it over. Errors: -EBUSY the name has an executor; -EALREADY the file
- * has attached already; -EMEDIUMTYPE the name belongs to another type; -ENOENT REATTACH of an unknown name.
+ * has attached already; -EMEDIUMTYPE the name belongs to another type; -ENOENT REATTACH of an unknown name;
+ * -EFAULT the results could not be written: it is detached again, and the file of no more use.
  *
  * With STANDBY a name that has an executor is no error: the file waits in line, @generation is 0, and so is
  * drm_dseek_control.generation. When the executor goes, or is declared lost, the first in line serves the
@@ -487,7 +488,8 @@ struct drm_dseek_completion {
  * needs a new DRM_IOCTL_DSEEK_MAP then.
  *
  * Errors: -EINVAL a tag that isn't held or is out of order (@completed says how many before it
- * were processed); -ENOTCONN not attached; -ESTALE declared lost, or the engine was taken over.
+ * were processed); -ENOTCONN not attached; -ESTALE declared lost, or the engine was taken over; -EFAULT something
+ * could not be read or written: jobs that were to be taken stay queued, tags given back are given back.
  */
 struct drm_dseek_next {
 	__u64 completions;	/* in: pointer to struct drm_dseek_completion[@completion_count] */
