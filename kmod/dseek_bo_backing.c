@@ -51,8 +51,8 @@ int dseek_bo_set_file(struct dseek_bo *bo, int node)
 		filp = shmem_file_setup_with_mnt(mnt, "dseek", bo->base.size, DSEEK_NORESERVE);
 	else
 		filp = shmem_file_setup("dseek", bo->base.size, DSEEK_NORESERVE);
-	if (IS_ERR(filp))
-		return PTR_ERR(filp);
+	if (IS_ERR(filp))	/* -ENOSPC is shmem's word for an inode that it lacks the memory for */
+		return PTR_ERR(filp) == -ENOSPC ? -ENOMEM : PTR_ERR(filp);
 	/* Over the limit of a memory cgroup: -ENOMEM, not the OOM killer. */
 	mapping = filp->f_mapping;
 	mapping_set_gfp_mask(mapping, mapping_gfp_mask(mapping) | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
