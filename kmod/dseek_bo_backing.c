@@ -33,11 +33,12 @@ void dseek_backing_init(void)
 
 void dseek_backing_fini(void)
 {
-	struct vfsmount **mnt;
+	size_t node, huge;
 
-	for (mnt = &mounts[0][0]; mnt < &mounts[ARRAY_SIZE(mounts)][0]; mnt++)
-		if (*mnt)
-			kern_unmount(*mnt);
+	for (node = 0; node < ARRAY_SIZE(mounts); node++)
+		for (huge = 0; huge < 2; huge++)
+			if (mounts[node][huge])
+				kern_unmount(mounts[node][huge]);
 }
 
 int dseek_bo_set_file(struct dseek_bo *bo, int node)
