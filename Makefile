@@ -6,11 +6,15 @@
 #   make check-fresh     tools/up and tools/check in a fresh Debian root (FRESH="--up-only": tests/fresh/run)
 #   make bench           benchmarks; figures are ratios within one run
 #   make fuzz            fuzzers, for long; make fuzzers, fuzz-llvm: with libFuzzer (tests/fuzz/fuzz.mk)
-#   make install DESTDIR= PREFIX=/usr/local
+#   make install DESTDIR= PREFIX=/usr/local LIBDIR=PREFIX/lib
 #   O=DIR  V=1  CC=clang  SAN=address,undefined | thread
+
+include kmod/version.mk
+soversion := 1
 
 O ?= build
 PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
 ifeq ($(origin CC),default)
 CC := gcc
 endif
@@ -19,7 +23,7 @@ warnings := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototy
 	    -Wno-unused-parameter -Wno-missing-field-initializers
 CFLAGS ?= -O2 -g
 base-cflags := -std=gnu11 -fno-strict-aliasing -fvisibility=hidden -fPIC -pthread $(warnings) \
-	       -D_GNU_SOURCE -Iuserspace/include -Iuapi $(shell pkg-config --cflags libdrm | sed 's/-I/-isystem /g')
+	       -D_GNU_SOURCE -DDSEEK_VERSION='"$(DSEEK_VERSION)"' -Iuserspace/include -Iuapi $(shell pkg-config --cflags libdrm | sed 's/-I/-isystem /g')
 ifdef SAN
 base-cflags += -fsanitize=$(SAN) -fno-omit-frame-pointer
 base-ldflags += -fsanitize=$(SAN)
@@ -53,7 +57,7 @@ all: $(O)/libdseek.a $(O)/libdseek.so $(O)/libdseek-model.a $(built)
 obj = $(patsubst %.c,$(O)/%.o,$(1))
 
 # What objects depend on besides their sources: this file changes when the compiler or a flag does.
-flags := $(CC) $(base-cflags) $(CFLAGS) $(foreach v,$(sort $(filter CFLAGS-%,$(.VARIABLES))),$(v)=$($(v)))
+flags := $(CC) $(base-cflags) $(CPPFLAGS) $(CFLAGS) $(foreach v,$(sort $(filter CFLAGS-%,$(.VARIABLES))),$(v)=$($(v)))
 ifneq ($(file <$(O)/flags),$(flags))
 $(shell mkdir -p $(O))$(file >$(O)/flags,$(flags))
 endif
@@ -61,7 +65,7 @@ endif
 $(O)/%.o: %.c $(O)/flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(base-cflags) $(CFLAGS) $(CFLAGS-$<) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(base-cflags) $(CPPFLAGS) $(CFLAGS) $(CFLAGS-$<) -MMD -MP -c $< -o $@
 
 $(O)/libdseek.a: $(call obj,$(libdseek-src))
 $(O)/libdseek-model.a: $(call obj,$(model-src))
@@ -73,7 +77,7 @@ $(O)/libdseek-model.a: $(call obj,$(model-src))
 libdseek-libs := -ldrm -lnuma -ldl -lm
 $(O)/libdseek.so: $(call obj,$(libdseek-src))
 	$(call say,LD,$@)
-	$(Q)$(CC) -shared -Wl,-soname,libdseek.so.1 -pthread $(base-ldflags) $(LDFLAGS) $^ -o $@ $(libdseek-libs)
+	$(Q)$(CC) -shared -Wl,-soname,libdseek.so.$(soversion) -pthread $(base-ldflags) $(LDFLAGS) $^ -o $@ $(libdseek-libs)
 
 # $(1) target path below $(O), $(2) variable prefix
 define program-rule
@@ -93,6 +97,8 @@ script-tests += tests/layout.sh
 build-tests: all $(built-tests)
 check: build-tests
 	tests/run -o $(O) $(addprefix $(O)/,$(tests)) $(script-tests)
+print-programs:
+	@echo $(programs)
 print-thread-tests:
 	@echo $(addprefix $(O)/,$(thread-tests))
 bench: all $(addprefix $(O)/,$(benches))
@@ -108,19 +114,28 @@ modules_clean:
 
 # --- install
 
+# Manual pages, wherever a part keeps its own; a section each.
+man-pages := $(sort $(wildcard userspace/*/man/*.[1-8] kmod/man/*.[1-8]))
+man-dirs := $(addprefix man,$(sort $(subst .,,$(suffix $(man-pages)))))
+prefix := $(DESTDIR)$(PREFIX)
+libdir := $(DESTDIR)$(LIBDIR)
+
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include/drm $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man3 $(DESTDIR)$(PREFIX)/share/man/man8
-	install -m 755 $(built) $(DESTDIR)$(PREFIX)/bin
-	install -m 755 $(O)/libdseek.so $(DESTDIR)$(PREFIX)/lib/libdseek.so.1
-	ln -sf libdseek.so.1 $(DESTDIR)$(PREFIX)/lib/libdseek.so
-	install -m 644 $(O)/libdseek.a $(DESTDIR)$(PREFIX)/lib
-	install -m 644 userspace/include/*.h $(DESTDIR)$(PREFIX)/include
-	install -m 644 uapi/drm/*.h $(DESTDIR)$(PREFIX)/include/drm
-	for s in 1 3 8; do for m in userspace/*/man/*.$$s; do [ ! -e $$m ] || install -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$$s; done; done
+	install -d $(prefix)/bin $(libdir)/pkgconfig $(prefix)/include/drm $(addprefix $(prefix)/share/man/,$(man-dirs))
+	install -m 755 $(built) $(prefix)/bin
+	install -m 755 $(O)/libdseek.so $(libdir)/libdseek.so.$(soversion)
+	ln -sf libdseek.so.$(soversion) $(libdir)/libdseek.so
+	install -m 644 $(O)/libdseek.a $(libdir)
+	sed 's|@prefix@|$(PREFIX)|; s|@libdir@|$(LIBDIR)|; s|@version@|$(DSEEK_VERSION)|; s|@libs@|$(libdseek-libs)|' \
+		userspace/lib/dseek.pc.in >$(libdir)/pkgconfig/dseek.pc
+	chmod 644 $(libdir)/pkgconfig/dseek.pc
+	install -m 644 userspace/include/*.h $(prefix)/include
+	install -m 644 uapi/drm/*.h $(prefix)/include/drm
+	for m in $(man-pages); do install -m 644 $$m $(prefix)/share/man/man$${m##*.}/ || exit 1; done
 
 clean:
 	rm -rf $(O)
 
-.PHONY: all check build-tests print-thread-tests bench modules modules_clean install clean
+.PHONY: all check build-tests print-programs print-thread-tests bench modules modules_clean install clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:

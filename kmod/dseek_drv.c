@@ -326,4 +326,5 @@ module_exit(dseek_exit);
 
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("dseek: arbitration of accelerators among tenants");
+MODULE_VERSION(DSEEK_VERSION);
 DSEEK_IMPORT_NS(DMA_BUF);

@@ -28,9 +28,20 @@ ok "a program links with libdseek.so" $cc -L"$prefix/lib" -ldseek -o "$tmp/user"
 ok "and runs" env LD_LIBRARY_PATH="$prefix/lib" "$tmp/user"
 ok "a program links with libdseek.a" $cc "$prefix/lib/libdseek.a" -ldrm -lnuma -ldl -lm -pthread -o "$tmp/user-static"
 ok "and runs" "$tmp/user-static"
+# As a user of the installed library would ask, where the tree was meant to be installed.
+sed "s|^prefix=.*|prefix=$prefix|; s|^libdir=.*|libdir=$prefix/lib|" "$prefix/lib/pkgconfig/dseek.pc" >"$tmp/dseek.pc"
+export PKG_CONFIG_PATH=$tmp
+ok "pkg-config knows the version" test "$(pkg-config --modversion dseek)" = "$(sed -n 's/^DSEEK_VERSION ?= //p' kmod/version.mk)"
+ok "a program builds with what pkg-config says" ${CC:-gcc} "$tmp/user.c" -o "$tmp/user-pc" $(pkg-config --cflags --libs dseek)
+ok "and runs" env LD_LIBRARY_PATH="$prefix/lib" "$tmp/user-pc"
+ok "and a static one" ${CC:-gcc} "$tmp/user.c" -o "$tmp/user-pc-static" $(pkg-config --cflags dseek) \
+	"$prefix/lib/libdseek.a" $(pkg-config --static --libs dseek | sed 's/-ldseek\>//')
+ok "libdseek.so exports the calls of its headers and nothing else" diff \
+	<(grep -hoE '^[a-z].*\bdseek_[a-z_0-9]+\(' "$prefix"/include/dseek*.h | grep -oE 'dseek_[a-z_0-9]+\($' | tr -d '(' | sort -u) \
+	<(nm -D --defined-only "$prefix/lib/libdseek.so" | awk '{print $3}' | sort)
 ok "libdseek.so has no undefined symbol" bash -c '! ldd -r "$1" 2>&1 | grep "undefined symbol"' - "$prefix/lib/libdseek.so"
-for p in dseek dseek-run dseek-doctor dseek-bench; do
-	ok "$p(1)" test -s "$prefix/share/man/man1/$p.1"
+for m in $(ls userspace/*/man/*.[1-8] kmod/man/*.[1-8] 2>/dev/null); do
+	ok "page $(basename "$m")" test -s "$prefix/share/man/man${m##*.}/$(basename "$m")"
 done
 ok "all plain files are readable, none writable by others" test -z "$(find "$prefix" -type f \( ! -perm -444 -o -perm -002 \))"
 echo "$pass passed, $failed failed, 0 skipped"

@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DSEEK_VERSION "0.1"
-
 struct command {
 	const char *group;	/* "", "model" or "bench" */
 	const char *name;

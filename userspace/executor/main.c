@@ -111,8 +111,8 @@ static int parse(int argc, char **argv, struct settings *set)
 			usage(stdout);
 			exit(0);
 		case 'V':
-			printf("dseek-exec: ABI %d.%d, backend ABI %d\n", DRM_DSEEK_ABI_MAJOR, DRM_DSEEK_ABI_MINOR,
-			       DSEEK_BACKEND_ABI);
+			printf("dseek-exec %s: ABI %d.%d, backend ABI %d\n", DSEEK_VERSION, DRM_DSEEK_ABI_MAJOR,
+			       DRM_DSEEK_ABI_MINOR, DSEEK_BACKEND_ABI);
 			exit(0);
 		default:
 			usage(stderr);
