@@ -43,5 +43,35 @@ fi
 for _ in $(seq 100); do grep -q READY=1 out && break; sleep 0.1; done
 kill -INT $pid; wait $pid; ok "ends on an interrupt"
 [ "$(wc -l <out)" = 1 ] && [ "$(grep -cv '^dseek-exec: ' err)" = 0 ]; ok "one line on the output, log lines elsewhere"
+# What a service manager hears, on a socket with a path and on an abstract one.
+for address in "$PWD/notify.$$" "@dseek-test-notify.$$"; do
+	kind=path; [ "${address:0:1}" = @ ] && kind=abstract
+	python3 - "$address" >heard <<-'END' & listener=$!
+	import os, socket, sys
+	name = sys.argv[1]
+	s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+	s.bind("\0" + name[1:] if name[0] == "@" else name)
+	s.settimeout(20)
+	print("listens", flush=True)
+	while True:
+	    text = s.recv(4096).decode()
+	    print(text.replace("\n", " "), flush=True)
+	    if "STOPPING=1" in text:
+	        break
+	END
+	for _ in $(seq 100); do grep -q listens heard && break; sleep 0.1; done
+	NOTIFY_SOCKET=$address "$exec_" --device=embed: --backend=null --allow-root >out 2>&1 & pid=$!
+	for _ in $(seq 100); do grep -q READY=1 heard && break; sleep 0.1; done
+	kill -TERM $pid; wait $pid; wait $listener
+	[ "$(tail -n 2 heard | tr '\n' '|')" = "READY=1 STATUS=serves null0, generation 1|STOPPING=1|" ]; ok "a service manager is told: $kind socket"
+	rm -f "$PWD/notify.$$"
+done
+for address in relative "" / @ "/$(printf 'x%.0s' {1..120})" /nonexistent/socket; do
+	NOTIFY_SOCKET=$address "$exec_" --device=embed: --backend=null --allow-root >out 2>&1 & pid=$!
+	for _ in $(seq 100); do grep -q READY=1 out && break; sleep 0.1; done
+	for _ in $(seq 100); do grep -q "warn: NOTIFY_SOCKET=$address: " out && break; sleep 0.1; done
+	kill -TERM $pid; wait $pid; rc=$?
+	[ $rc = 0 ] && grep -q "warn: NOTIFY_SOCKET=$address: " out; ok "NOTIFY_SOCKET=${address:0:12}: a warning, and it serves"
+done
 echo "1..$n"
 exit $failed

@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: MIT
 libdseek-src += $(addprefix userspace/executor/,registry.c option.c cache.c loop.c profile.c backend_null.c backend_fault.c)
 programs += dseek-exec
-dseek-exec-src += userspace/executor/main.c userspace/cli/log.c
+dseek-exec-src += $(addprefix userspace/executor/,main.c notify.c) userspace/cli/log.c

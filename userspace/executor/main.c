@@ -15,6 +15,7 @@
 #include <dseek_exec.h>
 #include "../cli/log.h"
 #include "backend.h"
+#include "notify.h"
 
 struct settings {
 	const char *device, *name, *backend, *backend_options, *user, *group;
@@ -169,12 +170,20 @@ static int drop_privileges(uid_t uid, gid_t gid)
 	return 0;
 }
 
-/* Generation 0: it stands by. */
+/* Generation 0: it stands by. Whoever started it hears of it on the output, a service manager by its socket. */
 static void tell_ready(const struct drm_dseek_attach *attach, uint64_t generation)
 {
-	printf("READY=1 engine=%s id=%u generation=%llu\n", (const char *)attach->name, attach->engine,
-	       (unsigned long long)generation);
+	const char *name = (const char *)attach->name;
+	int r;
+
+	printf("READY=1 engine=%s id=%u generation=%llu\n", name, attach->engine, (unsigned long long)generation);
 	fflush(stdout);
+	if (generation)
+		r = executor_notify("READY=1\nSTATUS=serves %s, generation %llu", name, (unsigned long long)generation);
+	else
+		r = executor_notify("READY=1\nSTATUS=stands by for %s", name);
+	if (r)
+		say(LOG_WARN, "NOTIFY_SOCKET=%s: %s", getenv("NOTIFY_SOCKET"), strerror(-r));
 }
 
 static int serve(struct dseek_exec *exec, const struct dseek_backend *backend, const struct settings *set,
@@ -203,6 +212,7 @@ static int serve(struct dseek_exec *exec, const struct dseek_backend *backend, c
 	}
 	if (!r)
 		r = dseek_exec_run(exec, backend, state, &stop);
+	executor_notify("STOPPING=1");
 	if (backend->close)
 		backend->close(state);
 	if (r == -ENODEV) {
