@@ -7,6 +7,7 @@
 #   make bench           benchmarks; figures are ratios within one run
 #   make fuzz            fuzzers, for long; make fuzzers, fuzz-llvm: with libFuzzer (tests/fuzz/fuzz.mk)
 #   make install DESTDIR= PREFIX=/usr/local LIBDIR=PREFIX/lib
+#   make deb             Debian packages, into $(O)/deb; make check-deb: they install, work and go (tests/deb/run)
 #   O=DIR  V=1  CC=clang  SAN=address,undefined | thread
 
 include kmod/version.mk

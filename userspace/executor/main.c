@@ -183,7 +183,7 @@ static void tell_ready(const struct drm_dseek_attach *attach, uint64_t generatio
 	else
 		r = executor_notify("READY=1\nSTATUS=stands by for %s", name);
 	if (r)
-		say(LOG_WARN, "NOTIFY_SOCKET=%s: %s", getenv("NOTIFY_SOCKET"), strerror(-r));
+		cli_log(CLI_WARN, "NOTIFY_SOCKET=%s: %s", getenv("NOTIFY_SOCKET"), strerror(-r));
 }
 
 static int serve(struct dseek_exec *exec, const struct dseek_backend *backend, const struct settings *set,
