@@ -14,6 +14,8 @@ include kmod/version.mk
 soversion := 1
 
 O ?= build
+# One name for one folder: what objects depend on is written down under it.
+override O := $(patsubst $(CURDIR)/%,%,$(abspath $(O)))
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 ifeq ($(origin CC),default)
