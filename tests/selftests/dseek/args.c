@@ -23,6 +23,7 @@ static const struct {
 	{ "NEXT", DRM_IOCTL_DSEEK_NEXT, 1 },
 	{ "MAP", DRM_IOCTL_DSEEK_MAP, 1 },
 	{ "PROGRAM_READ", DRM_IOCTL_DSEEK_PROGRAM_READ, 1 },
+	{ "REPORT", DRM_IOCTL_DSEEK_REPORT, 1 },
 };
 
 #define CALLS	(sizeof(calls) / sizeof(calls[0]))
@@ -79,7 +80,7 @@ TEST_F(args, other_numbers)
 
 	for (nr = DRM_DSEEK_WAIT + 1; nr < DRM_COMMAND_END - DRM_COMMAND_BASE; nr++)
 		EXPECT_GT(0, call(self->fd, DRM_IOWR(DRM_COMMAND_BASE + nr, struct drm_dseek_wait), arg)) { TH_LOG("%u", nr); }
-	for (nr = 5; nr < 256; nr++)
+	for (nr = _IOC_NR(DRM_IOCTL_DSEEK_REPORT) + 1; nr < 256; nr++)
 		EXPECT_EQ(-ENOTTY, call(self->exec, _IO(DRM_DSEEK_EXEC_IOCTL_BASE, nr), arg)) { TH_LOG("%u", nr); }
 	for (i = 0; i < CALLS; i++) {
 		unsigned long larger = _IOC(_IOC_DIR(calls[i].request), _IOC_TYPE(calls[i].request), _IOC_NR(calls[i].request),
