@@ -315,7 +315,9 @@ static void begun_stays(void)
 /* The other engine goes on at once, without waiting for a new executor. */
 static void lost_moves(void)
 {
-	struct dseek_queue *plain, *again;
+	struct dseek_queue *plain, *again, *waits;
+	struct dseek_queue_stats stats;
+	uint64_t until = in_ms(10000);
 	struct dseek_job job;
 	uint32_t tags[2], tag;
 	struct pair p;
@@ -331,15 +333,27 @@ static void lost_moves(void)
 	CHECK_EQ(manual_fetch(&p.b, tags, 1, 1000), 1);
 	submit_one(again, &job);
 	CHECK_EQ(manual_fetch(&p.b, tags + 1, 1, 1000), 1);
+	waits = queue_over(p.a.dev, p.a.engine, p.set);
+	submit_program(waits, p.prog);
+	CHECK_OK(dseek_queue_stats(waits, &stats));
+	CHECK_EQ(stats.engine, p.b.engine);
 	dseek_exec_detach(p.b.exec);
 	CHECK_EQ(wait_for(plain, 1).error, -ECANCELED);
+	/* One that had nothing held goes too, and not only when the other engine asks for work. */
+	do
+		CHECK_OK(dseek_queue_stats(waits, &stats));
+	while (stats.engine != p.a.engine && now_ns() < until);
+	CHECK_EQ(stats.engine, p.a.engine);
 	tag = manual_fetch_one(&p.a);
 	CHECK_EQ(dseek_exec_job(p.a.exec, tag)->cursor, 0);
 	manual_done(&p.a, tag, 0, MS);
 	manual_done(&p.a, manual_fetch_one(&p.a), 0, MS);
+	manual_done(&p.a, manual_fetch_one(&p.a), 0, MS);
 	CHECK_EQ(wait_for(plain, 2).engine, p.a.engine);
+	CHECK_EQ(wait_for(waits, 1).engine, p.a.engine);
 	CHECK_OK(wait_for(again, 1).error);
 	manual_attach(&p.b);
+	dseek_queue_destroy(waits);
 	dseek_queue_destroy(plain);
 	dseek_queue_destroy(again);
 	pair_close(&p);
