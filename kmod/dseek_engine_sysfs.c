@@ -74,6 +74,7 @@ static u32 list_count(const struct list_head *list)
 NUMBER(numa_node, engine->numa_node)
 NUMBER(generation, engine->generation)
 NUMBER(busy_ns, engine->busy_ns)
+NUMBER(longest_op_ns, engine->longest_op_ns)
 NUMBER(job_count, engine->jobs)
 NUMBER(queued, engine->ready)
 NUMBER(standby_count, list_count(&engine->standby))
@@ -169,6 +170,7 @@ RO(executor_pid);
 RO(numa_node);
 RO(generation);
 RO(busy_ns);
+RO(longest_op_ns);
 RO(job_count);
 RO(queued);
 RO(running);
@@ -182,7 +184,8 @@ RW(recovery_ms);
 
 static struct attribute *engine_attrs[] = {
 	&id_attr.attr, &type_attr.attr, &state_attr.attr, &executor_pid_attr.attr,
-	&numa_node_attr.attr, &generation_attr.attr, &busy_ns_attr.attr, &job_count_attr.attr,
+	&numa_node_attr.attr, &generation_attr.attr, &busy_ns_attr.attr, &longest_op_ns_attr.attr,
+	&job_count_attr.attr,
 	&queued_attr.attr, &running_attr.attr, &standby_count_attr.attr, &attached_depth_attr.attr,
 	&depth_attr.attr, &drain_attr.attr, &job_limit_ms_attr.attr, &grace_ms_attr.attr,
 	&recovery_ms_attr.attr,

@@ -5,7 +5,7 @@ bin=$(realpath "${DSEEK_BUILD:-build}")/bin
 n=0 failed=0
 ok() { if [ $? = 0 ]; then echo "ok $((++n)) $1"; else echo "not ok $((++n)) $1"; failed=1; fi; }
 dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT; cd "$dir" || exit 1
-for p in dseek dseek-exec dseek-profiler dseek-top; do
+for p in dseek dseek-exec dseek-profiler dseek-top dseekctl; do
 	[ "$(DSEEK_LOG_LEVEL=loud "$bin/$p" --help 2>&1 >/dev/null)" = "$p: warn: DSEEK_LOG_LEVEL is 'loud'; it knows error, warn, info and debug" ]
 	ok "$p: a level that is none"
 	for level in error warn info debug; do
