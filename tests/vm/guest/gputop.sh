@@ -12,7 +12,7 @@ n=0
 check() { n=$((n + 1)); if eval "$2"; then echo "ok $n $1"; else echo "not ok $n $1"; fi; }
 cd /tmp
 executor_start --backend=cpu --backend-options=threads=1 || { echo "not ok 1 dseek-exec"; exit 1; }
-dseek run -q -d drm: --tenants /t/data/shares.yaml --seconds 12 --view lines >run.out 2>&1 &
+dseek run -q -d drm: --tenants /t/data/shares.yaml --seconds 60 --view lines >run.out 2>&1 &
 run=$!
 sleep 3
 $g/ld-linux-x86-64.so.2 --library-path $g $g/gputop -d 2 -n 3 >out 2>err </dev/ttyS0	# it asks its input for the terminal's size

@@ -10,7 +10,7 @@ check() { n=$((n + 1)); if eval "$2"; then echo "ok $n $1"; else echo "not ok $n
 cd /tmp
 rm -f /tmp/exec.profile
 executor_start --backend=cpu --backend-options=threads=1 --profile=/tmp/exec.profile || { echo "not ok 1 dseek-exec"; exit 1; }
-for u in 1001 1002; do as $u $u dseek run -q -d drm: --tenants /t/data/shares.yaml --seconds 14 --view lines >run.$u 2>&1 & pids="$pids $!"; done
+for u in 1001 1002; do as $u $u dseek run -q -d drm: --tenants /t/data/shares.yaml --seconds 90 --view lines >run.$u 2>&1 & pids="$pids $!"; done
 sleep 4
 dseek-top --once -d 4 >top.out 2>&1
 sed 's/^/# /' top.out
@@ -23,7 +23,7 @@ check "six clients with two queues each, and their two parents" 'awk "/ dseek  /
 as 1001 1001 dseek-top --json --once -d 1 >own.json 2>own.err
 check "a user sees its own" 'grep -q uid:1001 own.json && ! grep -q uid:1002 own.json && grep -q "\"name\":\"cpu0\"" own.json'
 check "and how many it may not see" '! grep -q "\"unreadable_processes\":0" own.json'
-wait $pids
+kill $pids; wait $pids
 dseek-top --once -d 0.5 >idle.out
 check "nobody is left" '! grep -q uid: idle.out && grep -q "^cpu0 .* 0.0 %" idle.out'
 check "dseek-exec ends when asked" executor_stop
