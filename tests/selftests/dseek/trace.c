@@ -55,13 +55,14 @@ static unsigned int count(const struct trace *trace, enum event what)
 	return n;
 }
 
-/* Of one engine: the recovery time of others may end meanwhile. */
-static unsigned int count_of(const struct trace *trace, enum event what, uint32_t engine)
+/* Of one executor: the recovery time of others, and of those before it, may end meanwhile. */
+static unsigned int count_of(const struct trace *trace, enum event what, const struct test_exec *exec)
 {
 	unsigned int i, n = 0;
 
 	for (i = 0; i < trace->count; i++)
-		n += trace->events[i].what == what && field(&trace->events[i], "engine") == engine;
+		n += trace->events[i].what == what && field(&trace->events[i], "engine") == exec->engine &&
+		     (uint64_t)field(&trace->events[i], "generation") == exec->generation;
 	return n;
 }
 
@@ -270,7 +271,7 @@ TEST_F(trace, nobody_comes)
 	write_text(PARAMETERS "recovery_ms", old);
 	free(old);
 	LOOK();
-	EXPECT_EQ(1, count_of(&self->trace, EV_GONE, self->exec.engine));
+	EXPECT_EQ(1, count_of(&self->trace, EV_GONE, &self->exec));
 	EXPECT_STREQ("submit ready end over", story(&self->trace, 0));
 }
 
