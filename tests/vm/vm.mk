@@ -11,3 +11,10 @@ tests/vm/shares-src += tests/vm/stall.c
 guest-programs: all $(addprefix $(O)/tests/vm/,$(vm-programs)) $(O)/tests/conformance/suite
 	$(Q)$(MAKE) -s -C tests/selftests/dseek CC=gcc HARNESS=$$(tests/vm/kernel harness) UAPI=$(CURDIR)/uapi OUTPUT=$(abspath $(O))/vm/selftests all
 .PHONY: guest-programs
+
+# Not part of tools/check: builds a kernel once (tests/vm/debug/build), then takes as many guests' time as the watching costs.
+#   make check-debug [KCSAN=1] [TESTS="storm fuzz ..."]
+check-debug:
+	tools/packages install build test guest debug
+	tests/vm/run $(if $(KCSAN),kcsan,debug) $(TESTS)
+.PHONY: check-debug
