@@ -17,4 +17,6 @@ guest-programs: all $(addprefix $(O)/tests/vm/,$(vm-programs)) $(O)/tests/confor
 check-debug:
 	tools/packages install build test guest debug
 	tests/vm/run $(if $(KCSAN),kcsan,debug) $(TESTS)
+	$(if $(KCSAN)$(TESTS),,tools/checkpatch)
+	$(if $(KCSAN)$(TESTS),,tools/coccicheck)
 .PHONY: check-debug
