@@ -28,16 +28,16 @@ static void arrive(struct dseek_queue *queue)
 	engine->jobs += queue->submitted - queue->finished;
 }
 
-/* Acquire: what was done to the queue under the lock of the engine it came from is seen. */
 struct dseek_engine *dseek_queue_lock_irqsave(struct dseek_queue *queue, unsigned long *flags)
 	__acquires(&queue->engine->lock)
 {
 	struct dseek_engine *engine;
 
 	for (;;) {
+		/* Pair with the release of who moved it: what was done to the queue under its old engine's lock is seen. */
 		engine = smp_load_acquire(&queue->engine);
 		spin_lock_irqsave(&engine->lock, *flags);
-		if (likely(smp_load_acquire(&queue->engine) == engine))
+		if (likely(smp_load_acquire(&queue->engine) == engine))	/* likewise */
 			break;
 		spin_unlock_irqrestore(&engine->lock, *flags);
 	}
@@ -183,7 +183,7 @@ static void depart(struct dseek_queue *queue, struct dseek_engine *to, u64 now)
 	queue->moves++;
 	queue->leaving = false;
 	queue->arriving = true;
-	smp_store_release(&queue->engine, to);
+	smp_store_release(&queue->engine, to);	/* pairs with dseek_queue_lock_irqsave() */
 }
 
 /* Where the job would be done first; -1: no engine is left. No lock held. */
