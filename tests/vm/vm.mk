@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 # Programs for the guests; tests/vm/run builds them and takes them along.
 
-vm-programs := zerocopy storm shares fuzz rtt failover hold failnth
+vm-programs := zerocopy storm shares fuzz rtt failover hold failnth throughput
 check-programs += $(addprefix tests/vm/,$(vm-programs))
 script-tests += tests/vm/report.sh
 $(foreach p,$(vm-programs),$(eval tests/vm/$(p)-src := tests/vm/$(p).c))
 tests/vm/shares-src += tests/vm/stall.c
+tests/vm/throughput-src += tests/vm/ublk_null.c
+tests/vm/throughput-libs := -luring
 
 # The self-tests need the kernel's harness, which only linux-source has: not part of "make check".
 guest-programs: all $(addprefix $(O)/tests/vm/,$(vm-programs)) $(O)/tests/conformance/suite
