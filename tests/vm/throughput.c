@@ -148,18 +148,21 @@ static void ublk_block(struct ublk_client *c)
 static void dseek_open(struct dseek_client *c)
 {
 	struct drm_dseek_engine_info info;
+	uint32_t index = 0;
 	int i, r;
 
 	c->fd = open_node();
 	if (c->fd < 0)
 		die("render node", c->fd);
 	for (i = 0; ; i++) {	/* the engine has come up */
-		r = query(c->fd, DRM_DSEEK_QUERY_ENGINE, 0, &info, sizeof(info));
-		if (!r && (info.flags & DRM_DSEEK_ENGINE_ATTACHED))
+		r = query(c->fd, DRM_DSEEK_QUERY_ENGINE, index, &info, sizeof(info));
+		if (!r && !strcmp((char *)info.name, "throughput0") && (info.flags & DRM_DSEEK_ENGINE_ATTACHED))
 			break;
+		index = r ? 0 : index + 1;
 		if (i > 2000)
 			die("no engine", r);
-		sleep_ns(5 * MS);
+		if (r)
+			sleep_ns(5 * MS);
 	}
 	r = queue_create(c->fd, info.id, DRM_DSEEK_CLASS_INTERACTIVE, 1, &c->queue);
 	if (!r)
