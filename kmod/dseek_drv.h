@@ -212,6 +212,17 @@ bool dseek_tenant_name_taken(const char *name);	/* an attribute is called so */
 int dseek_tenants_sysfs_init(struct dseek_tenant *all);
 void dseek_tenants_sysfs_fini(struct dseek_tenant *all);
 
+/* ---- looking before sleeping (dseek_poll.c) */
+
+struct dseek_poll {
+	u32 window_ns;			/* for how long, by the last waits; READ_ONCE(), WRITE_ONCE(): a lost update is no harm */
+};
+
+u64 dseek_poll_begin(void);	/* of a wait: now; 0: nobody is to look */
+u64 dseek_poll_until(const struct dseek_poll *poll, u64 began_ns);	/* @began_ns: sleep at once */
+bool dseek_poll_on(u64 until_ns);	/* it pays to look again; process context, no lock held */
+void dseek_poll_end(struct dseek_poll *poll, u64 began_ns);	/* of the wait, asleep or not */
+
 /* ---- a tenant's open file */
 
 struct dseek_file {
@@ -347,6 +358,7 @@ struct dseek_queue {
 	struct dseek_client *client;
 	struct mutex submit_lock;
 	wait_queue_head_t wait;
+	struct dseek_poll poll;
 	u64 set;			/* engines it may be on, bits (1 << id); 0: this one */
 	struct arb_queue params;	/* class and so on, to be on another */
 	struct arb_share **shares;	/* by engine id; NULL without a set */
@@ -494,7 +506,9 @@ struct dseek_engine {
 	struct list_head choosing;	/* of those, the ones for which dseek_engine_drain() is to choose an engine */
 	struct list_head finished;
 	struct arb_accuracy predicted;
-	wait_queue_head_t wait;		/* the executor's threads in NEXT */
+	wait_queue_head_t wait;		/* the executor's threads that sleep in NEXT */
+	unsigned long polling;		/* bit 0: one of them looks, and is not to be woken */
+	struct dseek_poll poll;
 	wait_queue_head_t standby_wait;	/* those that stand by */
 	struct hrtimer timer;
 	u64 timer_at;			/* U64_MAX: not armed */

@@ -112,11 +112,14 @@ void dseek_engine_ready(struct dseek_engine *engine, u64 now)
 /* After a change under engine->lock that may give the executor something to do. */
 void dseek_engine_wake(struct dseek_engine *engine)
 {
+	if (!READ_ONCE(engine->ready))
+		return;
 	/*
-	 * Whoever waits has queued itself before it looked under the lock, and the change was made under it:
-	 * either it saw the change or is seen here.
+	 * Whoever is about to sleep queues itself, or stops looking, before it reads engine->events for the last time: either
+	 * it sees the change or is seen here. Pairs with the barrier of prepare_to_wait_exclusive().
 	 */
-	if (READ_ONCE(engine->ready) && waitqueue_active(&engine->wait))
+	smp_mb();
+	if (!test_bit(0, &engine->polling) && waitqueue_active(&engine->wait))
 		wake_up_interruptible_sync(&engine->wait);
 }
 
@@ -217,7 +220,7 @@ static void watchdog(struct dseek_engine *engine, u64 now)
 	job = list_first_entry_or_null(&exec->held, struct dseek_job, held_link);
 	if (!job) {
 		/* One that waits in NEXT is alive: what is ready may not run now. */
-		if (waitqueue_active(&engine->wait)) {
+		if (waitqueue_active(&engine->wait) || test_bit(0, &engine->polling)) {
 			exec->seen_ns = now;
 			return;
 		}

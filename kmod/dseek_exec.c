@@ -347,21 +347,42 @@ static int pull_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32 *
 	return err;
 }
 
+static bool stirred(const struct dseek_exec *exec, u32 events)
+{
+	return READ_ONCE(exec->engine->events) != events || !list_empty_careful(&exec->retired);
+}
+
+/* One thread of the executor looks, the others sleep. */
+static void poll_for_jobs(struct dseek_exec *exec, u32 events, u64 began, u64 deadline_ns)
+{
+	struct dseek_engine *engine = exec->engine;
+	u64 until = min(dseek_poll_until(&engine->poll, began), deadline_ns);
+
+	if (until <= began || test_and_set_bit(0, &engine->polling))
+		return;
+	while (!stirred(exec, events) && dseek_poll_on(until))
+		;
+	/* Who found the bit set has woken nobody: what it did is seen from here on, by the barrier of falling asleep. */
+	clear_bit(0, &engine->polling);
+}
+
 /* @events: what had happened when this executor last looked and found nothing. */
 static int wait_for_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32 *tags, u32 events)
 {
 	struct dseek_engine *engine = exec->engine;
 	ktime_t expires = ns_to_ktime(min_t(u64, args->deadline_ns, KTIME_MAX));
+	u64 began = dseek_poll_begin();
 	bool over = false;
 	DEFINE_WAIT(wait);
 	int err = 0;
 
+	poll_for_jobs(exec, events, began, args->deadline_ns);
 	for (;;) {
 		prepare_to_wait_exclusive(&engine->wait, &wait, TASK_INTERRUPTIBLE);
 		/* Completions were processed: a restart would give them back twice. */
 		if (signal_pending(current))
 			err = -EINTR;
-		else if (READ_ONCE(engine->events) != events || !list_empty_careful(&exec->retired))
+		else if (stirred(exec, events))
 			;
 		else if (expires == KTIME_MAX)
 			schedule();
@@ -380,6 +401,7 @@ static int wait_for_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u
 			break;
 	}
 	finish_wait(&engine->wait, &wait);
+	dseek_poll_end(&engine->poll, began);
 	return err;
 }
 

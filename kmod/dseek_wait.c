@@ -34,14 +34,12 @@ void dseek_queue_wake(struct dseek_queue *queue)
 		__wake_up_sync_key(&queue->wait, TASK_INTERRUPTIBLE, NULL);
 }
 
-static int wait_for(struct dseek_queue *queue, u64 seqno, u64 deadline_ns)
+static int sleep_for(struct dseek_queue *queue, u64 seqno, u64 deadline_ns)
 {
 	struct waiter waiter = { .queue = queue, .seqno = seqno };
 	ktime_t expires = ns_to_ktime(min_t(u64, deadline_ns, KTIME_MAX));
 	int err = 0;
 
-	if (!deadline_ns)
-		return -ETIME;
 	init_wait(&waiter.entry);
 	waiter.entry.func = waiter_wake;
 	do {
@@ -57,6 +55,23 @@ static int wait_for(struct dseek_queue *queue, u64 seqno, u64 deadline_ns)
 	} while (!completed(queue, seqno) && !err);
 	finish_wait(&queue->wait, &waiter.entry);
 	return completed(queue, seqno) ? 0 : err;
+}
+
+static int wait_for(struct dseek_queue *queue, u64 seqno, u64 deadline_ns)
+{
+	u64 began, until;
+	int err = 0;
+
+	if (!deadline_ns)
+		return -ETIME;
+	began = dseek_poll_begin();
+	until = min(dseek_poll_until(&queue->poll, began), deadline_ns);
+	while (until > began && !completed(queue, seqno) && dseek_poll_on(until))
+		;
+	if (!completed(queue, seqno))
+		err = sleep_for(queue, seqno, deadline_ns);
+	dseek_poll_end(&queue->poll, began);
+	return err;
 }
 
 /* No lock: a result is overwritten DRM_DSEEK_STATUS_RING jobs later, and then says so by its number. */
