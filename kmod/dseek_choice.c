@@ -305,6 +305,8 @@ bool dseek_engine_pull(struct dseek_engine *engine)
 	unsigned long id;
 	u32 count, i;
 
+	if (!atomic_read(&dseek->movable_queues))
+		return false;
 	xa_for_each(&dseek->engines, id, other) {
 		if (other == engine || list_empty_careful(&other->movable))
 			continue;

@@ -22,6 +22,11 @@
 
 #define DSEEK_KERNEL(major, minor) (LINUX_VERSION_CODE >= KERNEL_VERSION(major, minor, 0))
 
+/* Kernels that clear all that is on the stack (CONFIG_INIT_STACK_ALL_ZERO) need not clear what is filled at once. */
+#ifndef __uninitialized
+#define __uninitialized __attribute__((__uninitialized__))
+#endif
+
 /* 6.3: vm_flags is const and has accessors. */
 #if !DSEEK_KERNEL(6, 3)
 static inline void vm_flags_set(struct vm_area_struct *vma, unsigned long flags)

@@ -11,7 +11,7 @@
 
 #include "dseek_drv.h"
 
-static inline int dseek_copy_in(void *dst, u64 src, size_t size, enum dseek_copied what)
+static __always_inline int dseek_copy_in(void *dst, u64 src, size_t size, enum dseek_copied what)
 {
 	if (copy_from_user(dst, u64_to_user_ptr(src), size))
 		return -EFAULT;
@@ -19,7 +19,7 @@ static inline int dseek_copy_in(void *dst, u64 src, size_t size, enum dseek_copi
 	return 0;
 }
 
-static inline int dseek_copy_out(u64 dst, const void *src, size_t size, enum dseek_copied what)
+static __always_inline int dseek_copy_out(u64 dst, const void *src, size_t size, enum dseek_copied what)
 {
 	if (copy_to_user(u64_to_user_ptr(dst), src, size))
 		return -EFAULT;
@@ -27,11 +27,25 @@ static inline int dseek_copy_out(u64 dst, const void *src, size_t size, enum dse
 	return 0;
 }
 
-/* A structure of @stride bytes there and @size here: what we don't know must be zero. */
-static inline int dseek_copy_in_struct(void *dst, size_t size, u64 src, size_t stride)
+/* @count of @size bytes each. One is the common case: its size is a constant, which hardened copies need not look at. */
+static __always_inline int dseek_copy_in_array(void *dst, u64 src, size_t size, u32 count, enum dseek_copied what)
 {
-	int err = copy_struct_from_user(dst, size, u64_to_user_ptr(src), stride);
+	return count == 1 ? dseek_copy_in(dst, src, size, what) : dseek_copy_in(dst, src, count * size, what);
+}
 
+static __always_inline int dseek_copy_out_array(u64 dst, const void *src, size_t size, u32 count, enum dseek_copied what)
+{
+	return count == 1 ? dseek_copy_out(dst, src, size, what) : dseek_copy_out(dst, src, count * size, what);
+}
+
+/* A structure of @stride bytes there and @size here: what we don't know must be zero. */
+static __always_inline int dseek_copy_in_struct(void *dst, size_t size, u64 src, size_t stride)
+{
+	int err;
+
+	if (stride == size)	/* a constant: as above */
+		return dseek_copy_in(dst, src, size, DSEEK_COPIED_DESCRIPTORS);
+	err = copy_struct_from_user(dst, size, u64_to_user_ptr(src), stride);
 	if (err)
 		return err == -E2BIG ? -EINVAL : err;
 	this_cpu_add(dseek_copied[DSEEK_COPIED_DESCRIPTORS], size);

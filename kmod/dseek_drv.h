@@ -98,6 +98,7 @@ struct dseek_device {
 	atomic_long_t purgeable_pages;	/* in buffers marked DONTNEED and not purged */
 	atomic64_t purged_pages;
 
+	atomic_t movable_queues;	/* with a set of engines */
 	atomic64_t next_id;		/* of buffers, programs, queues, jobs, tenants */
 	atomic64_t pinned_pages;
 	atomic_t count[DSEEK_COUNT_COUNT];

@@ -119,6 +119,7 @@ void dseek_engine_wake(struct dseek_engine *engine)
 	 * it sees the change or is seen here. Pairs with the barrier of prepare_to_wait_exclusive().
 	 */
 	smp_mb();
+	/* That is its barrier. */
 	if (!test_bit(0, &engine->polling) && waitqueue_active(&engine->wait))
 		wake_up_interruptible_sync(&engine->wait);
 }

@@ -293,7 +293,7 @@ static void untake_jobs(struct dseek_exec *exec, const u32 *tags, u32 count)
  */
 static int return_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32 *tags, u32 *events)
 {
-	struct drm_dseek_completion done[CHUNK];
+	struct drm_dseek_completion done[CHUNK] __uninitialized;
 	struct dseek_engine *engine = exec->engine;
 	LIST_HEAD(finished);
 	u32 count, i;
@@ -303,8 +303,8 @@ static int return_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32
 	do {
 		count = min_t(u32, args->completion_count - args->completed, CHUNK);
 		if (count)
-			err = dseek_copy_in(done, args->completions + args->completed * sizeof(*done),
-					    count * sizeof(*done), DSEEK_COPIED_DESCRIPTORS);
+			err = dseek_copy_in_array(done, args->completions + args->completed * sizeof(*done),
+						  sizeof(*done), count, DSEEK_COPIED_DESCRIPTORS);
 		if (err)
 			break;
 		spin_lock_irq(&engine->lock);
@@ -435,7 +435,7 @@ static int wait_for_turn(struct dseek_exec *exec, u64 deadline_ns)
 static int next_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32 *tags)
 {
 	struct dseek_engine *engine = exec->engine;
-	u64 retired[CHUNK];
+	u64 retired[CHUNK] __uninitialized;
 	u32 events = 0;
 	int err;
 
@@ -465,8 +465,8 @@ static int next_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32 *
 			dseek_engine_wake(engine);
 			return err;
 		}
-		if (args->tag_count && dseek_copy_out(args->tags, tags, args->tag_count * sizeof(*tags),
-						      DSEEK_COPIED_DESCRIPTORS)) {
+		if (args->tag_count && dseek_copy_out_array(args->tags, tags, sizeof(*tags), args->tag_count,
+							    DSEEK_COPIED_DESCRIPTORS)) {
 			untake_jobs(exec, tags, args->tag_count);
 			args->tag_count = 0;
 			return -EFAULT;
@@ -491,8 +491,8 @@ static int next_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32 *
 
 static int exec_next(struct dseek_exec *exec, u64 arg)
 {
+	u32 tags[DRM_DSEEK_MAX_DEPTH] __uninitialized;
 	struct drm_dseek_next args;
-	u32 tags[DRM_DSEEK_MAX_DEPTH];
 	int err;
 
 	err = dseek_copy_in(&args, arg, sizeof(args), DSEEK_COPIED_DESCRIPTORS);
@@ -565,9 +565,9 @@ static int exec_detach(struct dseek_exec *exec)
 	return 0;
 }
 
-static long exec_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
+/* All but NEXT, which has no use for so much on its stack. */
+static noinline long exec_control(struct dseek_exec *exec, unsigned int cmd, unsigned long arg)
 {
-	struct dseek_exec *exec = filp->private_data;
 	struct drm_dseek_program_read program;
 	struct drm_dseek_report report;
 	struct drm_dseek_attach attach;
@@ -575,8 +575,6 @@ static long exec_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 	int err;
 
 	switch (cmd) {
-	case DRM_IOCTL_DSEEK_NEXT:
-		return exec_next(exec, arg);
 	case DRM_IOCTL_DSEEK_ATTACH:
 		err = dseek_copy_in(&attach, arg, sizeof(attach), DSEEK_COPIED_DESCRIPTORS);
 		err = err ?: exec_attach(exec, &attach);
@@ -601,6 +599,13 @@ static long exec_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 	default:
 		return -ENOTTY;
 	}
+}
+
+static long exec_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
+{
+	struct dseek_exec *exec = filp->private_data;
+
+	return cmd == DRM_IOCTL_DSEEK_NEXT ? exec_next(exec, arg) : exec_control(exec, cmd, arg);
 }
 
 static int exec_mmap(struct file *filp, struct vm_area_struct *vma)

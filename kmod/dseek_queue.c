@@ -12,6 +12,8 @@ static void queue_free(struct kref *ref)
 
 	dseek_uncharge(queue->tenant, DSEEK_QUEUES, 1);
 	dseek_tenant_put(queue->tenant);
+	if (queue->set)
+		atomic_dec(&dseek->movable_queues);
 	kfree(queue->shares);
 	dseek_client_put(queue->client);
 	mutex_destroy(&queue->submit_lock);
@@ -94,6 +96,7 @@ static int queue_shares(struct drm_device *drm, struct dseek_queue *queue, u64 s
 		queue->shares[engine->id] = share;
 	}
 	queue->set = set;
+	atomic_inc(&dseek->movable_queues);
 	return 0;
 }
 

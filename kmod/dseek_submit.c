@@ -9,6 +9,7 @@
 #include <linux/slab.h>
 #include <drm/drm_syncobj.h>
 
+#include "dseek_compat.h"
 #include "dseek_copy.h"
 #include "dseek_drv.h"
 #include "dseek_trace.h"
@@ -330,7 +331,7 @@ err_job:
 static int submit_all(struct submission *sub, struct drm_dseek_submit *args)
 {
 	struct dseek_queue *queue = sub->queue;
-	struct drm_dseek_job job;
+	struct drm_dseek_job job __uninitialized;
 	u64 first;
 	u32 done;
 	int err = 0;
@@ -358,7 +359,7 @@ int dseek_ioctl_submit(struct drm_device *drm, void *data, struct drm_file *drm_
 {
 	struct drm_dseek_submit *args = data;
 	struct dseek_engine *engine;
-	struct submission sub;
+	struct submission sub __uninitialized;
 	int err;
 
 	if (args->flags || !args->count || args->count > DRM_DSEEK_MAX_JOBS ||
