@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * SUBMIT. Of each job everything that can fail is prepared first, with no trace outside; then it is published
- * without failing. A wait names a fence that exists already (-EINVAL where a syncobj has none yet), and the
+ * without failing, a few jobs in one section of the lock. A wait names a fence that exists already (-EINVAL where a syncobj has none yet), and the
  * job's own fence comes into being after its waits were looked up: so there are no cycles of fences.
  */
 #include <linux/dma-fence-chain.h>
@@ -14,6 +14,8 @@
 #include "dseek_drv.h"
 #include "dseek_trace.h"
 
+#define TOGETHER 8	/* jobs published in one section of the lock */
+
 struct signal {
 	struct drm_syncobj *syncobj;
 	struct dma_fence_chain *chain;	/* for a timeline point */
@@ -23,6 +25,12 @@ struct signal {
 struct submission {
 	struct drm_file *drm_file;
 	struct dseek_queue *queue;
+	struct list_head prepared;	/* jobs to be published */
+	u32 prepared_count;
+	u32 done;			/* jobs published */
+	u32 program_handle;
+	struct dseek_program *program;	/* of the last job: mostly the next one's too */
+	struct arb_cost *cost;
 	struct signal signals[DRM_DSEEK_MAX_SYNCS];
 	u32 signal_count;
 };
@@ -153,6 +161,34 @@ static struct arb_cost *prepare_costs(struct dseek_queue *queue, struct dseek_pr
 	return NULL;
 }
 
+static int prepare_program(struct submission *sub, struct dseek_job *job, u32 handle)
+{
+	struct dseek_program *program;
+	struct arb_cost *cost;
+
+	if (!sub->program || sub->program_handle != handle) {
+		program = dseek_program_find(sub->drm_file->driver_priv, handle);
+		if (!program) {
+			drm_dbg(&dseek->drm, "SUBMIT: no program %u\n", handle);
+			return -ENOENT;
+		}
+		cost = prepare_costs(sub->queue, program);
+		if (IS_ERR(cost)) {
+			dseek_program_put(program);
+			return PTR_ERR(cost);
+		}
+		if (sub->program)
+			dseek_program_put(sub->program);
+		sub->program = program;
+		sub->program_handle = handle;
+		sub->cost = cost;
+	}
+	kref_get(&sub->program->ref);
+	job->program = sub->program;
+	job->cost = sub->cost;
+	return 0;
+}
+
 static int prepare(struct submission *sub, struct dseek_job *job, const struct drm_dseek_job *args)
 {
 	int err;
@@ -170,14 +206,9 @@ static int prepare(struct submission *sub, struct dseek_job *job, const struct d
 	}
 	job->flags = args->flags;
 	job->limit_ns = args->limit_ns ?: dseek_setting_ns(&sub->queue->engine->limit_ms_set, &dseek_limit_ms);
-	job->program = dseek_program_find(sub->drm_file->driver_priv, args->program);
-	if (!job->program) {
-		drm_dbg(&dseek->drm, "SUBMIT: no program %u\n", args->program);
-		return -ENOENT;
-	}
-	job->cost = prepare_costs(sub->queue, job->program);
-	if (IS_ERR(job->cost))
-		return PTR_ERR(job->cost);
+	err = prepare_program(sub, job, args->program);
+	if (err)
+		return err;
 	job->arb.queue = &sub->queue->arb;
 	job->arb.cost = job->cost;
 	job->arb.deadline_ns = args->deadline_ns;
@@ -195,49 +226,79 @@ static int prepare(struct submission *sub, struct dseek_job *job, const struct d
 	return err;
 }
 
-/* The last thing that can refuse a job, and the first of its publication, in one section of the lock. */
-static int admit(struct dseek_queue *queue, struct dseek_job *job)
+/* Nothing of it was seen by anybody. */
+static void drop(struct dseek_job *job)
 {
+	struct dseek_tenant *tenant = job->queue->tenant;
+
+	list_del_init(&job->link);
+	if (job->fence)
+		dseek_fence_free(job->fence);
+	job->fence = NULL;
+	dseek_job_put(job);
+	dseek_uncharge(tenant, DSEEK_JOBS, 1);
+}
+
+/* The last thing that can refuse a job, and the first of its publication. */
+static int admit(struct dseek_queue *queue, struct dseek_job *job, u64 now)
+{
+	int err;
+
+	if (queue->dead)
+		return -ENOENT;
+	if (dseek_queue_closed(queue))
+		return -ESHUTDOWN;
+	if (job->cost)
+		arb_cost_recall(queue->arb.share, job->cost);
+	err = arb_job_admit(&queue->arb, &job->arb, now);
+	if (err)
+		return err;
+	job->submit_ns = now;
+	job->seqno = queue->submitted + 1;
+	WRITE_ONCE(queue->submitted, job->seqno);
+	queue->engine->jobs++;
+	if (job->fence) {
+		dseek_fence_init(job->fence, queue->fence_context, job->seqno, queue->id);
+		dma_fence_get(&job->fence->base);	/* the submitter's */
+	}
+	job->state = DSEEK_JOB_WAITING;
+	list_move_tail(&job->link, &queue->waiting);
+	trace_dseek_job_submit(job);
+	/* One more than there are: released when all callbacks are in place. */
+	job->waits_left = job->wait_count ? job->wait_count + 1 : 0;
+	if (job->wait_count)
+		kref_get(&job->ref);
+	else
+		dseek_queue_advance(queue, now);	/* the next is judged with this one before it */
+	return 0;
+}
+
+/* What is prepared, in its order; from the first that is refused on it is dropped. */
+static int publish(struct submission *sub)
+{
+	struct dseek_queue *queue = sub->queue;
 	struct dseek_engine *engine;
+	struct dseek_job *job, *next;
 	u64 now = ktime_get_ns();
 	int err = 0;
 
 	engine = dseek_queue_lock(queue);
-	if (queue->dead)
-		err = -ENOENT;
-	else if (dseek_queue_closed(queue))
-		err = -ESHUTDOWN;
-	if (!err) {
-		if (job->cost)
-			arb_cost_recall(queue->arb.share, job->cost);
-		err = arb_job_admit(&queue->arb, &job->arb, now);
+	list_for_each_entry_safe(job, next, &sub->prepared, link) {
+		err = admit(queue, job, now);
+		if (err)
+			break;
+		sub->done++;
 	}
-	if (!err) {
-		job->submit_ns = now;
-		job->seqno = queue->submitted + 1;
-		WRITE_ONCE(queue->submitted, job->seqno);
-		engine->jobs++;
-		if (job->fence) {
-			dseek_fence_init(job->fence, queue->fence_context, job->seqno, queue->id);
-			dma_fence_get(&job->fence->base);	/* the submitter's */
-		}
-		job->state = DSEEK_JOB_WAITING;
-		list_add_tail(&job->link, &queue->waiting);
-		trace_dseek_job_submit(job);
-		/* One more than there are: released when all callbacks are in place. */
-		job->waits_left = job->wait_count ? job->wait_count + 1 : 0;
-		if (!job->wait_count) {
-			dseek_queue_advance(queue, now);
-			dseek_engine_kick(engine, now);
-		} else {
-			kref_get(&job->ref);
-		}
-	}
+	dseek_engine_kick(engine, now);
 	spin_unlock_irq(&engine->lock);
-	if (err)
-		drm_dbg(&dseek->drm, "SUBMIT: engine %s: %s\n", engine->name,
-			err == -ETIME ? "the deadline can't be met" :
-			err == -ESHUTDOWN ? "no executor, or it is drained" : "the queue was destroyed");
+	sub->prepared_count = 0;
+	if (!err)
+		return 0;
+	list_for_each_entry_safe(job, next, &sub->prepared, link)
+		drop(job);
+	drm_dbg(&dseek->drm, "SUBMIT: engine %s: %s\n", engine->name,
+		err == -ETIME ? "the deadline can't be met" :
+		err == -ESHUTDOWN ? "no executor, or it is drained" : "the queue was destroyed");
 	return err;
 }
 
@@ -272,87 +333,123 @@ static void arm_waits(struct dseek_queue *queue, struct dseek_job *job)
 	dseek_job_put(job);
 }
 
-static int submit_one(struct submission *sub, const struct drm_dseek_job *args)
+static void drop_signals(struct submission *sub)
+{
+	while (sub->signal_count--) {
+		dma_fence_chain_free(sub->signals[sub->signal_count].chain);
+		drm_syncobj_put(sub->signals[sub->signal_count].syncobj);
+	}
+	sub->signal_count = 0;
+}
+
+static struct dseek_job *prepare_one(struct submission *sub, const struct drm_dseek_job *args)
 {
 	struct dseek_queue *queue = sub->queue;
 	struct dseek_job *job;
-	struct dma_fence *fence = NULL;
-	bool has_waits;
-	u32 i;
 	int err;
 
 	err = dseek_charge(queue->tenant, DSEEK_JOBS, 1);
 	if (err)
-		return err;
-	sub->signal_count = 0;
+		return ERR_PTR(err);
 	job = dseek_job_alloc(queue);
 	if (!job) {
 		dseek_uncharge(queue->tenant, DSEEK_JOBS, 1);
-		return -ENOMEM;
+		return ERR_PTR(-ENOMEM);
 	}
 	err = dseek_charge_rate(queue->tenant);
 	if (!err)
 		err = prepare(sub, job, args);
-	if (err)
-		goto err_job;
-	has_waits = job->wait_count;
-	/* From admit() on the job may be over at any time. */
-	fence = job->fence ? &job->fence->base : NULL;
-	err = admit(queue, job);
-	if (err)
-		goto err_job;
-	for (i = 0; i < sub->signal_count; i++) {
-		struct signal *signal = &sub->signals[i];
+	if (!err)
+		return job;
+	drop_signals(sub);
+	drop(job);
+	return ERR_PTR(err);
+}
 
+/* It waits for fences or has one: a section of its own, as the next may wait for that fence, which has to be in place. */
+static int publish_alone(struct submission *sub, struct dseek_job *job)
+{
+	/* From its publication on the job may be over at any time. */
+	struct dma_fence *fence = job->fence ? &job->fence->base : NULL;
+	bool has_waits = job->wait_count;
+	struct signal *signal;
+	int err;
+
+	list_add_tail(&job->link, &sub->prepared);
+	err = publish(sub);
+	if (err) {
+		drop_signals(sub);
+		return err;
+	}
+	for (signal = sub->signals; signal < sub->signals + sub->signal_count; signal++) {
 		if (signal->chain)
 			drm_syncobj_add_point(signal->syncobj, signal->chain, fence, signal->point);
 		else
 			drm_syncobj_replace_fence(signal->syncobj, fence);
 		drm_syncobj_put(signal->syncobj);
 	}
+	sub->signal_count = 0;
 	if (fence)
 		dma_fence_put(fence);
 	if (has_waits)
-		arm_waits(queue, job);
+		arm_waits(sub->queue, job);
 	return 0;
+}
 
-err_job:
-	for (i = 0; i < sub->signal_count; i++) {
-		dma_fence_chain_free(sub->signals[i].chain);
-		drm_syncobj_put(sub->signals[i].syncobj);
+static int submit_one(struct submission *sub, const struct drm_dseek_job *args)
+{
+	bool alone = args->wait_count || args->signal_count;
+	struct dseek_job *job;
+	int err = 0;
+
+	if (alone && sub->prepared_count)
+		err = publish(sub);
+	if (err)
+		return err;
+	job = prepare_one(sub, args);
+	if (IS_ERR(job))
+		return PTR_ERR(job);
+	if (alone)
+		return publish_alone(sub, job);
+	list_add_tail(&job->link, &sub->prepared);
+	return ++sub->prepared_count < TOGETHER ? 0 : publish(sub);
+}
+
+/* Up to the first job that is refused. */
+static int submit_each(struct submission *sub, const struct drm_dseek_submit *args)
+{
+	struct drm_dseek_job job __uninitialized;
+	int err = 0, err_before = 0;
+	u32 i;
+
+	for (i = 0; i < args->count && !err; i++) {
+		err = dseek_copy_in_struct(&job, sizeof(job), args->jobs + (u64)i * args->stride, args->stride);
+		if (!err)
+			err = submit_one(sub, &job);
 	}
-	if (job->fence)
-		dseek_fence_free(job->fence);
-	dseek_job_put(job);
-	dseek_uncharge(queue->tenant, DSEEK_JOBS, 1);
-	return err;
+	if (sub->prepared_count)
+		err_before = publish(sub);
+	return err_before ?: err;
 }
 
 static int submit_all(struct submission *sub, struct drm_dseek_submit *args)
 {
 	struct dseek_queue *queue = sub->queue;
-	struct drm_dseek_job job __uninitialized;
 	u64 first;
-	u32 done;
-	int err = 0;
+	int err;
 
 	mutex_lock(&queue->submit_lock);
 	first = queue->submitted + 1;
-	for (done = 0; done < args->count; done++) {
-		err = dseek_copy_in_struct(&job, sizeof(job), args->jobs + (u64)done * args->stride, args->stride);
-		if (!err)
-			err = submit_one(sub, &job);
-		if (err)
-			break;
-	}
+	err = submit_each(sub, args);
 	mutex_unlock(&queue->submit_lock);
-	if (done) {
-		args->first_seqno = first;
-		args->done = done;
-		args->error = err;
-		err = 0;
-	}
-	return err;
+	if (sub->program)
+		dseek_program_put(sub->program);
+	if (!sub->done)
+		return err;
+	args->first_seqno = first;
+	args->done = sub->done;
+	args->error = err;
+	return 0;
 }
 
 int dseek_ioctl_submit(struct drm_device *drm, void *data, struct drm_file *drm_file)
@@ -367,6 +464,11 @@ int dseek_ioctl_submit(struct drm_device *drm, void *data, struct drm_file *drm_
 		drm_dbg(drm, "SUBMIT: flags 0x%x, count %u or stride %u\n", args->flags, args->count, args->stride);
 		return -EINVAL;
 	}
+	INIT_LIST_HEAD(&sub.prepared);
+	sub.prepared_count = 0;
+	sub.done = 0;
+	sub.program = NULL;
+	sub.signal_count = 0;
 	sub.drm_file = drm_file;
 	sub.queue = dseek_queue_find(drm_file->driver_priv, args->queue);
 	if (!sub.queue)

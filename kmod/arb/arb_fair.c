@@ -97,13 +97,14 @@ static void place(struct arb_engine *engine, struct arb_fair *fair, struct arb_e
 {
 	struct arb_node *node = &entity->node;
 
-	if (arb_heap_holds(node)) {
-		if (ready && node->key == entity->vt.ns && node->frac == entity->vt.frac)
-			return;
+	if (!arb_heap_holds(node)) {
+		if (ready)
+			arb_heap_insert(&fair->ready, node, entity->vt.ns, entity->vt.frac, engine->seq++);
+	} else if (!ready) {
 		arb_heap_remove(&fair->ready, node);
+	} else if (node->key != entity->vt.ns || node->frac != entity->vt.frac) {
+		arb_heap_move(&fair->ready, node, entity->vt.ns, entity->vt.frac, engine->seq++);
 	}
-	if (ready)
-		arb_heap_insert(&fair->ready, node, entity->vt.ns, entity->vt.frac, engine->seq++);
 }
 
 void arb_fair_update(struct arb_queue *queue)

@@ -67,6 +67,21 @@ void arb_heap_insert(struct arb_heap *heap, struct arb_node *node, u64 key, u32 
 	heap->root = merge(heap->root, node);
 }
 
+void arb_heap_move(struct arb_heap *heap, struct arb_node *node, u64 key, u32 frac, u64 seq)
+{
+	const struct arb_node *parent = node->parent, *left = node->left, *right = node->right;
+	const struct arb_node to = { .key = key, .frac = frac, .seq = seq };
+
+	if ((parent && !before(parent, &to)) || (left && !before(&to, left)) || (right && !before(&to, right))) {
+		arb_heap_remove(heap, node);
+		arb_heap_insert(heap, node, key, frac, seq);
+		return;
+	}
+	node->key = key;
+	node->frac = frac;
+	node->seq = seq;
+}
+
 void arb_heap_remove(struct arb_heap *heap, struct arb_node *node)
 {
 	struct arb_node *parent = node->parent;

@@ -37,6 +37,7 @@ static inline int arb_heap_holds(const struct arb_node *node)
 }
 
 void arb_heap_insert(struct arb_heap *heap, struct arb_node *node, u64 key, u32 frac, u64 seq);
+void arb_heap_move(struct arb_heap *heap, struct arb_node *node, u64 key, u32 frac, u64 seq);	/* it is in the heap */
 void arb_heap_remove(struct arb_heap *heap, struct arb_node *node);
 
 #define arb_container_of(ptr, type, member) \

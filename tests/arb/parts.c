@@ -63,7 +63,7 @@ static u32 rank(const struct arb_node *node)
 	return node ? node->rank : 0;
 }
 
-/* Random inserts and removals, the minimum found by a scan each time. */
+/* Random inserts, moves (some so short that nothing is to be done) and removals, the minimum found by a scan each time. */
 static void heap(void)
 {
 	enum { N = 300 };
@@ -75,7 +75,9 @@ static void heap(void)
 
 	for (i = 0; i < 200000; i++) {
 		k = splitmix64(&seed) % N;
-		if (arb_heap_holds(&node[k]))
+		if (arb_heap_holds(&node[k]) && splitmix64(&seed) % 2)
+			arb_heap_move(&heap, &node[k], node[k].key + splitmix64(&seed) % 5 - 2, node[k].frac, seq++);
+		else if (arb_heap_holds(&node[k]))
 			arb_heap_remove(&heap, &node[k]);
 		else
 			arb_heap_insert(&heap, &node[k], splitmix64(&seed) % 64, splitmix64(&seed) % 2, seq++);
