@@ -71,10 +71,9 @@ void dseek_jobs_finish(struct list_head *finished)
 		}
 		dseek_queue_wake(queue);
 	}
-	list_for_each_entry_safe(job, next, finished, link) {
-		list_del_init(&job->link);
+	/* Who else has a reference to one of them doesn't look at its link. */
+	list_for_each_entry_safe(job, next, finished, link)
 		dseek_job_put(job);
-	}
 }
 
 void dseek_engine_drain(struct dseek_engine *engine)

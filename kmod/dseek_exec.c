@@ -15,7 +15,7 @@
 #include "dseek_copy.h"
 #include "dseek_trace.h"
 
-#define CHUNK 8		/* completions copied at once, to the stack */
+#define CHUNK 16	/* completions, and then retired buffers, copied at once, to the stack */
 
 static int exec_open(struct inode *inode, struct file *filp)
 {

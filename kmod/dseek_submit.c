@@ -14,7 +14,7 @@
 #include "dseek_drv.h"
 #include "dseek_trace.h"
 
-#define TOGETHER 8	/* jobs published in one section of the lock */
+#define TOGETHER 16	/* jobs published in one section of the lock */
 
 struct signal {
 	struct drm_syncobj *syncobj;
