@@ -9,12 +9,14 @@
 #   make fuzz            fuzzers, for long; make fuzzers, fuzz-llvm: with libFuzzer (tests/fuzz/fuzz.mk)
 #   make install DESTDIR= PREFIX=/usr/local LIBDIR=PREFIX/lib
 #   make deb             Debian packages, into $(O)/deb; make check-deb: they install, work and go (tests/deb/run)
+#   J=N: tests that make check runs at a time (the processors; those that measure time run alone)
 #   O=DIR  V=1  CC=clang  SAN=address,undefined | thread
 
 include kmod/version.mk
 soversion := 1
 
 O ?= build
+J ?= $(shell nproc)
 # One name for one folder: what objects depend on is written down under it.
 override O := $(patsubst $(CURDIR)/%,%,$(abspath $(O)))
 PREFIX ?= /usr/local
@@ -48,6 +50,7 @@ all:
 #   tests += NAME     run by make check; NAME-src, NAME-libs (NAME is a path: tests/arb/scenario)
 #   check-programs    built for the tests, not run as one (fuzzers, helpers); -src and -libs alike
 #   thread-tests += NAME  those of the tests that tools/check also runs with SAN=thread
+#   alone-tests += NAME  those of the tests that measure time, or need all processors
 #   benches += NAME   run by make bench
 #   CFLAGS-FILE.c     flags of one source (vector instruction sets)
 fragments := kmod/arb/arb.mk $(sort $(wildcard userspace/*/*.mk tests/*/*.mk tools/*.mk kernels/*.mk))
@@ -100,7 +103,7 @@ $(foreach p,$(tests) $(check-programs) $(benches),$(eval $(call program-rule,$(p
 script-tests += tests/layout.sh
 build-tests: all $(built-tests)
 check: build-tests
-	tests/run -o $(O) $(addprefix $(O)/,$(tests)) $(script-tests)
+	tests/run -o $(O) -j $(J) $(addprefix $(O)/,$(filter-out $(alone-tests),$(tests))) + $(addprefix $(O)/,$(alone-tests)) $(script-tests)
 print-programs:
 	@echo $(programs)
 print-thread-tests:

@@ -4,3 +4,4 @@ tests += tests/conformance/suite
 tests/conformance/suite-src := $(addprefix tests/conformance/, \
 	suite.c device.c bo.c program.c queue.c job.c order.c sync.c exec.c preempt.c recover.c share.c fault.c choice.c)
 thread-tests += tests/conformance/suite
+alone-tests += tests/conformance/suite

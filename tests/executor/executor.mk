@@ -18,3 +18,4 @@ $(sample-backends): tests/executor/sample_backend.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(base-cflags) $(CFLAGS) $(sample-flags) -shared $< -o $@
 thread-tests += tests/executor/loop
+alone-tests += tests/executor/loop

@@ -5,3 +5,4 @@ tests += tests/lib/example
 tests/lib/example-src := userspace/lib/example/add.c
 tests += tests/lib/storm
 tests/lib/storm-src := tests/lib/storm.c
+alone-tests += tests/lib/storm
