@@ -97,7 +97,9 @@ static void divide(const struct arb_engine *engine, u64 ns, u64 *part)
 {
 	const struct arb_fluid *fluid = engine->fluid;
 	int fair = fluid[ARB_CLASS_INTERACTIVE].rate || fluid[ARB_CLASS_BATCH].rate;
-	u64 deadline = fair ? (ns * fluid[ARB_CLASS_DEADLINE].rate) >> ARB_RATE_SHIFT : ns;
+	/* Those who go on being caught up with after their queues have gone are beyond what may be reserved. */
+	u64 rate = arb_min(fluid[ARB_CLASS_DEADLINE].rate, 1ULL << ARB_RATE_SHIFT);
+	u64 deadline = fair ? (ns * rate) >> ARB_RATE_SHIFT : ns;
 	u64 interactive = ns - deadline;
 
 	if (!fluid[ARB_CLASS_INTERACTIVE].rate)

@@ -256,7 +256,7 @@ static void supply(struct oracle *o, long double ns)
 
 		if (!d && !i && !b)
 			return;
-		give[D] = i || b ? d / (1 << 24) : 1;
+		give[D] = (i || b) && d < 1 << 24 ? d / (1 << 24) : 1;
 		give[I] = i ? (1 - give[D]) * (b ? p : 1) : 0;
 		give[B] = b ? (1 - give[D]) * (i ? 1 - p : 1) : 0;
 		for (c = 0; c < ARB_CLASS_COUNT; c++) {

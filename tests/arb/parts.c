@@ -263,6 +263,42 @@ static void ages(void)
 		share[0].entitled_ns > share[0].used_ns / 10 * 9, "a century of engine time: nothing wraps, nobody hoards");
 }
 
+/*
+ * Reservations whose queues are gone while their tenants have used more than they were entitled to: what is active then adds up
+ * to more than the engine.
+ */
+static void outlived(void)
+{
+	enum { N = 8 };
+	struct arb_queue queue[N], fair = { .class = ARB_CLASS_BATCH, .weight = 1 };
+	struct arb_job job[N], batch = { .queue = &fair };
+	struct arb_share share[N];
+	struct arb_engine engine;
+	u64 now = 1000000, entitled = 0;
+	int i;
+
+	arb_engine_init(&engine, NULL, 0);
+	for (i = 0; i < N; i++)
+		arb_share_init(&share[i], &engine);
+	arb_queue_add(&fair, &share[N - 1], now);
+	arb_job_ready(&batch, now);
+	for (i = 0; i < N - 1; i++) {
+		queue[i] = (struct arb_queue){ .class = ARB_CLASS_DEADLINE, .budget_ns = 7000000, .period_ns = 10000000 };
+		job[i] = (struct arb_job){ .queue = &queue[i] };
+		arb_queue_add(&queue[i], &share[i], now);
+		arb_job_ready(&job[i], now);
+		now += 100000000;
+		arb_job_done(arb_pick(&engine, now - 100000000), 100000000, now);
+		arb_queue_remove(&queue[i], now);
+	}
+	for (i = 0; i < N; i++) {
+		arb_share_settle(&share[i]);
+		entitled += share[i].entitled_ns;
+	}
+	verdict(engine.used_ns == (N - 1) * 100000000ULL && entitled <= engine.used_ns + 3 * N,
+		"entitlement: reservations that outlive their queues are not entitled to more than there was");
+}
+
 int main(void)
 {
 	vtime();
@@ -272,6 +308,7 @@ int main(void)
 	recall();
 	admission();
 	ages();
+	outlived();
 	printf("1..%d\n", tests);
 	return failures != 0;
 }
