@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The read roof (read_roof.h). Passes are short, a window of each thread's memory, and a window comes again only after
- * all the others: so the caches hold nothing of it, and on a busy machine some passes are left alone.
+ * all the others: so the caches hold next to nothing of it, and on a busy machine some passes are left alone.
  */
 #include "read_roof.h"
 
@@ -17,11 +17,11 @@
 
 #define WINDOW		(16ull << 20)
 #define LEAST_BYTES	(64ull << 20)
-#define MOST_BYTES	(256ull << 20)
+#define MOST_BYTES	(2ull << 30)	/* of all threads */
 #define HUGE_PAGE	(2ull << 20)
 #define STREAMS		8
 #define AHEAD		8192	/* as the products' kernels prefetch */
-#define TURNS		8	/* through all of the memory, by each pattern */
+#define TURNS		3	/* through all of the memory, by each pattern */
 
 typedef uint64_t vec __attribute__((vector_size(64)));
 
@@ -163,13 +163,15 @@ static uint64_t cache_bytes(void)
 	return kib * 1024ull;
 }
 
-/* Twice the cache of each thread, as each may have one of its own; of a very large one, twice the cache in all. */
+/*
+ * Eight times the cache for each thread, as each may have one of its own: a cache that doesn't throw out the oldest first
+ * keeps a part of what is only twice its size, and the best pass would be one that met that part.
+ */
 static uint64_t bytes_each(unsigned int threads)
 {
-	uint64_t twice = 2 * cache_bytes(), bytes = twice < MOST_BYTES ? twice : MOST_BYTES;
+	uint64_t bytes = 8 * cache_bytes(), most = MOST_BYTES / threads;
 
-	if (bytes * threads < twice)
-		bytes = twice / threads;
+	bytes = bytes < most ? bytes : most;
 	if (bytes < LEAST_BYTES)
 		bytes = LEAST_BYTES;
 	return (bytes + WINDOW - 1) / WINDOW * WINDOW;

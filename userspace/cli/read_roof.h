@@ -6,7 +6,7 @@
 struct read_roof {
 	double bytes_per_second;	/* of all threads together */
 	const char *loads;		/* "avx512", "avx2", "baseline": the widest vectors that this machine loads */
-	unsigned int mib;		/* that each thread goes through: all together at least twice the last-level cache */
+	unsigned int mib;		/* that each thread goes through: 8 x the last-level cache; all at most 2048, each at least 64 */
 };
 
 /*
