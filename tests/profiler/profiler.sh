@@ -14,6 +14,7 @@ refused() { # NAME STATUS WORDS ARGUMENT...
 dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT; cd "$dir" || exit 1
 refused "help" 0 "Usage: dseek-profiler COMMAND" --help
 refused "no command" 2 "Usage: dseek-profiler COMMAND"
+refused "version" 0 "dseek-profiler 0." --version
 refused "unknown command" 2 "unknown command 'paint'" paint
 for c in record report export; do refused "$c: help" 0 "dseek-profiler $c" $c --help; done
 refused "record: no command" 2 "record" record -o x

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the sub-commands of `dseek` share. A sub-command is a function int cmd_NAME(int argc, char **argv),
- * argv[0] being its own name, that returns an exit status (enum cli_exit), and a line in the table of main.c.
+ * What programs of several sub-commands share, and the sub-commands of `dseek`. A sub-command is a function
+ * int cmd_NAME(int argc, char **argv), argv[0] being its own name, that returns an exit status (enum cli_exit), and a
+ * line in the table of its program's main.c.
  */
 #ifndef DSEEK_CLI_H
 #define DSEEK_CLI_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "log.h"
@@ -16,6 +18,33 @@ enum cli_exit {
 	CLI_USAGE = 2,		/* the command line is wrong */
 	CLI_SKIP = 77,		/* this machine can't do it, said why */
 };
+
+/* ---- sub-commands (commands.c) */
+
+struct cli_command {
+	const char *group;	/* "" or a group's name: "dseek GROUP NAME" */
+	const char *name;	/* NULL ends a table */
+	int (*run)(int argc, char **argv);
+	const char *summary;
+};
+
+struct cli_group {
+	const char *name;	/* NULL ends a table */
+	const char *summary;
+};
+
+struct cli_program {
+	const char *name;
+	const struct cli_command *commands;
+	const struct cli_group *groups;	/* may be NULL */
+	const char *more;	/* how the list of commands goes on after "'dseek COMMAND --help' tells more", ". ..." */
+};
+
+/*
+ * The whole of main(): runs the command that is meant, or says what there are (--help, -h, help; each group likewise).
+ * "version" and --version are added. What could not be written to standard output is a failure.
+ */
+int cli_main(const struct cli_program *program, int argc, char **argv);
 
 /* ---- options (options.c) */
 
@@ -80,9 +109,8 @@ void cli_progress_end(struct cli_progress *p, uint64_t done);
 
 uint64_t cli_now_ns(void);	/* CLOCK_MONOTONIC */
 
-/* ---- sub-commands */
+/* ---- sub-commands of dseek */
 
-int cmd_version(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_tokenize(int argc, char **argv);

@@ -82,7 +82,6 @@ int cmd_limits_show(int argc, char **argv);
 int cmd_limits_set(int argc, char **argv);
 int cmd_limits_clear(int argc, char **argv);
 int cmd_apply(int argc, char **argv);
-int cmd_ctl_version(int argc, char **argv);
 
 struct cJSON;
 int ctl_print_json(struct cJSON *root);	/* consumes it; an exit status */

@@ -9,28 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const struct {
-	const char *name;
-	int (*run)(int argc, char **argv);
-	const char *summary;
-} commands[] = {
-	{ "record", cmd_record, "run a command and record what its embedded engines do" },
-	{ "report", cmd_report, "programs, ops and layers by the time they took" },
-	{ "export", cmd_export, "a timeline for Perfetto or chrome://tracing" },
-};
-
-#define COUNT (sizeof(commands) / sizeof(commands[0]))
-
-static void usage(FILE *to)
-{
-	size_t i;
-
-	fprintf(to, "Usage: dseek-profiler COMMAND [OPTION...]\n\n");
-	for (i = 0; i < COUNT; i++)
-		fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].summary);
-	fprintf(to, "\n'dseek-profiler COMMAND --help' tells more. With the module: dseek-exec --profile=FILE records.\n");
-}
-
 void json_string(FILE *to, const char *text)
 {
 	const unsigned char *c = (const unsigned char *)text;
@@ -111,30 +89,15 @@ void profile_file_close(struct profile_file *file)
 
 int main(int argc, char **argv)
 {
-	size_t i;
-	int rc;
+	static const struct cli_command commands[] = {
+		{ "", "record", cmd_record, "run a command and record what its embedded engines do" },
+		{ "", "report", cmd_report, "programs, ops and layers by the time they took" },
+		{ "", "export", cmd_export, "a timeline for Perfetto or chrome://tracing" },
+		{ NULL }
+	};
+	static const struct cli_program program = {
+		"dseek-profiler", commands, NULL, ". With the module: dseek-exec --profile=FILE records.",
+	};
 
-	cli_log_init("dseek-profiler");
-	if (argc < 2) {
-		usage(stderr);
-		return CLI_USAGE;
-	}
-	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
-		usage(stdout);
-		return CLI_OK;
-	}
-	for (i = 0; i < COUNT; i++)
-		if (!strcmp(argv[1], commands[i].name))
-			break;
-	if (i == COUNT) {
-		fprintf(stderr, "dseek-profiler: unknown %s '%s'\nTry 'dseek-profiler --help'.\n",
-			argv[1][0] == '-' ? "option" : "command", argv[1]);
-		return CLI_USAGE;
-	}
-	rc = commands[i].run(argc - 1, argv + 1);
-	if (fflush(stdout) || ferror(stdout)) {
-		cli_log(CLI_ERROR, "standard output can't be written");
-		return rc ? rc : CLI_FAILED;
-	}
-	return rc;
+	return cli_main(&program, argc, argv);
 }
