@@ -1,38 +1,22 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # dseekctl on plain files that look like the module's (DSEEK_SYSFS): what it shows, what it writes, what it refuses.
-cd "${DSEEK_SOURCE:-$(dirname "$0")/../..}" || exit 1
-ctl=$(realpath "${DSEEK_BUILD:-build}")/bin/dseekctl page=userspace/ctl/man/dseekctl.8
-tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT
-out=$tmp/out err=$tmp/err dev=$tmp/sys/class/misc/dseek-exec/device
-n=0 failed=0
-ok() { # NAME CONDITION...
-	local name=$1; shift; n=$((n + 1))
-	if "$@"; then echo "ok $n $name"; else
-		echo "not ok $n $name"; failed=1
-		sed 's/^/# out: /' "$out" | head -n 8; sed 's/^/# err: /' "$err" | head -n 8
-	fi
-}
-go() { rc=0; "$ctl" "$@" >"$out" 2>"$err" </dev/null || rc=$?; }
-said() { [ "$rc" = "$1" ] && grep -qF -e "$2" "$3"; }
-holds() { [ "$(cat "$dev/$1")" = "$2" ]; }	# FILE TEXT
-refused() { local name=$1 status=$2 words=$3; shift 3; go "$@"; ok "$name" said "$status" "$words" "$err"; }
-fresh() { rm -rf "$tmp/sys"; tests/ctl/fake_sysfs "$tmp/sys"; }
-export DSEEK_SYSFS=$tmp/sys
+. "$(dirname "$0")/lib.sh"
+page=userspace/ctl/man/dseekctl.8
 
 # --- every command: help, an unknown option, the manual
-go --help; ok "dseekctl --help" said 0 "Usage: dseekctl COMMAND" "$out"
-commands=$(sed -n '/^$/,/^$/s/^  \([a-z][a-z]*\) .*/\1/p' "$out" | grep -v '^limits$')
-go limits --help; ok "dseekctl limits --help" said 0 "Usage: dseekctl limits COMMAND" "$out"
-commands+=$(sed -n '/^$/,/^$/s/^  \([a-z][a-z]*\) .*/ limits_\1/p' "$out")
+go --help; ok "dseekctl --help" said 0 "Usage: dseekctl COMMAND" out
+commands=$(sed -n '/^$/,/^$/s/^  \([a-z][a-z]*\) .*/\1/p' "$dir/out" | grep -v '^limits$')
+go limits --help; ok "dseekctl limits --help" said 0 "Usage: dseekctl limits COMMAND" out
+commands+=$(sed -n '/^$/,/^$/s/^  \([a-z][a-z]*\) .*/ limits_\1/p' "$dir/out")
 ok "there are commands" test "$(wc -w <<<"$commands")" -ge 12
 for c in $commands; do
 	words=${c/_/ }
-	go $words --help; ok "dseekctl $words --help" said 0 "Usage: dseekctl $words" "$out"
-	go $words --no-such-option; ok "dseekctl $words --no-such-option" said 2 "unknown option '--no-such-option'" "$err"
+	go $words --help; ok "dseekctl $words --help" said 0 "Usage: dseekctl $words" out
+	go $words --no-such-option; ok "dseekctl $words --no-such-option" said 2 "unknown option '--no-such-option'" err
 	ok "dseekctl $words is in the manual" grep -qE "^\.Cm ${words}( |$)" "$page"
 	go $words --help
-	missing=$(grep -oE '^  (-.,|  ) --[a-z-]+' "$out" | grep -oE '\-\-[a-z-]+' | grep -vx -e --help |
+	missing=$(grep -oE '^  (-.,|  ) --[a-z-]+' "$dir/out" | grep -oE '\-\-[a-z-]+' | grep -vx -e --help |
 		while read -r o; do grep -qF -e "${o#-}" "$page" || echo "$o"; done)
 	ok "the options of dseekctl $words are in the manual" test -z "$missing"
 done
@@ -41,7 +25,7 @@ refused "unknown command" 2 "unknown command 'frobnicate'" frobnicate
 refused "limits alone" 2 "Usage: dseekctl limits" limits
 refused "unknown command of limits" 2 "unknown command 'raise'" limits raise
 refused "unknown option" 2 "unknown option '--color'" --color
-go --version; ok "version" said 0 "dseekctl 0." "$out"
+go --version; ok "version" said 0 "dseekctl 0." out
 
 # --- no module
 for c in engines tenants classes "limits show uid:1001" "limits set uid:1001 queue_limit=1" "limits clear uid:1001" "depth cpu0 1" \
@@ -52,32 +36,31 @@ done
 # --- what it shows
 fresh
 go engines
-ok "an engine" grep -qE '^cpu0 +cpu +attached +4242 +4/4 +5 +2 +1\.500 +\(30000\) +\(2000\) +\(5000\)$' "$out"
-ok "one without executor" grep -qE '^gpu0 +gpu +waiting +0 +0/0' "$out"
+ok "an engine" grep -qE '^cpu0 +cpu +attached +4242 +4/4 +5 +2 +1\.500 +\(30000\) +\(2000\) +\(5000\)$' "$dir/out"
+ok "one without executor" grep -qE '^gpu0 +gpu +waiting +0 +0/0' "$dir/out"
 echo 2 >"$dev/engines/cpu0/depth"; echo 100 >"$dev/engines/cpu0/grace_ms"
 go engines
-ok "an engine with settings" grep -qE '^cpu0 .* 2/4 .*\(30000\) +100 +\(5000\)$' "$out"
-json() { python3 -c "import json,sys; d=json.load(open('$out')); sys.exit(not ($1))"; }
+ok "an engine with settings" grep -qE '^cpu0 .* 2/4 .*\(30000\) +100 +\(5000\)$' "$dir/out"
 go engines --json
 ok "engines as JSON" json "d[0]['engine']=='cpu0' and d[0]['depth']==2 and d[0]['drain'] is False and d[0]['grace_ms']==100 and d[0]['recovery_ms']=='default' and d[0]['numa_node']==-1 and d[0]['executor_pid']==4242 and d[0]['standby_count']==1 and d[1]['state']=='waiting'"
 go tenants
-ok "a tenant" grep -qE '^uid:1001 +512M/4G +0/\(max\) +0/\(64M\) +3/\(64\) +0/\(4096\) +2\.500 +7$' "$out"
-ok "all" grep -qE '^all +0/max' "$out"
-ok "a cgroup" grep -qE '^cgroup:/a/b +0/\(1G\)' "$out"
-ok "no idle ones" test -z "$(grep -E 'uid:1002|cgroup:/a ' "$out")"
+ok "a tenant" grep -qE '^uid:1001 +512M/4G +0/\(max\) +0/\(64M\) +3/\(64\) +0/\(4096\) +2\.500 +7$' "$dir/out"
+ok "all" grep -qE '^all +0/max' "$dir/out"
+ok "a cgroup" grep -qE '^cgroup:/a/b +0/\(1G\)' "$dir/out"
+ok "no idle ones" test -z "$(grep -E 'uid:1002|cgroup:/a ' "$dir/out")"
 go tenants --all
-ok "idle ones when asked" test "$(grep -cE 'uid:1002|cgroup:/a ' "$out")" = 2
-ok "parents before children" test "$(awk '/^(all|cgroup)/{printf "%s ", $1}' "$out")" = "all cgroup:/a cgroup:/a/b "
+ok "idle ones when asked" test "$(grep -cE 'uid:1002|cgroup:/a ' "$dir/out")" = 2
+ok "parents before children" test "$(awk '/^(all|cgroup)/{printf "%s ", $1}' "$dir/out")" = "all cgroup:/a cgroup:/a/b "
 go tenants --json
 ok "tenants as JSON" json "[t for t in d if t['tenant']=='uid:1001'][0] == dict([t for t in d if t['tenant']=='uid:1001'][0], id=2, policy=True, pinned_bytes=536870912, pinned_limit=4294967296, queue_limit='default', class_limit=['interactive','batch'], engine_ns=2500000000, refused_count=7) and d[0]['pinned_limit']=='max'"
 go classes
-ok "classes" grep -qE '^uid:1001 +interactive,batch +\(65536\)$' "$out"
-ok "classes by default" grep -qE '^cgroup:/a/b +\(interactive,batch\) +\(65536\)$' "$out"
+ok "classes" grep -qE '^uid:1001 +interactive,batch +\(65536\)$' "$dir/out"
+ok "classes by default" grep -qE '^cgroup:/a/b +\(interactive,batch\) +\(65536\)$' "$dir/out"
 go classes --json
 ok "classes as JSON" json "[t for t in d if t['tenant']=='uid:1001'][0]['class_limit']==['interactive','batch']"
 go limits show uid:1001
-ok "limits" grep -qE '^pinned_limit +512M +4G$' "$out"
-ok "limits without something held" grep -qE '^rate_limit +- +\(max\)$' "$out"
+ok "limits" grep -qE '^pinned_limit +512M +4G$' "$dir/out"
+ok "limits without something held" grep -qE '^rate_limit +- +\(max\)$' "$dir/out"
 go limits show --json cgroup:/a/b
 ok "limits as JSON" json "d['tenant']=='cgroup:/a/b' and d['job_limit']=='default'"
 refused "limits of an unknown tenant" 1 "uid:77 has no policy and holds nothing" limits show uid:77
@@ -108,7 +91,7 @@ echo 0 >"$dev/engines/cpu0/job_count"
 go drain -w 1 cpu0; ok "a drain that ends" test "$rc" = 0
 
 # --- what it refuses: with nothing written
-fresh; cp -r "$dev" "$tmp/before"
+fresh; cp -r "$dev" "$dir/before"
 refused "unknown field" 2 "'pined_limit=1' is not FIELD=VALUE with one of the fields pinned_limit imported_limit" limits set uid:1001 pined_limit=1
 refused "no value" 2 "'pinned_limit' is not FIELD=VALUE" limits set uid:1001 pinned_limit
 refused "not bytes" 2 "'pinned_limit' is '12Q'; it must be a number of bytes, K, M, G or T after it if you like, max or default" limits set uid:1001 pinned_limit=12Q
@@ -142,18 +125,17 @@ refused "no milliseconds" 2 "'grace_ms' is 'soon'; it must be a number of millis
 refused "too many milliseconds" 2 "'grace_ms' is '4294967295'; that is out of range" timeouts cpu0 grace_ms=4294967295
 refused "no seconds" 2 "--wait: 'x' is not a whole number" drain --wait=x cpu0
 refused "one operand too many" 2 "one operand too many" undrain cpu0 gpu0
-ok "nothing was written" diff -r "$tmp/before" "$dev"
+ok "nothing was written" diff -r "$dir/before" "$dev"
 
 # --- a policy that can't be made (the plain file "add" makes no folder)
 refused "no policy" 1 "uid:5: a policy can't be made: there is no such thing" limits set uid:5 queue_limit=1
 if [ "$(id -u)" = 0 ]; then
-	cp "$ctl" "$tmp/ctl"; chmod -R a+rX "$tmp"; chmod a+x "${TMPDIR:-/tmp}"; rc=0
-	setpriv --reuid 65534 --regid 65534 --clear-groups env DSEEK_SYSFS="$DSEEK_SYSFS" "$tmp/ctl" depth cpu0 1 >"$out" 2>"$err" || rc=$?
-	ok "not root" said 1 "cpu0: depth: '1' can't be set: not permitted: only root sets it" "$err"
+	cp "$dseek" "$dir/ctl"; chmod -R a+rX "$dir"; chmod a+x "${TMPDIR:-/tmp}"; rc=0
+	setpriv --reuid 65534 --regid 65534 --clear-groups env DSEEK_SYSFS="$DSEEK_SYSFS" "$dir/ctl" depth cpu0 1 >"$dir/out" 2>"$dir/err" || rc=$?
+	ok "not root" said 1 "cpu0: depth: '1' can't be set: not permitted: only root sets it" err
 else
-	echo "ok $((++n)) not root # SKIP is run by no root"
+	skip "not root" "is run by no root"
 fi
-"$ctl" engines >/dev/full 2>"$err"; rc=$?
-ok "standard output is full" said 1 "standard output can't be written" "$err"
-echo "1..$n"
-exit $failed
+"$dseek" engines >/dev/full 2>"$dir/err"; rc=$?
+ok "standard output is full" said 1 "standard output can't be written" err
+end

@@ -1,24 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # dseekctl apply: idempotent, all or nothing of a file with mistakes, each told with its line.
-cd "${DSEEK_SOURCE:-$(dirname "$0")/../..}" || exit 1
-ctl=$(realpath "${DSEEK_BUILD:-build}")/bin/dseekctl
-tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT
-out=$tmp/out err=$tmp/err dev=$tmp/sys/class/misc/dseek-exec/device
-n=0 failed=0
-ok() { # NAME CONDITION...
-	local name=$1; shift; n=$((n + 1))
-	if "$@"; then echo "ok $n $name"; else
-		echo "not ok $n $name"; failed=1
-		sed 's/^/# out: /' "$out" | head -n 8; sed 's/^/# err: /' "$err" | head -n 8
-	fi
-}
-apply() { rc=0; "$ctl" apply "$@" >"$out" 2>"$err" <"$tmp/in" || rc=$?; }
-said() { [ "$rc" = "$1" ] && grep -qF -e "$2" "$3"; }
-holds() { [ "$(cat "$dev/$1")" = "$2" ]; }
-export DSEEK_SYSFS=$tmp/sys
-fresh() { rm -rf "$tmp/sys"; tests/ctl/fake_sysfs "$tmp/sys"; : >"$tmp/in"; }
-file() { cat >"$tmp/policy.yaml"; }
+. "$(dirname "$0")/lib.sh"
+apply() { go apply "$@"; }
+file() { cat >"$dir/policy.yaml"; }
 
 fresh
 file <<'Y'
@@ -35,53 +20,52 @@ engines:
     drain: on
     grace_ms: 500
 Y
-apply --dry-run "$tmp/policy.yaml"
-ok "what would change" said 0 "uid:1001 pinned_limit: 4G -> 1G" "$out"
-ok "and how much" said 0 "8 would be changed, 22 as they were" "$out"
+apply --dry-run "$dir/policy.yaml"
+ok "what would change" said 0 "uid:1001 pinned_limit: 4G -> 1G" out
+ok "and how much" said 0 "8 would be changed, 22 as they were" out
 ok "nothing did" holds tenants/uid/1001/pinned_limit 4294967296
-apply "$tmp/policy.yaml"
-ok "changes are said" said 0 "uid:1001 class_limit: interactive,batch -> deadline,batch" "$out"
-ok "and counted" said 0 "8 changed, 22 as they were" "$out"
+apply "$dir/policy.yaml"
+ok "changes are said" said 0 "uid:1001 class_limit: interactive,batch -> deadline,batch" out
+ok "and counted" said 0 "8 changed, 22 as they were" out
 ok "all" holds tenants/pinned_limit 25769803776
 ok "a uid" holds tenants/uid/1001/rate_limit 100
 ok "classes" holds tenants/uid/1001/class_limit "deadline batch"
 ok "a cgroup" holds tenants/cgroup/a/b/weight_limit 10
 ok "an engine" holds engines/cpu0/drain 1
 ok "what the file does not say of an engine stays" holds engines/cpu0/recovery_ms default
-apply "$tmp/policy.yaml"
-ok "the second time nothing changes" said 0 "0 changed, 30 as they were" "$out"
+apply "$dir/policy.yaml"
+ok "the second time nothing changes" said 0 "0 changed, 30 as they were" out
 file <<'Y'
 tenants: [{tenant: "uid:1001"}]
 Y
-apply "$tmp/policy.yaml"
+apply "$dir/policy.yaml"
 ok "what the file does not say of a tenant is default" holds tenants/uid/1001/pinned_limit default
 ok "tenants that it does not name stay" holds tenants/cgroup/a/b/weight_limit 10
-apply --prune "$tmp/policy.yaml"
-ok "but with --prune" said 0 "cgroup:/a/b: no policy any more" "$out"
+apply --prune "$dir/policy.yaml"
+ok "but with --prune" said 0 "cgroup:/a/b: no policy any more" out
 ok "are removed" holds tenants/remove cgroup:/a/b
 fresh
-apply --prune --dry-run "$tmp/policy.yaml"
+apply --prune --dry-run "$dir/policy.yaml"
 ok "not by --dry-run" holds tenants/remove ""
-cp "$tmp/policy.yaml" "$tmp/in"
-apply -q -; ok "from the standard input, quietly" test "$rc" = 0 -a ! -s "$out" -a "$(cat "$dev/tenants/uid/1001/pinned_limit")" = default
+in=$dir/policy.yaml apply -q -; ok "from the standard input, quietly" test "$rc" = 0 -a ! -s "$dir/out" -a "$(cat "$dev/tenants/uid/1001/pinned_limit")" = default
 file <<'Y'
 engines: [{engine: tpu0, depth: 1}, {engine: cpu0, depth: 1}]
 Y
-apply "$tmp/policy.yaml"
-ok "an engine that isn't there" said 1 "policy.yaml:1: engine 'tpu0' has never been attached (--skip-missing passes over it)" "$err"
+apply "$dir/policy.yaml"
+ok "an engine that isn't there" said 1 "policy.yaml:1: engine 'tpu0' has never been attached (--skip-missing passes over it)" err
 ok "and nothing else is done" holds engines/cpu0/depth max
-apply --skip-missing "$tmp/policy.yaml"
-ok "unless told to" said 0 "1 changed, 0 as they were" "$out"
+apply --skip-missing "$dir/policy.yaml"
+ok "unless told to" said 0 "1 changed, 0 as they were" out
 apply --skip-missing --dry-run userspace/ctl/examples/policy.yaml
-ok "the example is right" said 0 "uid:1001 rate_limit: default -> 100" "$out"
-sed -n '/^all:/,/^\.Ed/{/^\.Ed/!p}' userspace/ctl/man/dseekctl.8 | sed 's/user:guest/user:root/' >"$tmp/policy.yaml"
-apply --dry-run "$tmp/policy.yaml"
-ok "so is the manual's" said 0 "uid:0 rate_limit: default -> 100" "$out"
+ok "the example is right" said 0 "uid:1001 rate_limit: default -> 100" out
+sed -n '/^all:/,/^\.Ed/{/^\.Ed/!p}' userspace/ctl/man/dseekctl.8 | sed 's/user:guest/user:root/' >"$dir/policy.yaml"
+apply --dry-run "$dir/policy.yaml"
+ok "so is the manual's" said 0 "uid:0 rate_limit: default -> 100" out
 
 # --- mistakes, one a file; each with its line, and nothing is changed
-fresh; cp -r "$dev" "$tmp/before"
+fresh; cp -r "$dev" "$dir/before"
 mistake() { # NAME LINE WORDS, the file on stdin
-	file; apply "$tmp/policy.yaml"; ok "$1" said 1 "policy.yaml:$2: $3" "$err"
+	file; apply "$dir/policy.yaml"; ok "$1" said 1 "policy.yaml:$2: $3" err
 }
 mistake "not YAML" 2 "did not find" <<<$'all: {\n  pinned_limit: 1]'
 mistake "empty" 1 "the file must be a mapping with 'all', 'tenants' or 'engines'" <<<""
@@ -113,8 +97,7 @@ mistake "a switch" 3 "'drain' is 'maybe'; it must be on or off" <<<$'engines:\n 
 mistake "a value beyond all length" 3 "'queue_limit' is far too long" <<<$'tenants:\n  - tenant: uid:1001\n    queue_limit: '"$(printf '1%.0s' {1..300})"
 mistake "NUL" 1 "'tenant' holds a NUL character" <<<'tenants: [{tenant: "uid:1\0"}]'
 file <<<$'all: {queue_limit: x, job_limit: y}'
-apply "$tmp/policy.yaml"; ok "all mistakes at once" test "$(grep -c policy.yaml:1: "$err")" = 2
-ok "nothing was written" diff -r "$tmp/before" "$dev"
-apply "$tmp/no-such-file"; ok "no file" said 1 "no-such-file: No such file or directory" "$err"
-echo "1..$n"
-exit $failed
+apply "$dir/policy.yaml"; ok "all mistakes at once" test "$(grep -c policy.yaml:1: "$dir/err")" = 2
+ok "nothing was written" diff -r "$dir/before" "$dev"
+apply "$dir/no-such-file"; ok "no file" said 1 "no-such-file: No such file or directory" err
+end
