@@ -6,46 +6,13 @@
  * set, when both sides look for a while before they sleep, and once with poll_us = 0, when they sleep at once as
  * readers of pipes do.
  */
-#include "../selftests/dseek/dseek_test.h"
-#include <sched.h>
-#include <signal.h>
-#include <sys/prctl.h>
+#include "apart.h"
 #include <sys/wait.h>
 
 #define BLOCK	250
 #define BATCH	32
 
 static int rounds = 24;
-
-static void pin(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	sched_setaffinity(0, sizeof(set), &set);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-}
-
-static void executor(int cpu)
-{
-	struct drm_dseek_completion done[64];
-	struct test_exec e;
-	uint32_t tags[64];
-	int n = 0, i;
-
-	pin(cpu);
-	if (exec_attach(&e, "rtt0", 64))
-		_exit(1);
-	memset(done, 0, sizeof(done));
-	for (;;) {
-		n = exec_next(&e, done, (uint32_t)n, tags, 64, 10 * SEC);
-		if (n < 0 && n != -EINTR)
-			_exit(2);
-		for (i = 0; i < n; i++)
-			done[i].tag = tags[i];
-	}
-}
 
 static void echo(int from, int to, int cpu)
 {
@@ -56,13 +23,6 @@ static void echo(int from, int to, int cpu)
 		if (write(to, &c, 1) != 1)
 			break;
 	_exit(0);
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
 }
 
 struct series {
@@ -133,7 +93,7 @@ static double measure(struct bench *b, struct series *series, int tenant_cpu, in
 
 	exec = fork();
 	if (!exec)
-		executor(exec_cpu);
+		null_executor("rtt0", exec_cpu);
 	if (pipe(ping) || pipe(pong))
 		die("pipe", -errno);
 	peer = fork();

@@ -4,49 +4,14 @@
  * device: the kernel's other way to hand requests from one process to another that completes them. Client and server
  * are on a CPU each; blocks of both alternate.
  */
-#include "../selftests/dseek/dseek_test.h"
+#include "apart.h"
 #include <liburing.h>
-#include <sched.h>
-#include <signal.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include "ublk_null.h"
 
 #define DEPTH	64
 #define BATCH	32
 #define BLOCK	4096		/* jobs of a measurement */
-
-static void pin(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	sched_setaffinity(0, sizeof(set), &set);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-}
-
-static void executor(int cpu)
-{
-	struct drm_dseek_completion done[DEPTH];
-	struct test_exec e;
-	uint32_t tags[DEPTH];
-	int n = 0, i;
-
-	pin(cpu);
-	if (exec_attach(&e, "throughput0", DEPTH))
-		_exit(1);
-	memset(done, 0, sizeof(done));
-	for (;;) {
-		n = exec_next(&e, done, (uint32_t)n, tags, DEPTH, 10 * SEC);
-		if (n == -EINTR)
-			n = 0;
-		if (n < 0)
-			_exit(2);
-		for (i = 0; i < n; i++)
-			done[i].tag = tags[i];
-	}
-}
 
 static void die(const char *what, int r)
 {
@@ -186,13 +151,6 @@ static void ublk_open(struct ublk_client *c, int dev_id)
 		die(path, -errno);
 }
 
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 int main(int argc, char **argv)
 {
 	int rounds = argc > 1 ? atoi(argv[1]) : 15, r, i;
@@ -218,7 +176,7 @@ int main(int argc, char **argv)
 		die("ublk", r);
 	exec = fork();
 	if (!exec)
-		executor(1);
+		null_executor("throughput0", 1);
 	pin(0);
 	dseek_open(&client);
 	ublk_open(&peer, ublk.dev_id);
