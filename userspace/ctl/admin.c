@@ -102,6 +102,20 @@ uint64_t ctl_default(const struct ctl_field *field)
 	       (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 2;
 }
 
+void ctl_field_text(const char *dir, const struct ctl_field *field, char *ret_text, size_t size)
+{
+	char value[CTL_VALUE], otherwise[CTL_VALUE - 2];
+
+	if (ctl_read(dir, field->name, value, sizeof(value))) {
+		snprintf(ret_text, size, "?");
+	} else if (strcmp(value, "default")) {
+		ctl_field_format(field, value, ret_text, size);
+	} else {
+		ctl_format_number(field->kind, ctl_default(field), otherwise, sizeof(otherwise));
+		snprintf(ret_text, size, "(%s)", otherwise);
+	}
+}
+
 /* ---- names */
 
 static int user_name(const char *user, char ret_name[CTL_NAME], char *ret_why, size_t size)

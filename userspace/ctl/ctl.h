@@ -48,6 +48,8 @@ int ctl_read(const char *dir, const char *file, char *ret_text, size_t size);
 uint64_t ctl_read_number(const char *dir, const char *file);			/* 0 where there is none */
 int ctl_write(const char *dir, const char *file, const char *text);
 uint64_t ctl_default(const struct ctl_field *field);	/* UINT64_MAX: no limit */
+/* For people: "4G" where it is set, "(7.8G)" where that is the module's default, "max", "?". */
+void ctl_field_text(const char *dir, const struct ctl_field *field, char *ret_text, size_t size);
 
 /* "all", "uid:1001", "user:gold" (that becomes its uid), "cgroup:/PATH". -EINVAL with a sentence: it is no name. */
 int ctl_tenant_name(const char *text, char ret_name[CTL_NAME], char *ret_why, size_t size);

@@ -37,18 +37,9 @@ static int engine_json(const char *dir, const char *name, void *arg)
 	return 0;
 }
 
-/* "30000" where it is set, "(30000)" where that is the module's default. */
 static void setting(const char *dir, const char *name, char *ret_text, size_t size)
 {
-	const struct ctl_field *field = ctl_field_find(ctl_settings, name, strlen(name));
-	char value[CTL_VALUE];
-
-	if (ctl_read(dir, name, value, sizeof(value)))
-		snprintf(ret_text, size, "?");
-	else if (strcmp(value, "default"))
-		snprintf(ret_text, size, "%llu", (unsigned long long)ctl_read_number(dir, name));
-	else
-		snprintf(ret_text, size, "(%llu)", (unsigned long long)ctl_default(field));
+	ctl_field_text(dir, ctl_field_find(ctl_settings, name, strlen(name)), ret_text, size);
 }
 
 static int engine_line(const char *dir, const char *name, void *arg)

@@ -26,21 +26,6 @@ static bool interesting(const char *dir)
 	return false;
 }
 
-/* "4G" where it is set, "(7.8G)" where that is the module's default, "max". */
-static void limit_text(const char *dir, const struct ctl_field *field, char *ret_text, size_t size)
-{
-	char value[CTL_VALUE], otherwise[CTL_VALUE - 2];
-
-	if (ctl_read(dir, field->name, value, sizeof(value))) {
-		snprintf(ret_text, size, "?");
-	} else if (strcmp(value, "default")) {
-		ctl_field_format(field, value, ret_text, size);
-	} else {
-		ctl_format_number(field->kind, ctl_default(field), otherwise, sizeof(otherwise));
-		snprintf(ret_text, size, "(%s)", otherwise);
-	}
-}
-
 static void held_text(const char *dir, const struct ctl_field *field, char *ret_text, size_t size)
 {
 	ctl_format_number(field->kind, ctl_read_number(dir, field->held), ret_text, size);
@@ -84,7 +69,7 @@ static int tenant_line(const char *dir, const char *name, void *arg)
 		char held[CTL_VALUE], limit[CTL_VALUE], both[2 * CTL_VALUE];
 
 		held_text(dir, field, held, sizeof(held));
-		limit_text(dir, field, limit, sizeof(limit));
+		ctl_field_text(dir, field, limit, sizeof(limit));
 		snprintf(both, sizeof(both), "%s/%s", held, limit);
 		printf(" %14s", both);
 	}
@@ -142,8 +127,8 @@ static int class_line(const char *dir, const char *name, void *arg)
 		cJSON_AddItemToArray(list->json, tenant);
 		return 0;
 	}
-	limit_text(dir, ctl_field_find(ctl_limits, "class_limit", 11), classes, sizeof(classes));
-	limit_text(dir, ctl_field_find(ctl_limits, "weight_limit", 12), weight, sizeof(weight));
+	ctl_field_text(dir, ctl_field_find(ctl_limits, "class_limit", 11), classes, sizeof(classes));
+	ctl_field_text(dir, ctl_field_find(ctl_limits, "weight_limit", 12), weight, sizeof(weight));
 	printf("%-28s %-28s %10s\n", name, classes, weight);
 	return 0;
 }
@@ -217,7 +202,7 @@ int cmd_limits_show(int argc, char **argv)
 		snprintf(held, sizeof(held), "-");
 		if (field->held)
 			held_text(dir, field, held, sizeof(held));
-		limit_text(dir, field, limit, sizeof(limit));
+		ctl_field_text(dir, field, limit, sizeof(limit));
 		printf("%-18s %14s %28s\n", field->name, held, limit);
 	}
 	return CLI_OK;
