@@ -24,6 +24,7 @@ static void embed_spec_refusals(void)
 	CHECK_FAILS(dseek_open("embed:x,limit_ms=-1", NULL, &dev), EINVAL, "limit_ms=-1");
 	CHECK_FAILS(dseek_open("embed:x,limit_ms=", NULL, &dev), EINVAL, "limit_ms=");
 	CHECK_FAILS(dseek_open("embed:x,limit_ms=1s", NULL, &dev), EINVAL, "limit_ms=1s");
+	CHECK_FAILS(dseek_open("embed:x,rate_limit=1000000001", NULL, &dev), EINVAL, "not a number from 0 to 1000000000");
 	CHECK_FAILS(dseek_open("embed:x,null", NULL, &dev), EINVAL, "'null' isn't KEY=VALUE");
 	CHECK_FAILS(dseek_open("embed:x,=1", NULL, &dev), EINVAL, "has no key");
 	CHECK_FAILS(dseek_open("embed:x,engine=nonesuch", NULL, &dev), ENOENT, "no backend is called 'nonesuch'");
@@ -91,6 +92,7 @@ static void tenant(void)
 	CHECK(strcmp(dseek_transport(dev), on_embed() ? "embed" : "drm") == 0);
 	CHECK_OK(dseek_tenant_info(dev, &info));
 	CHECK(info.queue_limit > 0 && info.job_limit > 0 && info.weight_limit > 0 && info.pinned_limit > 0);
+	CHECK(info.program_limit > 0 && info.rate_limit > 0);
 	CHECK(info.class_mask & 1u << DSEEK_CLASS_BATCH);
 	CHECK_FAILS(dseek_tenant_info(NULL, &info), EINVAL, "dev is NULL");
 	CHECK_FAILS(dseek_tenant_info(dev, NULL), EINVAL, "ret_info is NULL");

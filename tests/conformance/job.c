@@ -185,6 +185,82 @@ static void job_quota(void)
 	manual_close(&m);
 }
 
+/* One line of an administrator's file. */
+static int tenants_write(const char *file, const char *text)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/class/misc/dseek-exec/device/tenants/%s", file);
+	f = fopen(path, "w");
+	if (!f)
+		return -errno;
+	fputs(text, f);
+	return fclose(f) ? -errno : 0;
+}
+
+/* The limit is a key of the embedded transport, and with the module the administrator's. */
+static void rate_open(struct manual *m, const char *rate)
+{
+	char key[64];
+
+	snprintf(key, sizeof(key), "rate_limit=%s", rate);
+	manual_open(m, 1, key);
+	if (on_embed())
+		return;
+	if (geteuid())
+		skip("only root limits a tenant's rate");
+	CHECK_OK(tenants_write("add", "uid:0"));
+	CHECK_OK(tenants_write("uid/0/rate_limit", rate));
+}
+
+static void rate_close(struct manual *m)
+{
+	if (!on_embed())
+		CHECK_OK(tenants_write("remove", "uid:0"));
+	manual_close(m);
+}
+
+static void job_rate(void)
+{
+	const uint64_t part = 250000000;	/* of a second, a job's */
+	struct dseek_tenant_info info;
+	struct dseek_program *nop;
+	struct dseek_queue *queue;
+	struct dseek_job batch[16];
+	uint64_t seqno, start, most;
+	struct manual m;
+	int n, i, error;
+
+	rate_open(&m, "4");
+	nop = program_nop(m.dev);
+	queue = queue_fair(m.dev, m.engine, DSEEK_CLASS_BATCH, 1);
+	for (i = 0; i < 16; i++)
+		batch[i] = (struct dseek_job) { .program = nop };
+	CHECK_OK(dseek_tenant_info(m.dev, &info));
+	CHECK_EQ(info.rate_limit, 4);
+	/* A second's worth at once, then as time goes by: no more than that, and no less. */
+	start = now_ns();
+	n = dseek_submit(queue, batch, 16, &seqno, &error);
+	most = 4 + (now_ns() - start) / part;
+	CHECK(n >= 4 && (uint64_t)n <= most);
+	CHECK_EQ(error, -EDQUOT);
+	usleep(part / 1000 + 1000);
+	CHECK_EQ(dseek_submit(queue, batch, 1, &seqno, &error), 1);
+	dseek_queue_destroy(queue);
+	dseek_program_destroy(nop);
+	rate_close(&m);
+
+	rate_open(&m, "0");
+	nop = program_nop(m.dev);
+	queue = queue_fair(m.dev, m.engine, DSEEK_CLASS_BATCH, 1);
+	batch[0].program = nop;
+	CHECK_FAILS(dseek_submit(queue, batch, 1, &seqno, &error), EDQUOT, "job 0");
+	dseek_queue_destroy(queue);
+	dseek_program_destroy(nop);
+	rate_close(&m);
+}
+
 static void deadline_admission(void)
 {
 	struct dseek_job job;
@@ -307,6 +383,7 @@ const struct test job_tests[] = {
 	{ "arguments of submit", submit_arguments },
 	{ "a batch is taken up to its first bad job", partial_batch },
 	{ "quota of jobs in flight", job_quota },
+	{ "quota of jobs a second", job_rate },
 	{ "a deadline that can't be met is refused", deadline_admission },
 	{ "what a program costs outlives its object", deadline_recreated },
 	{ "a cold start doesn't refuse a program for good", deadline_cold_start },

@@ -13,8 +13,8 @@
  *           (default: the engine's type and a number, "cpu0"), depth=N (jobs the executor holds, default 1); a further
  *           engine= begins another engine, to which the name=, depth= and backend's keys that follow belong;
  *           limit_ms= grace_ms= recovery_ms= (a job's default limit; from its abort until the executor is declared lost;
- *           from there until queued jobs fault), for each tenant pinned_limit= queue_limit= job_limit= weight_limit=
- *           class_mask=, for arbitration slice_us= deadline_permille= interactive_permille=, trace=FILE
+ *           from there until queued jobs fault), for each tenant pinned_limit= program_limit= queue_limit= job_limit=
+ *           rate_limit= (jobs a second) weight_limit= class_mask=, for arbitration slice_us= deadline_permille= interactive_permille=, trace=FILE
  *           (for dseek-replay), and those the backend defines (dseek-exec --help).
  *   "auto"  drm if a dseek render node with an attached engine can be opened, else embed
  *
@@ -95,6 +95,8 @@ struct dseek_tenant_info {
 	uint32_t jobs, job_limit;
 	uint32_t weight_limit, class_mask;
 	uint64_t engine_ns;
+	uint64_t program_bytes, program_limit;
+	uint64_t rate_limit;	/* jobs a second; all ones: none */
 };
 
 int dseek_engine_info(struct dseek_device *dev, uint32_t index, struct dseek_engine_info *ret_info); /* -ENOENT past the last */

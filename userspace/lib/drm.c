@@ -173,6 +173,8 @@ static int drm_tenant_info(struct dseek_device *dev, struct dseek_tenant_info *r
 	*ret_info = (struct dseek_tenant_info) {
 		.id = info.id,
 		.pinned_bytes = info.pinned_bytes, .pinned_limit = info.pinned_limit,
+		.program_bytes = info.program_bytes, .program_limit = info.program_limit,
+		.rate_limit = info.rate_limit,
 		.queues = info.queues, .queue_limit = info.queue_limit,
 		.jobs = info.jobs, .job_limit = info.job_limit,
 		.weight_limit = info.weight_limit, .class_mask = info.class_mask,

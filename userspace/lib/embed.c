@@ -73,6 +73,8 @@ static int embed_tenant_info(struct dseek_device *base, struct dseek_tenant_info
 	*ret_info = (struct dseek_tenant_info) {
 		.id = tenant->id,
 		.pinned_bytes = tenant->pinned_bytes, .pinned_limit = params->pinned_limit,
+		.program_bytes = tenant->program_bytes, .program_limit = params->program_limit,
+		.rate_limit = params->rate_limit,
 		.queues = tenant->queues, .queue_limit = params->queue_limit,
 		.jobs = tenant->jobs, .job_limit = params->job_limit,
 		.weight_limit = params->weight_limit, .class_mask = params->class_mask,

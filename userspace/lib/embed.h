@@ -38,7 +38,8 @@ struct embed_params {
 	struct embed_engine_params engines[EMBED_MAX_ENGINES];
 	uint32_t engine_count;		/* 0: "none" */
 	char trace[256];
-	uint64_t pinned_limit;		/* a tenant */
+	uint64_t pinned_limit, program_limit;	/* a tenant */
+	uint64_t rate_limit;		/* jobs a second; all ones: none */
 	uint64_t limit_ns, grace_ns, recovery_ns;
 	uint32_t queue_limit, job_limit, weight_limit, class_mask;
 	struct arb_engine_params arb;
@@ -79,7 +80,8 @@ struct embed_tenant {
 	uint32_t refs;
 	char name[DRM_DSEEK_NAME_LEN];
 	uint64_t id;
-	uint64_t pinned_bytes;
+	uint64_t pinned_bytes, program_bytes;
+	uint64_t rate_at;		/* until when its jobs so far last, by rate_limit */
 	uint32_t queues, jobs;
 	struct embed_share *shares[EMBED_MAX_ENGINES];
 };
@@ -152,6 +154,7 @@ struct embed_bo {
 struct embed_program {
 	struct dseek_program base;
 	struct embed_instance *inst;
+	struct embed_tenant *tenant;
 	uint64_t id;
 	uint32_t refs;			/* the handle, jobs */
 	uint32_t size;

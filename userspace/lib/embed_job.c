@@ -167,6 +167,20 @@ struct prepared {
 	struct embed_fence *fence;
 };
 
+/* As rate_at() in kmod/dseek_ledger.c, the generic cell rate algorithm: jobs may be a second ahead of their rate. */
+static bool rate_allows(struct embed_tenant *tenant, uint64_t now)
+{
+	const uint64_t second = 1000000000, rate = tenant->inst->params.rate_limit;
+	uint64_t until = tenant->rate_at > now ? tenant->rate_at : now;
+
+	if (rate == UINT64_MAX)
+		return true;
+	if (!rate || until + second / rate > now + second)
+		return false;
+	tenant->rate_at = until + second / rate;
+	return true;
+}
+
 static int prepare(struct embed_queue *queue, uint32_t n, const struct dseek_job *in, struct embed_job *job,
 		   struct prepared *p, uint64_t now)
 {
@@ -178,6 +192,9 @@ static int prepare(struct embed_queue *queue, uint32_t n, const struct dseek_job
 	if (tenant->jobs >= queue->inst->params.job_limit)
 		return dseek_fail(-EDQUOT, "job %u: tenant %s has %u jobs in flight, as many as it may", n,
 				  tenant->name, tenant->jobs);
+	if (!rate_allows(tenant, now))
+		return dseek_fail(-EDQUOT, "job %u: one more would exceed the %llu jobs a second of tenant %s", n,
+				  (unsigned long long)queue->inst->params.rate_limit, tenant->name);
 	if (embed_queue_dead(queue))
 		return dseek_fail(-ESHUTDOWN, "job %u: engine %s lost its executor and none came back", n,
 				  queue->engine->name);

@@ -7,6 +7,8 @@ int embed_program_create(struct dseek_device *base, const void *blob, size_t siz
 {
 	struct embed_device *dev = container_of(base, struct embed_device, base);
 	struct embed_program *prog = calloc(1, sizeof(*prog));
+	struct embed_tenant *tenant = dev->tenant;
+	uint64_t limit = dev->inst->params.program_limit;
 	uint32_t i;
 
 	if (!prog)
@@ -23,6 +25,17 @@ int embed_program_create(struct dseek_device *base, const void *blob, size_t siz
 	for (i = 0; i < EMBED_MAX_ENGINES; i++)
 		prog->cost[i].key = arb_cost_key(blob, size);
 	embed_lock(dev->inst);
+	if (size > limit || tenant->program_bytes > limit - size) {
+		dseek_fail(-EDQUOT, "program: %zu bytes and %llu already, tenant %s may have %llu", size,
+			   (unsigned long long)tenant->program_bytes, tenant->name, (unsigned long long)limit);
+		embed_unlock(dev->inst);
+		free(prog->blob);
+		free(prog);
+		return -EDQUOT;
+	}
+	prog->tenant = tenant;
+	tenant->refs++;
+	tenant->program_bytes += size;
 	prog->id = ++dev->inst->last_id;
 	embed_unlock(dev->inst);
 	*ret_prog = &prog->base;
@@ -33,6 +46,8 @@ void embed_program_put(struct embed_program *prog)
 {
 	if (--prog->refs)
 		return;
+	prog->tenant->program_bytes -= prog->size;
+	embed_tenant_put(prog->tenant);
 	free(prog->blob);
 	free(prog);
 }
