@@ -57,6 +57,9 @@ static bool name_valid(const u8 *name)
 
 	if (!len || len == DRM_DSEEK_NAME_LEN || !strcmp(name, ".") || !strcmp(name, ".."))
 		return false;
+	/* fdinfo's drm-engine-NAME would be read as drm-engine-capacity-X of an engine X. */
+	if (strstarts(name, "capacity-"))
+		return false;
 	return strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_.-") == len &&
 	       !memchr_inv(name + len, 0, DRM_DSEEK_NAME_LEN - len);
 }
@@ -178,7 +181,7 @@ static int return_job(struct dseek_exec *exec, const struct drm_dseek_completion
 /* ---- taking */
 
 /*
- * describe() and name_valid() stand again in userspace/lib/embed_exec.c. The ABI header is the one file both may
+ * describe() stands again in userspace/lib/embed_exec.c, name_valid() in exec.c. The ABI header is the one file both may
  * include, and it declares and does not do; what would be shared is a copy out of two kinds of job. The conformance suite
  * compares every member, and both refusals, on both.
  */

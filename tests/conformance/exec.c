@@ -26,6 +26,8 @@ static void attach_refusals(void)
 	REFUSED(a.name[0] = 'A', EINVAL);
 	REFUSED(a.name[20] = 'x', EINVAL);
 	REFUSED(memset(a.name, 'a', sizeof(a.name)), EINVAL);
+	REFUSED(set_name(&a, "."), EINVAL);
+	REFUSED(set_name(&a, ".."), EINVAL);
 	REFUSED(a.type = DRM_DSEEK_ENGINE_TYPE_COUNT, EINVAL);
 	REFUSED(a.flags = DRM_DSEEK_ATTACH_STANDBY << 1, EINVAL);
 	REFUSED((set_name(&a, m.name), a.type = DRM_DSEEK_ENGINE_NIC, a.flags = DRM_DSEEK_ATTACH_STANDBY), EMEDIUMTYPE);
@@ -36,6 +38,11 @@ static void attach_refusals(void)
 	REFUSED(a.flags = DRM_DSEEK_ATTACH_REATTACH, ENOENT);
 	REFUSED(set_name(&a, m.name), EBUSY);
 	REFUSED((set_name(&a, m.name), a.type = DRM_DSEEK_ENGINE_NIC), EMEDIUMTYPE);
+	a = good;
+	set_name(&a, "Upper");
+	CHECK_FAILS(dseek_exec_attach(manual_path(), &a, &exec), EINVAL, "an engine's name is 1 to 31 of a-z 0-9 _ . -");
+	set_name(&a, "capacity-cpu0");
+	CHECK_FAILS(dseek_exec_attach(manual_path(), &a, &exec), EINVAL, "can't be told from the key drm-engine-capacity-cpu0");
 	CHECK_FAILS(dseek_exec_attach(NULL, &good, &exec), EINVAL, "path is NULL");
 	CHECK_FAILS(dseek_exec_attach(manual_path(), NULL, &exec), EINVAL, "attach is NULL");
 	CHECK_FAILS(dseek_exec_attach(manual_path(), &good, NULL), EINVAL, "ret_exec is NULL");

@@ -403,7 +403,7 @@ struct drm_dseek_wait {
  * (read-only), at DRM_DSEEK_MMAP_CONTROL one struct drm_dseek_control (read-only).
  */
 struct drm_dseek_attach {
-	__u8 name[DRM_DSEEK_NAME_LEN];	/* in: NUL-terminated, [a-z0-9_.-]+, not "." or ".." */
+	__u8 name[DRM_DSEEK_NAME_LEN];	/* in: [a-z0-9_.-]+, then NULs; not ".", "..", "capacity-...": a key of fdinfo (drm-usage-stats) */
 	__u32 type;		/* in: enum drm_dseek_engine_type */
 	__u32 flags;		/* in: DRM_DSEEK_ATTACH_* */
 	__u32 depth;		/* in: 1..DRM_DSEEK_MAX_DEPTH */

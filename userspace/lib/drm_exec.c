@@ -140,6 +140,8 @@ int dseek_drm_exec_attach(const char *path, struct drm_dseek_attach *attach, str
 		goto err_free;
 	}
 	r = call(exec->fd, DRM_IOCTL_DSEEK_ATTACH, attach);
+	if (r == -EINVAL && dseek_engine_name_check(attach))
+		goto err_close;
 	if (r) {
 		dseek_fail(r, "attach %.31s: %s", (const char *)attach->name,
 			   r == -EBUSY ? "the name has an executor" : r == -EMEDIUMTYPE ? "the name belongs to another type" :

@@ -22,7 +22,7 @@ static uint32_t take_retired(struct embed_exec *exec, uint64_t *ids, uint32_t ma
 	return n;
 }
 
-/* As in kmod/dseek_exec.c, which says why this isn't shared; likewise name_valid(). */
+/* As in kmod/dseek_exec.c, which says why this isn't shared. */
 static void describe(struct embed_exec *exec, const struct embed_job *job, uint32_t tag)
 {
 	struct drm_dseek_job_desc *desc = &exec->desc[tag];
@@ -256,18 +256,6 @@ static const struct dseek_exec_ops exec_ops = {
 	.detach = exec_detach,
 };
 
-static bool name_valid(const char *name)
-{
-	size_t n = strnlen(name, DRM_DSEEK_NAME_LEN), i;
-
-	if (!n || n == DRM_DSEEK_NAME_LEN || strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_.-") != n)
-		return false;
-	for (i = n; i < DRM_DSEEK_NAME_LEN; i++)	/* the rest is padding */
-		if (name[i])
-			return false;
-	return true;
-}
-
 /* The engine of that name, made if there is none; its arbitration state outlives every executor. */
 static int engine_get(struct embed_instance *inst, const struct drm_dseek_attach *attach,
 		      struct embed_engine **ret_engine)
@@ -319,8 +307,9 @@ int embed_exec_attach(struct embed_instance *inst, struct drm_dseek_attach *atta
 	struct embed_exec *exec;
 	int r;
 
-	if (!name_valid((const char *)attach->name))
-		return dseek_fail(-EINVAL, "attach: a name is 1 to %d of a-z 0-9 _ . -", DRM_DSEEK_NAME_LEN - 1);
+	r = dseek_engine_name_check(attach);
+	if (r)
+		return r;
 	if (attach->type >= DRM_DSEEK_ENGINE_TYPE_COUNT ||
 	    attach->flags & ~(DRM_DSEEK_ATTACH_REATTACH | DRM_DSEEK_ATTACH_STANDBY) ||
 	    attach->depth == 0 || attach->depth > DRM_DSEEK_MAX_DEPTH || attach->numa_node < -1 || attach->pad)

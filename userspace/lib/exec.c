@@ -3,6 +3,23 @@
 #include <string.h>
 #include "transport.h"
 
+int dseek_engine_name_check(const struct drm_dseek_attach *attach)
+{
+	const char *name = (const char *)attach->name;
+	size_t n = strnlen(name, DRM_DSEEK_NAME_LEN), i;
+
+	for (i = n; i < DRM_DSEEK_NAME_LEN && !name[i]; i++)
+		;
+	if (!n || n == DRM_DSEEK_NAME_LEN || i < DRM_DSEEK_NAME_LEN || !strcmp(name, ".") || !strcmp(name, "..") ||
+	    strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_.-") != n)
+		return dseek_fail(-EINVAL, "attach: an engine's name is 1 to %d of a-z 0-9 _ . -, not \".\" or \"..\", and zeros",
+				  DRM_DSEEK_NAME_LEN - 1);
+	if (strncmp(name, "capacity-", 9) == 0)
+		return dseek_fail(-EINVAL, "attach %s: a name that begins with capacity- can't be told from the key "
+				  "drm-engine-capacity-%s of fdinfo", name, name + 9);
+	return 0;
+}
+
 int dseek_exec_attach(const char *path, struct drm_dseek_attach *attach, struct dseek_exec **ret_exec)
 {
 	if (!path || !attach || !ret_exec)

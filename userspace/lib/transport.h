@@ -96,6 +96,7 @@ struct dseek_exec {
 
 extern const struct dseek_transport dseek_transport_embed, dseek_transport_drm;
 int dseek_embed_exec_attach(const char *arg, struct drm_dseek_attach *attach, struct dseek_exec **ret_exec);
+int dseek_engine_name_check(const struct drm_dseek_attach *attach);	/* 0, -EINVAL: as the module, with a sentence */
 int dseek_drm_exec_attach(const char *path, struct drm_dseek_attach *attach, struct dseek_exec **ret_exec);
 
 /* Keeps the sentence for dseek_strerror_detail() and returns @error, which is negative. */

@@ -43,8 +43,10 @@ FIXTURE_TEARDOWN(exec)
 
 TEST_F(exec, attach_refusals)
 {
+	static const char *const names[] = { ".", "..", "capacity-x" };	/* of sysfs, and of fdinfo's keys */
 	struct drm_dseek_attach a = exec_attachment("other0", 4);
 	int fd = exec_open();
+	size_t i;
 
 	ASSERT_LE(0, fd);
 	REFUSE(EINVAL, fd, DRM_IOCTL_DSEEK_ATTACH, a, name[0] = 0);
@@ -63,6 +65,10 @@ TEST_F(exec, attach_refusals)
 	REFUSE(EINVAL, fd, DRM_IOCTL_DSEEK_ATTACH, a, pad = 1);
 	REFUSE(ENOENT, fd, DRM_IOCTL_DSEEK_ATTACH, a, flags = DRM_DSEEK_ATTACH_REATTACH);
 	EXPECT_EQ(-EFAULT, call(fd, DRM_IOCTL_DSEEK_ATTACH, NULL));
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		a = exec_attachment(names[i], 4);
+		EXPECT_EQ(-EINVAL, call(fd, DRM_IOCTL_DSEEK_ATTACH, &a)) { TH_LOG("%s", names[i]); }
+	}
 	memset(a.name, 'a', sizeof(a.name));
 	EXPECT_EQ(-EINVAL, call(fd, DRM_IOCTL_DSEEK_ATTACH, &a)) { TH_LOG("a name without an end"); }
 	a = exec_attachment(TEST_ENGINE, 4);
