@@ -44,7 +44,8 @@ static int dseek_ioctl_dev_query(struct drm_device *drm, void *data, struct drm_
 	struct drm_dseek_device_info device = {
 		.abi_major = DRM_DSEEK_ABI_MAJOR,
 		.abi_minor = DRM_DSEEK_ABI_MINOR,
-		.features = DRM_DSEEK_FEATURE_STANDBY | DRM_DSEEK_FEATURE_ENGINE_SET,
+		.features = DRM_DSEEK_FEATURE_STANDBY | DRM_DSEEK_FEATURE_ENGINE_SET |
+			    DRM_DSEEK_FEATURE_TENANT_TREE | DRM_DSEEK_FEATURE_DRAIN | DRM_DSEEK_FEATURE_REPORT,
 		.engine_count = READ_ONCE(dseek->engine_count),
 	};
 	int err;

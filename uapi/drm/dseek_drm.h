@@ -87,6 +87,9 @@ struct drm_dseek_dev_query {
 
 #define DRM_DSEEK_FEATURE_STANDBY	(1 << 0)	/* since 1.1: DRM_DSEEK_ATTACH_STANDBY */
 #define DRM_DSEEK_FEATURE_ENGINE_SET	(1 << 1)	/* since 1.1: queues over several engines, and what goes with them */
+#define DRM_DSEEK_FEATURE_TENANT_TREE	(1 << 2)	/* since 1.1: tenants by cgroup; limits of programs, registrations, rate */
+#define DRM_DSEEK_FEATURE_DRAIN		(1 << 3)	/* since 1.1: DRM_DSEEK_ENGINE_DRAINING */
+#define DRM_DSEEK_FEATURE_REPORT	(1 << 4)	/* since 1.1: DRM_IOCTL_DSEEK_REPORT; without it longest_op_ns is 0 */
 
 struct drm_dseek_device_info {
 	__u32 abi_major;
@@ -112,7 +115,7 @@ struct drm_dseek_accuracy {
 
 #define DRM_DSEEK_ENGINE_ATTACHED	(1 << 0)	/* an executor serves it now */
 #define DRM_DSEEK_ENGINE_STANDBY	(1 << 1)	/* another is ready to take over */
-#define DRM_DSEEK_ENGINE_DRAINING	(1 << 2)	/* the administrator lets it take no new jobs */
+#define DRM_DSEEK_ENGINE_DRAINING	(1 << 2)	/* the administrator lets it take no new jobs (DRM_DSEEK_FEATURE_DRAIN) */
 
 struct drm_dseek_engine_info {
 	__u8 name[DRM_DSEEK_NAME_LEN];
@@ -151,7 +154,7 @@ struct drm_dseek_tenant_info {
 	__u32 weight_limit;	/* largest weight a queue may ask for */
 	__u32 class_mask;	/* bit (1 << enum drm_dseek_class) for each class allowed */
 	__u64 engine_ns;	/* engine time charged so far */
-	__u64 program_bytes;
+	__u64 program_bytes;	/* from here on since 1.1 (DRM_DSEEK_FEATURE_TENANT_TREE) */
 	__u64 program_limit;
 	__u64 registered_bytes;	/* of buffers that executors of NICs have mapped */
 	__u64 registered_limit;

@@ -180,6 +180,8 @@ static int drm_tenant_info(struct dseek_device *dev, struct dseek_tenant_info *r
 		.weight_limit = info.weight_limit, .class_mask = info.class_mask,
 		.engine_ns = info.engine_ns,
 	};
+	if (!(drm_device_of(dev)->features & DRM_DSEEK_FEATURE_TENANT_TREE))	/* it has no such limits */
+		ret_info->program_limit = ret_info->rate_limit = UINT64_MAX;
 	copy_name(ret_info->name, info.name);
 	return 0;
 }

@@ -2,6 +2,7 @@
 /* DRM_IOCTL_DSEEK_DEV_QUERY: device, engines, tenant. */
 #include "kselftest_harness.h"
 #include "dseek_test.h"
+#include <stddef.h>
 
 FIXTURE(query) {
 	int fd;
@@ -25,7 +26,8 @@ TEST_F(query, device)
 	ASSERT_EQ(0, query(self->fd, DRM_DSEEK_QUERY_DEVICE, 0, &d, sizeof(d)));
 	EXPECT_EQ(DRM_DSEEK_ABI_MAJOR, d.abi_major);
 	EXPECT_LE(0, d.abi_minor);
-	EXPECT_EQ(DRM_DSEEK_FEATURE_STANDBY | DRM_DSEEK_FEATURE_ENGINE_SET, d.features);
+	EXPECT_EQ(DRM_DSEEK_FEATURE_STANDBY | DRM_DSEEK_FEATURE_ENGINE_SET | DRM_DSEEK_FEATURE_TENANT_TREE |
+		  DRM_DSEEK_FEATURE_DRAIN | DRM_DSEEK_FEATURE_REPORT, d.features);
 	EXPECT_EQ(0, d.pad);
 }
 
@@ -56,6 +58,29 @@ TEST_F(query, sizes)
 	ASSERT_EQ(0, call(self->fd, DRM_IOCTL_DSEEK_DEV_QUERY, &q));
 	EXPECT_EQ(sizeof(struct drm_dseek_device_info), q.size);
 	EXPECT_EQ(0xa5, buf[sizeof(struct drm_dseek_device_info)]);
+}
+
+/* Who was built with 1.0 gets what 1.0 had, and is told how much there is. */
+TEST_F(query, callers_of_1_0)
+{
+	struct drm_dseek_tenant_info t = { .program_bytes = 0x5a5a5a5a };
+	struct drm_dseek_engine_info e = { .predicted = { .jobs = 0x5a5a5a5a } };
+	struct drm_dseek_dev_query q = { .type = DRM_DSEEK_QUERY_TENANT, .pointer = (uintptr_t)&t,
+					 .size = offsetof(struct drm_dseek_tenant_info, program_bytes) };
+	struct test_exec exec;
+
+	ASSERT_EQ(0, call(self->fd, DRM_IOCTL_DSEEK_DEV_QUERY, &q));
+	EXPECT_EQ(sizeof(t), q.size);
+	EXPECT_LT(0, t.job_limit);
+	EXPECT_EQ(0x5a5a5a5a, t.program_bytes);
+	ASSERT_EQ(0, exec_attach(&exec, TEST_ENGINE, 1));
+	q = (struct drm_dseek_dev_query){ .type = DRM_DSEEK_QUERY_ENGINE, .index = exec.engine, .pointer = (uintptr_t)&e,
+					  .size = offsetof(struct drm_dseek_engine_info, predicted) };
+	ASSERT_EQ(0, call(self->fd, DRM_IOCTL_DSEEK_DEV_QUERY, &q));
+	EXPECT_EQ(sizeof(e), q.size);
+	EXPECT_EQ(1, e.depth);
+	EXPECT_EQ(0x5a5a5a5a, e.predicted.jobs);
+	exec_close(&exec);
 }
 
 TEST_F(query, refusals)
