@@ -42,6 +42,25 @@ static inline void null_executor(const char *engine, int cpu)
 	}
 }
 
+/* Its id, when it has come up; negative: it has not in ten seconds. */
+static inline int attached_engine(int fd, const char *name)
+{
+	const uint64_t until = now_ns() + 10 * SEC;
+	struct drm_dseek_engine_info info;
+	uint32_t index = 0;
+	int r;
+
+	do {
+		r = query(fd, DRM_DSEEK_QUERY_ENGINE, index, &info, sizeof(info));
+		if (!r && !strcmp((char *)info.name, name) && (info.flags & DRM_DSEEK_ENGINE_ATTACHED))
+			return (int)info.id;
+		index = r ? 0 : index + 1;
+		if (r)
+			sleep_ns(5 * MS);
+	} while (now_ns() < until);
+	return r ? r : -ENOENT;
+}
+
 /* For qsort(). */
 static inline int by_value(const void *a, const void *b)
 {

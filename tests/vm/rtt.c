@@ -86,8 +86,7 @@ static void once(struct bench *b, int kind)
 
 static double measure(struct bench *b, struct series *series, int tenant_cpu, int exec_cpu)
 {
-	int i, k, n, ping[2], pong[2];
-	struct drm_dseek_engine_info info;
+	int i, k, n, engine, ping[2], pong[2];
 	pid_t exec, peer;
 	double t, best = 0;
 
@@ -104,16 +103,10 @@ static double measure(struct bench *b, struct series *series, int tenant_cpu, in
 	b->to = ping[1];
 	b->from = pong[0];
 	pin(tenant_cpu);
-	for (i = 0; ; i++) {	/* the engine has come up */
-		int r = query(b->fd, DRM_DSEEK_QUERY_ENGINE, 0, &info, sizeof(info));
-
-		if (!r && (info.flags & DRM_DSEEK_ENGINE_ATTACHED))
-			break;
-		if (i > 1000)
-			die("no engine", r);
-		sleep_ns(5 * MS);
-	}
-	if (queue_create(b->fd, info.id, DRM_DSEEK_CLASS_INTERACTIVE, 1, &b->queue))
+	engine = attached_engine(b->fd, "rtt0");
+	if (engine < 0)
+		die("no engine", engine);
+	if (queue_create(b->fd, (uint32_t)engine, DRM_DSEEK_CLASS_INTERACTIVE, 1, &b->queue))
 		die("queue", -EIO);
 	for (k = 0; k < SERIES_COUNT; k++) {
 		series[k].n = 0;

@@ -112,24 +112,15 @@ static void ublk_block(struct ublk_client *c)
 
 static void dseek_open(struct dseek_client *c)
 {
-	struct drm_dseek_engine_info info;
-	uint32_t index = 0;
-	int i, r;
+	int engine, i, r;
 
 	c->fd = open_node();
 	if (c->fd < 0)
 		die("render node", c->fd);
-	for (i = 0; ; i++) {	/* the engine has come up */
-		r = query(c->fd, DRM_DSEEK_QUERY_ENGINE, index, &info, sizeof(info));
-		if (!r && !strcmp((char *)info.name, "throughput0") && (info.flags & DRM_DSEEK_ENGINE_ATTACHED))
-			break;
-		index = r ? 0 : index + 1;
-		if (i > 2000)
-			die("no engine", r);
-		if (r)
-			sleep_ns(5 * MS);
-	}
-	r = queue_create(c->fd, info.id, DRM_DSEEK_CLASS_INTERACTIVE, 1, &c->queue);
+	engine = attached_engine(c->fd, "throughput0");
+	if (engine < 0)
+		die("no engine", engine);
+	r = queue_create(c->fd, (uint32_t)engine, DRM_DSEEK_CLASS_INTERACTIVE, 1, &c->queue);
 	if (!r)
 		r = program_create(c->fd, &c->jobs[0].program);
 	if (r)
