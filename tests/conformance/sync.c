@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Syncobjs: dependencies among queues, and with the host. */
 #include <pthread.h>
+#include <unistd.h>
 #include "suite.h"
 
 struct pair {
@@ -276,6 +277,93 @@ static void refusals(void)
 	dseek_close(dev);
 }
 
+/* Of a job that has this limit, by which the next test tells jobs apart. */
+static uint32_t fetch_expected(struct manual *m, uint64_t limit_ns)
+{
+	uint32_t tag = manual_fetch_one(m);
+
+	CHECK_EQ(dseek_exec_job(m->exec, tag)->limit_ns, limit_ns);
+	return tag;
+}
+
+static bool asked_to_yield(struct manual *m)
+{
+	return __atomic_load_n(&dseek_exec_control(m->exec)->preempt, __ATOMIC_RELAXED);
+}
+
+/*
+ * A deadline job waits for a batch job: the batch job is lent nothing (dseek_drm.h says why), others are not held up,
+ * and what the waiting costs is the deadline alone.
+ */
+static void waiting_lends_nothing(void)
+{
+	enum { SLOW = 1000000001, URGENT, QUICK, OTHER };	/* limits: 1 s and some ns */
+	const uint64_t ms = 1000000;
+	struct dseek_queue *slow, *quick, *urgent, *other;
+	struct dseek_queue_stats stats;
+	struct dseek_syncobj *s;
+	struct dseek_sync sync;
+	struct dseek_job job;
+	struct dseek_job_result result;
+	struct manual m;
+	uint64_t deadline, over;
+	uint32_t tag;
+
+	manual_open(&m, 1, NULL);
+	CHECK_OK(dseek_syncobj_create(m.dev, 0, &s));
+	sync = (struct dseek_sync) { s, 0 };
+	slow = queue_fair(m.dev, m.engine, DSEEK_CLASS_BATCH, 1);
+	quick = queue_fair(m.dev, m.engine, DSEEK_CLASS_INTERACTIVE, 1);
+	urgent = queue_deadline(m.dev, m.engine, 10 * ms, 100 * ms);
+	other = queue_deadline(m.dev, m.engine, 10 * ms, 100 * ms);
+	job = (struct dseek_job) { .program = program_nop(m.dev), .limit_ns = SLOW, .signals = &sync, .signal_count = 1 };
+	submit_one(slow, &job);
+	deadline = in_ms(250);
+	job = (struct dseek_job) { .program = job.program, .limit_ns = URGENT, .waits = &sync, .wait_count = 1, .deadline_ns = deadline };
+	submit_one(urgent, &job);
+	job = (struct dseek_job) { .program = job.program, .limit_ns = QUICK };
+	submit_one(quick, &job);
+	/* In the order of their own classes. */
+	tag = fetch_expected(&m, QUICK);
+	CHECK(!asked_to_yield(&m));
+	job.limit_ns = OTHER;
+	submit_one(other, &job);
+	CHECK(asked_to_yield(&m));
+	manual_done(&m, tag, 0, ms);
+	manual_done(&m, fetch_expected(&m, OTHER), 0, ms);
+	tag = fetch_expected(&m, SLOW);
+	/* It gives way, too, while it is waited for. */
+	submit_one(other, &job);
+	CHECK(asked_to_yield(&m));
+	manual_yield(&m, tag, 0, 2 * ms);
+	manual_done(&m, fetch_expected(&m, OTHER), 0, ms);
+	tag = fetch_expected(&m, SLOW);
+	while (now_ns() <= deadline)
+		usleep(1000);
+	CHECK(!asked_to_yield(&m));
+	over = now_ns();
+	manual_done(&m, tag, 0, 3 * ms);
+	manual_done(&m, fetch_expected(&m, URGENT), 0, 2 * ms);
+
+	result = wait_for(urgent, 1);
+	CHECK_OK(result.error);
+	CHECK(result.start_ns >= over);
+	CHECK_OK(dseek_queue_stats(urgent, &stats));
+	CHECK_EQ(stats.deadline_misses, 1);
+	CHECK_EQ(stats.engine_ns, 2 * ms);	/* of its budget, waiting took nothing */
+	CHECK(stats.queued_ns <= now_ns() - over);
+	CHECK_OK(dseek_queue_stats(slow, &stats));
+	CHECK_EQ(stats.engine_ns, 5 * ms);
+	CHECK_EQ(stats.preemptions, 1);
+	dseek_program_destroy(job.program);
+	dseek_syncobj_destroy(s);
+	dseek_queue_destroy(slow);
+	dseek_queue_destroy(quick);
+	dseek_queue_destroy(urgent);
+	dseek_queue_destroy(other);
+	manual_close(&m);
+}
+
 const struct test sync_tests[] = {
 	{ "refusals", refusals },
 	{ "binary: one queue waits for another", binary },
@@ -287,5 +375,6 @@ const struct test sync_tests[] = {
 	{ "the host signals", host_signals },
 	{ "a wait before its submission", wait_before_submit },
 	{ "a long chain of dependencies", long_chain },
+	{ "who waits for a job lends it nothing", waiting_lends_nothing },
 	{ NULL },
 };

@@ -319,6 +319,11 @@ struct drm_dseek_sync {
  * A job becomes ready when all of @waits have signalled and every earlier job of the queue is
  * ready. A wait that signals with an error faults the job with that error. On completion, good or
  * bad, each of @signals is signalled exactly once.
+ *
+ * A job that waits holds up the later jobs of its own queue and nobody else; it is charged nothing, and neither its limit nor the
+ * budget of a deadline queue runs meanwhile. @deadline_ns does: it is admitted as if it were ready at once, so a wait that
+ * takes too long makes it late, which is counted and no error. What it waits for is lent nothing, neither class nor budget:
+ * a batch job that a deadline job waits for runs as batch, on its own tenant's share (kmod/README.md says why).
  */
 struct drm_dseek_job {
 	__u32 program;		/* handle */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* Fences: binary and timeline syncobjs in and out, sync_file, errors that travel along. */
 #include "kselftest_harness.h"
+#include "dseek_admin.h"
 #include "dseek_test.h"
 #include <linux/sync_file.h>
 #include <poll.h>
@@ -194,6 +195,63 @@ TEST_F(sync, closing_the_file_signals_all)
 	EXPECT_NE(0, sync_file_status(held));
 	close(held);
 	close(waiting);
+}
+
+/* Complete, or give back, what is held with what it took, and take the next: whose is it? Negative: an errno. */
+static int64_t next_of(struct test_exec *e, uint32_t *tag, uint32_t outcome, uint64_t used_ns)
+{
+	struct drm_dseek_completion done = { .tag = *tag, .outcome = outcome, .engine_ns = used_ns };
+	int r = exec_next(e, used_ns ? &done : NULL, !!used_ns, tag, 1, 5 * SEC);
+
+	return r == 1 ? (int64_t)e->jobs[*tag].tenant_id : r ? r : -ETIME;
+}
+
+/* A deadline job waits for another tenant's batch job: that one stays what it is, in its order and on its own account. */
+TEST_F(sync, a_tenant_that_waits_for_another_lends_it_nothing)
+{
+	struct drm_dseek_queue_create c = { .sched_class = DRM_DSEEK_CLASS_DEADLINE, .budget_ns = 10 * MS, .period_ns = 100 * MS };
+	struct drm_syncobj_handle h = { .handle = self->out, .fd = -1 };
+	struct drm_dseek_completion last = { .engine_ns = MS };
+	struct drm_dseek_tenant_info mine, theirs;
+	uint32_t quick, other, slow, program, tag = 0;
+	struct test_exec e;
+	int fd = open_as(1001);
+
+	ASSERT_LE(0, fd);
+	mine = tenant_info(self->fd);
+	theirs = tenant_info(fd);
+	ASSERT_NE(mine.id, theirs.id);
+	ASSERT_EQ(0, exec_attach(&e, "sync0", 1));
+	ASSERT_EQ(0, queue_create(fd, e.engine, DRM_DSEEK_CLASS_BATCH, 1, &slow));
+	ASSERT_EQ(0, program_create(fd, &program));
+	ASSERT_EQ(0, queue_create(self->fd, e.engine, DRM_DSEEK_CLASS_INTERACTIVE, 1, &quick));
+	c.engine = e.engine;
+	ASSERT_EQ(0, call(self->fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, &c));
+	other = c.handle;
+	ASSERT_EQ(0, call(self->fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, &c));
+	ASSERT_EQ(0, call(self->fd, DRM_IOCTL_SYNCOBJ_HANDLE_TO_FD, &h));
+	ASSERT_EQ(0, call(fd, DRM_IOCTL_SYNCOBJ_FD_TO_HANDLE, &h));
+
+	ASSERT_EQ(0, run(fd, slow, program, nop, 0, 0, h.handle, 0));
+	ASSERT_EQ(0, run(self->fd, c.handle, self->program, nop, self->out, 0, 0, 0));
+	ASSERT_EQ(0, run(self->fd, quick, self->program, nop, 0, 0, 0, 0));
+	EXPECT_EQ((int64_t)mine.id, next_of(&e, &tag, 0, 0));	/* interactive before batch */
+	EXPECT_EQ((int64_t)theirs.id, next_of(&e, &tag, DRM_DSEEK_OUTCOME_DONE, MS));
+	EXPECT_EQ(0, e.control->preempt);
+	ASSERT_EQ(0, run(self->fd, other, self->program, nop, 0, 0, 0, 0));
+	EXPECT_NE(0, e.control->preempt);
+	EXPECT_EQ((int64_t)mine.id, next_of(&e, &tag, DRM_DSEEK_OUTCOME_YIELD, 2 * MS));
+	EXPECT_EQ((int64_t)theirs.id, next_of(&e, &tag, DRM_DSEEK_OUTCOME_DONE, MS));
+	EXPECT_EQ(-ETIME, wait_job(self->fd, c.handle, 1, 0, NULL));
+	EXPECT_EQ((int64_t)mine.id, next_of(&e, &tag, DRM_DSEEK_OUTCOME_DONE, 3 * MS));	/* the fence is there */
+	last.tag = tag;
+	EXPECT_EQ(0, exec_next(&e, &last, 1, &tag, 0, 0));
+	EXPECT_EQ(0, wait_job(self->fd, c.handle, 1, 10 * SEC, NULL));
+	EXPECT_EQ(theirs.engine_ns + 5 * MS, tenant_info(fd).engine_ns);
+	EXPECT_EQ(mine.engine_ns + 3 * MS, tenant_info(self->fd).engine_ns);
+	close(h.fd);
+	close(fd);
+	exec_close(&e);
 }
 
 /* Two jobs that would wait for each other: the first wait has no fence yet, so it is refused. */
