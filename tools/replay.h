@@ -43,6 +43,8 @@ struct replay {
 	char error[160];
 	/* private */
 	struct replay_object *objects[4096];
+	struct arb_choice choice;	/* in the making, of @chooser */
+	struct replay_queue *chooser;
 	int engine_count, share_count, queue_count;
 	u64 job_count;
 	void *owned;

@@ -338,6 +338,54 @@ static int give_back(struct replay *replay, const struct arb_trace_record *r)
 	return 0;
 }
 
+static int predict(struct replay *replay, const struct arb_trace_record *r)
+{
+	struct replay_queue *queue = find(replay, KIND_QUEUE, r->object);
+	struct arb_cost *cost = r->other ? find(replay, KIND_COST, r->other) : NULL;
+	struct arb_prediction got;
+
+	if (!queue || (r->other && !cost))
+		return -EINVAL;
+	arb_predict(&queue->share->arb, &queue->arb, cost, r->now_ns, &got);
+	compare(replay, "predict: finish", got.finish_ns, r->a);
+	compare(replay, "predict: cost", got.cost_ns, r->b);
+	compare(replay, "predict: known, idle", got.known | got.idle << 1, r->result);
+	return 0;
+}
+
+static int choice_add(struct replay *replay, const struct arb_trace_record *r)
+{
+	struct replay_queue *queue = find(replay, KIND_QUEUE, r->object);
+	struct replay_share *share = find(replay, KIND_SHARE, r->b);
+	struct arb_cost *cost = find(replay, KIND_COST, r->other);
+
+	if (!queue || !share || !cost)
+		return -EINVAL;
+	if ((int)r->a < 0 || queue->arb.class == ARB_CLASS_DEADLINE)
+		return invalid(replay, "a choice that can't be: engine %d, class %u", (int)r->a, queue->arb.class);
+	if (replay->chooser != queue)
+		arb_choice_init(&replay->choice);
+	replay->chooser = queue;
+	cost->passed = (u32)r->d;
+	cost->tries = (u32)(r->d >> 32);
+	arb_choice_add(&replay->choice, (int)r->a, (u32)(r->a >> 32), &share->arb, &queue->arb, cost, r->c, r->now_ns);
+	return 0;
+}
+
+static int choice_best(struct replay *replay, const struct arb_trace_record *r)
+{
+	struct replay_queue *queue = find(replay, KIND_QUEUE, r->object);
+
+	if (!queue)
+		return -EINVAL;
+	if (replay->chooser != queue)
+		arb_choice_init(&replay->choice);	/* none was added */
+	replay->chooser = NULL;
+	compare(replay, "choice", (u64)(s64)arb_choice_best(&replay->choice), (u64)(s64)r->result);
+	say(replay, r->now_ns, "queue %d: engine with id %d chosen", queue->id, r->result);
+	return 0;
+}
+
 int replay_record(struct replay *replay, const struct arb_trace_record *record)
 {
 	static int (*const apply[ARB_TRACE_COUNT])(struct replay *, const struct arb_trace_record *) = {
@@ -356,6 +404,9 @@ int replay_record(struct replay *replay, const struct arb_trace_record *record)
 		[ARB_TRACE_NEXT_EVENT] = next_event,
 		[ARB_TRACE_YIELD] = give_back,
 		[ARB_TRACE_DONE] = give_back,
+		[ARB_TRACE_PREDICT] = predict,
+		[ARB_TRACE_CHOICE_ADD] = choice_add,
+		[ARB_TRACE_CHOICE_BEST] = choice_best,
 	};
 
 	replay->records++;

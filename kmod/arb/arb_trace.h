@@ -26,8 +26,12 @@
  *	WANTS_PREEMPT	engine
  *	NEXT_EVENT	engine	0	when
  *	YIELD, DONE	job	0	used
+ *	PREDICT		queue	cost	finish			cost
+ *	CHOICE_ADD	queue	cost	id | flags << 32	share		not before	passed | tries << 32
+ *	CHOICE_BEST	queue
  *
- * @result is what the call returned where that is an int; the job picked is @other, 0 for none.
+ * @result is what the call returned where that is an int, of PREDICT known | idle << 1; the job picked is @other, 0 for none. A
+ * choice is its CHOICE_ADDs and a CHOICE_BEST, of which those of one queue follow each other with nothing between but COST_STATE.
  */
 #ifndef DSEEK_ARB_TRACE_H
 #define DSEEK_ARB_TRACE_H
@@ -52,6 +56,9 @@ enum arb_trace_op {
 	ARB_TRACE_NEXT_EVENT,
 	ARB_TRACE_YIELD,
 	ARB_TRACE_DONE,
+	ARB_TRACE_PREDICT,
+	ARB_TRACE_CHOICE_ADD,
+	ARB_TRACE_CHOICE_BEST,
 	ARB_TRACE_COUNT,
 };
 
@@ -220,6 +227,41 @@ static inline void arb_traced_job_done(struct arb_trace *trace, struct arb_job *
 	arb_job_done(job, used_ns, now_ns);
 	arb_trace_emit(trace, (struct arb_trace_record){
 		.op = ARB_TRACE_DONE, .now_ns = now_ns, .object = arb_trace_name(job), .a = used_ns });
+}
+
+/* Of the next job of @queue on the engine it is on. */
+static inline void arb_traced_predict(struct arb_trace *trace, const struct arb_queue *queue, const struct arb_cost *cost,
+				      u64 now_ns, struct arb_prediction *ret)
+{
+	arb_trace_cost(trace, cost, now_ns);
+	arb_predict(queue->share, queue, cost, now_ns, ret);
+	arb_trace_emit(trace, (struct arb_trace_record){
+		.op = ARB_TRACE_PREDICT, .result = (int)(ret->known | ret->idle << 1), .now_ns = now_ns,
+		.object = arb_trace_name(queue), .other = arb_trace_name(cost), .a = ret->finish_ns, .b = ret->cost_ns });
+}
+
+static inline void arb_traced_choice_add(struct arb_trace *trace, struct arb_choice *choice, int id, u32 flags,
+					 const struct arb_share *share, const struct arb_queue *queue, struct arb_cost *cost,
+					 u64 not_before_ns, u64 now_ns)
+{
+	/* As the call itself begins: a replay recalls nothing. */
+	arb_cost_recall(share, cost);
+	arb_trace_cost(trace, cost, now_ns);
+	arb_trace_emit(trace, (struct arb_trace_record){
+		.op = ARB_TRACE_CHOICE_ADD, .now_ns = now_ns, .object = arb_trace_name(queue), .other = arb_trace_name(cost),
+		.a = (u32)id | (u64)flags << 32, .b = arb_trace_name(share), .c = not_before_ns,
+		.d = cost->passed | (u64)cost->tries << 32 });
+	arb_choice_add(choice, id, flags, share, queue, cost, not_before_ns, now_ns);
+}
+
+static inline int arb_traced_choice_best(struct arb_trace *trace, const struct arb_choice *choice,
+					 const struct arb_queue *queue, u64 now_ns)
+{
+	int result = arb_choice_best(choice);
+
+	arb_trace_emit(trace, (struct arb_trace_record){
+		.op = ARB_TRACE_CHOICE_BEST, .result = result, .now_ns = now_ns, .object = arb_trace_name(queue) });
+	return result;
 }
 
 #endif /* DSEEK_ARB_TRACE_H */

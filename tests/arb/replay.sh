@@ -60,5 +60,26 @@ END
 "$build/bin/dseek" run --quiet --device "embed:replay,engine=cpu,trace=$tmp/real" --tenants "$tmp/tenants" >"$tmp/out" 2>&1
 verdict "a real run is recorded" $? 0
 try "a real run: every decision equal" 0 "[1-9][0-9]{2,} decisions compared, 0 differ" "$tmp/real"
+
+# Queues over two engines: what was predicted and chosen is decided again, too.
+"$build/bin/dseek" bench choice -r 1 -s 1 -d "embed:replay,engine=cpu,threads=1,engine=cpu,name=other,threads=1,trace=$tmp/sets" >"$tmp/out" 2>&1
+verdict "a run over a set of engines is recorded" $? 0
+try "choices and predictions: every decision equal" 0 "[1-9][0-9]{2,} decisions compared, 0 differ" "$tmp/sets"
+record() { # OP: where the first of this operation begins
+	od -A n -v -t u4 -w64 -j 16 "$tmp/sets" | awk -v op="$1" '$1 == op {print 16 + 64 * (NR - 1); exit}'
+}
+best=$(record 18) predict=$(record 16) add=$(record 17)
+for spoilt in "choice:another engine was chosen:$((best + 4)):07:1:choice: .*recorded 7" \
+	"prediction:another end was predicted:$((predict + 38)):7f:1:predict: finish" \
+	"prediction:another cost was predicted:$((predict + 46)):7f:1:predict: cost" \
+	"prediction:it was known otherwise:$((predict + 4)):07:1:predict: known, idle" \
+	"prediction:of no queue:$((predict + 16)):01:2:no such queue" \
+	"choice:of no engine:$((add + 35)):80:2:a choice that can't be" \
+	"choice:of no tenant:$((add + 40)):01:2:no such tenant" \
+	"choice:of no cost:$((add + 24)):01:2:no such cost"; do
+	IFS=: read -r what name at byte status words <<<"$spoilt"
+	cp "$tmp/sets" "$tmp/bad"; poke "$tmp/bad" "$at" "$byte"
+	try "$what: $name" "$status" "$words" "$tmp/bad"
+done
 echo "1..$n"
 exit $failed

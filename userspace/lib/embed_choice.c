@@ -146,10 +146,11 @@ static struct embed_engine *best_engine(const struct embed_queue *queue, const s
 				 (here && !undecided ? ARB_CHOICE_STAYS : 0);
 
 		if (!engine->dead)
-			arb_choice_add(&choice, engine->id, flags, &queue->tenant->shares[engine->id]->arb, &queue->arb,
-				       &job->prog->cost[engine->id], here ? 0 : not_before, now);
+			arb_traced_choice_add(queue->inst->trace, &choice, engine->id, flags,
+					      &queue->tenant->shares[engine->id]->arb, &queue->arb,
+					      &job->prog->cost[engine->id], here ? 0 : not_before, now);
 	}
-	best = arb_choice_best(&choice);
+	best = arb_traced_choice_best(queue->inst->trace, &choice, &queue->arb, now);
 	return best < 0 ? queue->engine : engine_of(queue, best);
 }
 
@@ -244,7 +245,7 @@ void embed_job_predict(struct embed_job *job, uint64_t now)
 
 	if (!queue->set)
 		return;
-	arb_predict(queue->arb.share, &queue->arb, job->arb.cost, now, &predicted);
+	arb_traced_predict(queue->inst->trace, &queue->arb, job->arb.cost, now, &predicted);
 	job->placed_ns = now;
 	job->predicted_ns = predicted.finish_ns;
 	job->predicted_cost_ns = predicted.cost_ns;
