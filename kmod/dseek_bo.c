@@ -95,9 +95,7 @@ static void bo_free(struct drm_gem_object *obj)
 	WARN_ON(!list_empty(&bo->maps) || atomic_read(&bo->jobs));
 	if (bo->pages || bo->purged || bo->sgt)		/* else it never came to be */
 		trace_dseek_bo_free(bo);
-	spin_lock(&dseek->bo_lock);
-	list_del(&bo->link);
-	spin_unlock(&dseek->bo_lock);
+	xa_erase(&dseek->bos, bo->index);
 	if (bo->counted)
 		atomic_long_sub(obj->size >> PAGE_SHIFT, &dseek->purgeable_pages);
 	if (bo->pages)
@@ -203,11 +201,30 @@ struct dseek_bo *dseek_bo_alloc(size_t size)
 	bo->id = dseek_new_id();
 	dseek_bo_lock_init(&bo->lock);
 	INIT_LIST_HEAD(&bo->maps);
+	/* Only the place: it is nothing to look at yet. */
+	if (xa_alloc(&dseek->bos, &bo->index, NULL, xa_limit_32b, DSEEK_GFP)) {
+		mutex_destroy(&bo->lock);
+		kfree(bo);
+		return NULL;
+	}
 	drm_gem_private_object_init(&dseek->drm, &bo->base, size);
-	spin_lock(&dseek->bo_lock);
-	list_add_tail(&bo->link, &dseek->bos);
-	spin_unlock(&dseek->bo_lock);
 	dseek_count(DSEEK_COUNT_BOS, 1);
+	return bo;
+}
+
+void dseek_bo_publish(struct dseek_bo *bo)
+{
+	xa_store(&dseek->bos, bo->index, bo, GFP_KERNEL);	/* can't fail: the place is there */
+}
+
+struct dseek_bo *dseek_bo_find(unsigned long *at, unsigned long last, xa_mark_t which)
+{
+	struct dseek_bo *bo;
+
+	xa_lock(&dseek->bos);	/* bo_free() takes it out under the same, so it is there to be looked at */
+	while ((bo = xa_find(&dseek->bos, at, last, which)) && !kref_get_unless_zero(&bo->base.refcount))
+		++*at;
+	xa_unlock(&dseek->bos);
 	return bo;
 }
 
@@ -250,6 +267,7 @@ int dseek_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_file *d
 		err = dseek_bo_populate(bo);
 	if (!err) {
 		trace_dseek_bo_create(bo);
+		dseek_bo_publish(bo);
 		err = drm_gem_create_mmap_offset(&bo->base);
 	}
 	if (!err)

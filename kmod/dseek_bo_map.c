@@ -164,6 +164,7 @@ struct drm_gem_object *dseek_gem_import_sg(struct drm_device *drm, struct dma_bu
 	bo->exported = true;
 	bo->tenant = tenant;
 	trace_dseek_bo_create(bo);
+	dseek_bo_publish(bo);
 	dseek_count(DSEEK_COUNT_IMPORTS, 1);
 	return &bo->base;
 

@@ -20,6 +20,19 @@ static bool bo_purgeable(struct dseek_bo *bo)
 	       !atomic_read(&bo->jobs) && list_empty_careful(&bo->maps);
 }
 
+static void bo_count(struct dseek_bo *bo, bool counted)
+{
+	long pages = bo->base.size >> PAGE_SHIFT;
+
+	lockdep_assert_held(&bo->lock);
+	WRITE_ONCE(bo->counted, counted);
+	if (counted)
+		xa_set_mark(&dseek->bos, bo->index, DSEEK_BO_COUNTED);
+	else
+		xa_clear_mark(&dseek->bos, bo->index, DSEEK_BO_COUNTED);
+	atomic_long_add(counted ? pages : -pages, &dseek->purgeable_pages);
+}
+
 static void bo_purge(struct dseek_bo *bo)
 {
 	trace_dseek_bo_purge(bo);
@@ -28,31 +41,26 @@ static void bo_purge(struct dseek_bo *bo)
 	dseek_bo_depopulate(bo);
 	shmem_truncate_range(file_inode(bo->base.filp), 0, (loff_t)-1);
 	atomic64_add(bo->base.size >> PAGE_SHIFT, &dseek->purged_pages);
-	atomic_long_sub(bo->base.size >> PAGE_SHIFT, &dseek->purgeable_pages);
-	bo->counted = false;
+	bo_count(bo, false);
 }
 
-/* Walks all buffers once; each is moved to the end of the list as it is looked at. */
+/* Once around, from where the last one stopped, so that all take their turn. */
 unsigned long dseek_purge(unsigned long pages)
 {
-	int left = atomic_read(&dseek->count[DSEEK_COUNT_BOS]);
-	unsigned long dropped = 0;
+	unsigned long from = READ_ONCE(dseek->purge_hand), at = from, dropped = 0;
+	bool again = false;
 
-	while (left-- > 0 && dropped < pages) {
-		struct dseek_bo *bo;
-		bool got;
+	while (dropped < pages) {
+		struct dseek_bo *bo = dseek_bo_find(&at, again ? from - 1 : ULONG_MAX, DSEEK_BO_COUNTED);
 
-		spin_lock(&dseek->bo_lock);
-		bo = list_first_entry_or_null(&dseek->bos, struct dseek_bo, link);
 		if (!bo) {
-			spin_unlock(&dseek->bo_lock);
-			break;
-		}
-		list_move_tail(&bo->link, &dseek->bos);
-		got = bo->counted && kref_get_unless_zero(&bo->base.refcount);
-		spin_unlock(&dseek->bo_lock);
-		if (!got)
+			if (again || !from)
+				break;
+			again = true;
+			at = 0;
 			continue;
+		}
+		at++;
 		if (mutex_trylock(&bo->lock)) {
 			if (bo_purgeable(bo)) {
 				bo_purge(bo);
@@ -62,6 +70,7 @@ unsigned long dseek_purge(unsigned long pages)
 		}
 		drm_gem_object_put(&bo->base);
 	}
+	WRITE_ONCE(dseek->purge_hand, at);
 	return dropped;
 }
 
@@ -89,10 +98,8 @@ void dseek_purge_fini(struct dseek_device *dev)
 static void bo_dontneed(struct dseek_bo *bo)
 {
 	bo->advice = DRM_DSEEK_MADV_DONTNEED;
-	if (bo->pages && !bo->counted) {
-		bo->counted = true;
-		atomic_long_add(bo->base.size >> PAGE_SHIFT, &dseek->purgeable_pages);
-	}
+	if (bo->pages && !bo->counted)
+		bo_count(bo, true);
 	if (!atomic_read(&bo->jobs))
 		dseek_exec_retire(bo);
 }
@@ -109,10 +116,8 @@ static int bo_willneed(struct dseek_bo *bo)
 		}
 		bo->purged = false;
 	}
-	if (bo->counted) {
-		bo->counted = false;
-		atomic_long_sub(bo->base.size >> PAGE_SHIFT, &dseek->purgeable_pages);
-	}
+	if (bo->counted)
+		bo_count(bo, false);
 	bo->advice = DRM_DSEEK_MADV_WILLNEED;
 	return 0;
 }

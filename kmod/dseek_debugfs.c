@@ -82,29 +82,63 @@ static int engines_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(engines);
 
-/* Page frames of every buffer, so that a test can compare them with /proc/PID/pagemap of each who maps it. */
-static int bos_show(struct seq_file *m, void *unused)
+/*
+ * Page frames of every buffer, so that a test can compare them with /proc/PID/pagemap of each who maps it. A position is a place in
+ * dseek->bos: between two of them nothing is held but the one at hand. One that exists throughout is shown once.
+ */
+static struct dseek_bo *bos_at(loff_t *pos)
 {
-	struct dseek_bo *bo;
+	unsigned long at = *pos;
+	struct dseek_bo *bo = dseek_bo_find(&at, U32_MAX, XA_PRESENT);
 
-	spin_lock(&dseek->bo_lock);
-	list_for_each_entry(bo, &dseek->bos, link) {
-		size_t last = (bo->base.size >> PAGE_SHIFT) - 1;
+	if (bo)
+		*pos = at;
+	return bo;
+}
 
-		seq_printf(m, "id %llu bytes %zu handles %d jobs %d", bo->id, bo->base.size,
-			   atomic_read(&bo->handles), atomic_read(&bo->jobs));
-		if (mutex_trylock(&bo->lock)) {
-			if (bo->pages)
-				seq_printf(m, " first_pfn 0x%lx last_pfn 0x%lx", page_to_pfn(bo->pages[0]),
-					   page_to_pfn(bo->pages[last]));
-			mutex_unlock(&bo->lock);
-		}
-		seq_putc(m, '\n');
-	}
-	spin_unlock(&dseek->bo_lock);
+static void *bos_start(struct seq_file *m, loff_t *pos)
+{
+	return bos_at(pos);
+}
+
+static void bos_stop(struct seq_file *m, void *v)
+{
+	struct dseek_bo *bo = v;
+
+	if (bo)
+		drm_gem_object_put(&bo->base);
+}
+
+static void *bos_next(struct seq_file *m, void *v, loff_t *pos)
+{
+	bos_stop(m, v);
+	++*pos;
+	return bos_at(pos);
+}
+
+static int bos_show(struct seq_file *m, void *v)
+{
+	struct dseek_bo *bo = v;
+
+	if (mutex_lock_interruptible(&bo->lock))
+		return -EINTR;
+	seq_printf(m, "id %llu bytes %zu handles %d jobs %d", bo->id, bo->base.size,
+		   atomic_read(&bo->handles), atomic_read(&bo->jobs));
+	if (bo->pages)
+		seq_printf(m, " first_pfn 0x%lx last_pfn 0x%lx", page_to_pfn(bo->pages[0]),
+			   page_to_pfn(bo->pages[(bo->base.size >> PAGE_SHIFT) - 1]));
+	mutex_unlock(&bo->lock);
+	seq_putc(m, '\n');
 	return 0;
 }
-DEFINE_SHOW_ATTRIBUTE(bos);
+
+static const struct seq_operations bos_sops = {
+	.start = bos_start,
+	.next = bos_next,
+	.stop = bos_stop,
+	.show = bos_show,
+};
+DEFINE_SEQ_ATTRIBUTE(bos);
 
 /* Writing drops everything purgeable, as memory pressure would. */
 static int purge_set(void *data, u64 value)

@@ -196,8 +196,7 @@ static void dseek_device_init(struct dseek_device *dev)
 {
 	mutex_init(&dev->lock);
 	spin_lock_init(&dev->map_lock);
-	spin_lock_init(&dev->bo_lock);
-	INIT_LIST_HEAD(&dev->bos);
+	xa_init_flags(&dev->bos, XA_FLAGS_ALLOC);
 	INIT_LIST_HEAD(&dev->tenants);
 	xa_init_flags(&dev->engines, XA_FLAGS_ALLOC);
 	dev->exec_misc.minor = MISC_DYNAMIC_MINOR;

@@ -93,8 +93,8 @@ struct dseek_device {
 	struct kobject *uid_dir, *cgroup_dir;
 
 	spinlock_t map_lock;
-	spinlock_t bo_lock;		/* leaf: bos */
-	struct list_head bos;
+	struct xarray bos;		/* by bo->index; its lock is a leaf */
+	unsigned long purge_hand;	/* where the next purge begins: READ_ONCE(), WRITE_ONCE() */
 	atomic_long_t purgeable_pages;	/* in buffers marked DONTNEED and not purged */
 	atomic64_t purged_pages;
 
@@ -256,11 +256,11 @@ void dseek_show_fdinfo(struct drm_printer *p, struct drm_file *drm_file);
 
 struct dseek_bo {
 	struct drm_gem_object base;
-	struct list_head link;		/* dseek->bos, dseek->bo_lock */
+	u32 index;			/* in dseek->bos */
 	u64 id;
 	u32 flags;			/* DRM_DSEEK_BO_* */
 	bool charged;			/* pinned bytes charged: to @tenant and @mm */
-	bool counted;
+	bool counted;			/* in dseek->purgeable_pages, and marked in dseek->bos; under @lock */
 	bool exported;			/* as a dma-buf, at any time; under @lock */
 	bool purged;			/* under @lock */
 	u32 advice;			/* enum drm_dseek_madvise, under @lock */
@@ -283,7 +283,13 @@ static inline struct dseek_bo *to_bo(struct drm_gem_object *obj)
 extern const struct drm_gem_object_funcs dseek_bo_funcs;
 extern const struct vm_operations_struct dseek_bo_vm_ops;
 
-struct dseek_bo *dseek_bo_alloc(size_t size);	/* nothing charged, no pages yet */
+/* dseek->bos: those that counted are marked, so that a purge comes by no others. */
+#define DSEEK_BO_COUNTED XA_MARK_1
+
+struct dseek_bo *dseek_bo_alloc(size_t size);	/* nothing charged, no pages yet, not to be found */
+void dseek_bo_publish(struct dseek_bo *bo);	/* dseek_bo_find() finds it from here on */
+/* The first at or behind *at, up to @last, with a reference; *at is where it is. NULL */
+struct dseek_bo *dseek_bo_find(unsigned long *at, unsigned long last, xa_mark_t which);
 int dseek_bo_populate(struct dseek_bo *bo);	/* charge and pin; bo->lock held or not yet published */
 void dseek_bo_depopulate(struct dseek_bo *bo);
 int dseek_bo_use(struct dseek_bo *bo, bool write);	/* by a job; -EINVAL if it is marked DONTNEED */
