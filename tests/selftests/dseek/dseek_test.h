@@ -446,6 +446,17 @@ static inline int parameter_set(const char *name, unsigned int value, unsigned i
 
 /* ---- checks */
 
+/*
+ * What all tests of a program need, or it says why and none is run. Up to Linux 6.8 the harness runs a test whose
+ * FIXTURE_SETUP has called SKIP(), and what takes it down, on what was never set up.
+ */
+#define NEEDS(condition, reason) \
+	static __attribute__((constructor)) void needs_(void) \
+	{ \
+		if (!(condition)) \
+			ksft_exit_skip("%s\n", reason); \
+	}
+
 /* The call with one member of a good argument changed must fail with @err. */
 #define REFUSE(err, fd, request, good, change) \
 	do { \

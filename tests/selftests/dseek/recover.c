@@ -6,6 +6,8 @@
 
 #define ENGINE		"recover0"
 
+NEEDS(!access("/sys/module/dseek/parameters/grace_ms", W_OK), "not root")
+
 FIXTURE(recover) {
 	int fd;
 	unsigned int recovery, grace;
@@ -16,8 +18,8 @@ FIXTURE(recover) {
 
 FIXTURE_SETUP(recover)
 {
-	if (parameter_set("recovery_ms", 300, &self->recovery) || parameter_set("grace_ms", 100, &self->grace))
-		SKIP(return, "not root");
+	ASSERT_EQ(0, parameter_set("recovery_ms", 300, &self->recovery));
+	ASSERT_EQ(0, parameter_set("grace_ms", 100, &self->grace));
 	self->fd = open_node();
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, exec_attach(&self->exec, ENGINE, 4));

@@ -45,6 +45,8 @@ static unsigned int lines_with(const char *text, const char *what)
 	return n;
 }
 
+NEEDS(!access(STATE, R_OK), "no debugfs, or not root")
+
 FIXTURE(state) {
 	int fd;
 	uint32_t queue;
@@ -57,8 +59,6 @@ FIXTURE(state) {
 
 FIXTURE_SETUP(state)
 {
-	if (access(STATE, R_OK))
-		SKIP(return, "no debugfs, or not root");
 	self->size = 1 << 20;
 	self->text = malloc(self->size);
 	self->fd = open_node();

@@ -98,6 +98,8 @@ static const struct trace_event *find(const struct trace *trace, enum event what
 	return &none;
 }
 
+NEEDS(!access(TRACEFS "/instances", W_OK) || !mount("tracefs", TRACEFS, "tracefs", 0, NULL), "no tracefs, or not root")
+
 FIXTURE(trace) {
 	int fd;
 	uint32_t queue, sync;
@@ -111,8 +113,6 @@ FIXTURE(trace) {
 
 FIXTURE_SETUP(trace)
 {
-	if (access(TRACEFS "/instances", W_OK) && mount("tracefs", TRACEFS, "tracefs", 0, NULL))
-		SKIP(return, "no tracefs, or not root");
 	rmdir(INSTANCE);
 	ASSERT_EQ(0, mkdir(INSTANCE, 0700));
 	ASSERT_EQ(0, write_text(INSTANCE "/trace_clock", "global"));
