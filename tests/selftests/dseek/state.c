@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* debugfs' state: what hangs and on what it waits is there to be read, whole and under load. Root only. */
+/* debugfs' state and bos: what hangs, on what it waits, which buffers there are: whole, and under load. Root only. */
 #include "kselftest_harness.h"
 #include "dseek_test.h"
 
-#define STATE	"/sys/kernel/debug/dseek/state"
+#define DEBUGFS	"/sys/kernel/debug/dseek/"
+#define STATE	DEBUGFS "state"
 #define ENGINE	"state0"
 
-static int state_read(char *text, size_t size)
+/* @piece: bytes at a time. */
+static int whole_read(const char *path, char *text, size_t size, size_t piece)
 {
 	size_t used = 0;
 	ssize_t n = 0;
-	int fd = open(STATE, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
 		return -errno;
-	while (used < size - 1 && (n = read(fd, text + used, size - 1 - used)) > 0)
+	while (used < size - 1 && (n = read(fd, text + used, size - 1 - used < piece ? size - 1 - used : piece)) > 0)
 		used += (size_t)n;
 	close(fd);
 	text[used] = 0;
@@ -78,7 +80,7 @@ FIXTURE_TEARDOWN(state)
 	free(self->text);
 }
 
-#define LOOK() ASSERT_EQ(0, state_read(self->text, self->size))
+#define LOOK() ASSERT_EQ(0, whole_read(STATE, self->text, self->size, self->size))
 #define EXPECT_IN(line, what) EXPECT_NE(NULL, strstr(line, what)) { TH_LOG("%s: no %s", line, what); }
 
 TEST_F(state, what_hangs)
@@ -208,6 +210,96 @@ TEST_F(state, under_load)
 			snprintf(want, sizeof(want), " class interactive weight %u jobs ", 100 + i);
 			ASSERT_EQ(1, lines_with(self->text, want)) { TH_LOG("round %u, queue %u", round, i); }
 		}
+	}
+	EXPECT_LT(before, churned);
+	churn_stop = 1;
+	for (i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+}
+
+/* ---- bos */
+
+#define BUFFERS	600
+#define CHURNED	64
+
+/* Buffers come, are purged, and go. */
+static void *churn_buffers(void *arg)
+{
+	struct drm_dseek_bo_madvise advice = { .advice = DRM_DSEEK_MADV_DONTNEED };
+	uint32_t handles[CHURNED] = { 0 }, i;
+	int fd = open_node(), purge = open(DEBUGFS "purge", O_WRONLY | O_CLOEXEC);
+
+	for (i = 0; !churn_stop; i = (i + 7) % CHURNED) {	/* not in the order of making */
+		if (handles[i])
+			bo_close(fd, handles[i]);
+		if (bo_create(fd, 4096, &handles[i]))
+			break;
+		advice.handle = handles[i];
+		call(fd, DRM_IOCTL_DSEEK_BO_MADVISE, &advice);
+		if (!(++churned % 16) && write(purge, "1", 1) != 1)
+			break;
+	}
+	close(purge);
+	close(fd);
+	return NULL;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Sorted, into @ids; how many. @ret_pages: of how many the page frames are told. */
+static uint32_t bos_ids(const char *text, uint64_t *ids, uint32_t room, uint32_t *ret_pages)
+{
+	unsigned long long id, bytes, first, last;
+	uint32_t n = 0;
+	int handles, jobs, found;
+
+	for (*ret_pages = 0; n < room && text && *text; text = strchr(text, '\n'), text += !!text) {
+		found = sscanf(text, "id %llu bytes %llu handles %d jobs %d first_pfn 0x%llx last_pfn 0x%llx", &id, &bytes,
+			       &handles, &jobs, &first, &last);
+		if (found < 4)
+			break;
+		ids[n++] = id;
+		*ret_pages += found == 6 && first && last;
+	}
+	qsort(ids, n, sizeof(*ids), by_id);
+	return n;
+}
+
+TEST_F(state, every_buffer_once)
+{
+	uint64_t ids[BUFFERS + 4 * CHURNED], mine[BUFFERS];
+	struct drm_dseek_bo_info info;
+	uint32_t n, i, k, handle, pages, round;
+	unsigned int before;
+	pthread_t threads[2];
+
+	for (i = 0; i < BUFFERS; i++) {
+		ASSERT_EQ(0, bo_create(self->fd, 4096 * (1 + i % 3), &handle));
+		ASSERT_EQ(0, bo_info(self->fd, handle, &info));
+		mine[i] = info.id;
+	}
+	ASSERT_EQ(0, whole_read(DEBUGFS "bos", self->text, self->size, self->size));
+	EXPECT_EQ(BUFFERS, bos_ids(self->text, ids, BUFFERS + 1, &pages));
+	EXPECT_EQ(BUFFERS, pages);
+	EXPECT_EQ(0, memcmp(ids, mine, sizeof(mine)));
+	churn_stop = 0;
+	before = churned;
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, churn_buffers, NULL));
+	for (round = 0; round < 50; round++) {
+		ASSERT_EQ(0, whole_read(DEBUGFS "bos", self->text, self->size, round % 2 ? 4096 : 301));
+		n = bos_ids(self->text, ids, BUFFERS + 4 * CHURNED, &pages);
+		EXPECT_LE(BUFFERS, pages);
+		for (i = 1; i < n; i++)
+			EXPECT_NE(ids[i - 1], ids[i]) { TH_LOG("round %u: twice", round); }
+		for (i = 0, k = 0; i < n && k < BUFFERS; i++)
+			k += ids[i] == mine[k];
+		EXPECT_EQ(BUFFERS, k) { TH_LOG("round %u: one of %u is missing", round, n); }
 	}
 	EXPECT_LT(before, churned);
 	churn_stop = 1;
