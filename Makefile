@@ -3,6 +3,7 @@
 #
 #   make                 libraries and programs, into $(O)
 #   make check           every test that needs no guest   (tools/check: guests too)
+#   make check-storm     kills, fail-overs and reloads of the module in a guest, by the hundred [KERNEL=debug]
 #   make check-debug     the module in a guest whose kernel watches it: KASAN, lockdep, kmemleak, failing allocations
 #   make check-fresh     tools/up and tools/check in a fresh Debian root (FRESH="--up-only": tests/fresh/run)
 #   make bench           benchmarks; figures are ratios within one run

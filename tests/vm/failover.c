@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * failover ROUNDS COMMAND...: COMMAND is an executor that stands by if it must (dseek-exec --standby); two of them are kept,
+ * failover ROUNDS GAP_MS COMMAND...: COMMAND is an executor that stands by if it must (dseek-exec --standby); two of them are kept,
  * and the one that serves is killed, or stopped as one that hangs, ROUNDS times, while a tenant under its
  * own uid submits one idempotent job after the other. What the tenant saw of it: no error, and the longest gap
- * from one completion to the next.
+ * from one completion to the next, which must be shorter than GAP_MS.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -213,21 +213,22 @@ int main(int argc, char **argv)
 		{ SIGSTOP, "hanging (limit 100 ms, grace 100 ms)" },
 	};
 	struct executor pair[2];
-	int rounds = argc > 1 ? atoi(argv[1]) : 0, r, kind;
+	int rounds = argc > 1 ? atoi(argv[1]) : 0, gap_ms = argc > 2 ? atoi(argv[2]) : 0, r, kind;
 	uint64_t *gaps;
 	char line[128];
 	pid_t pid;
 
-	if (argc < 3 || rounds < 1) {
-		fprintf(stderr, "usage: failover ROUNDS COMMAND...\n");
+	if (argc < 4 || rounds < 1 || gap_ms < 1) {
+		fprintf(stderr, "usage: failover ROUNDS GAP_MS COMMAND...\n");
 		return 2;
 	}
 	setlinebuf(stdout);
 	gaps = calloc((size_t)rounds, sizeof(*gaps));
 	seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	r = grace_set("2000");
-	if (!gaps || seen == MAP_FAILED || r || executor_start(&pair[0], argv + 2) || executor_ready(&pair[0]) ||
-	    executor_start(&pair[1], argv + 2) || executor_ready(&pair[1])) {
+	argv += 3;
+	if (!gaps || seen == MAP_FAILED || r || executor_start(&pair[0], argv) || executor_ready(&pair[0]) ||
+	    executor_start(&pair[1], argv) || executor_ready(&pair[1])) {
 		printf("not ok 1 the executors start (%d)\n", r);
 		return 1;
 	}
@@ -240,7 +241,7 @@ int main(int argc, char **argv)
 	sleep_ns(500 * MS);
 	printf("# nothing happens: longest gap %.1f ms\n", (double)seen->gap_ns / MS);
 	for (kind = 0; kind < 2; kind++) {
-		r = rounds_of(pair, argv + 2, kinds[kind].signal, rounds, gaps);
+		r = rounds_of(pair, argv, kinds[kind].signal, rounds, gaps);
 		/* an odd number leaves them in each other's place */
 		if (rounds % 2) {
 			struct executor other = pair[0];
@@ -248,12 +249,12 @@ int main(int argc, char **argv)
 			pair[0] = pair[1];
 			pair[1] = other;
 		}
-		snprintf(line, sizeof(line), "%d fail-overs from one %s: service goes on within 1 s", rounds, kinds[kind].what);
+		snprintf(line, sizeof(line), "%d fail-overs from one %s: service goes on within %d ms", rounds, kinds[kind].what, gap_ms);
 		printf("# %s: gap p50 %.1f ms, longest %.1f ms\n", kinds[kind].what, (double)gaps[rounds / 2] / MS,
 		       (double)gaps[rounds - 1] / MS);
 		if (r)
 			printf("# error %d\n", r);
-		check(!r && gaps[rounds - 1] < SEC, line);
+		check(!r && gaps[rounds - 1] < (uint64_t)gap_ms * MS, line);
 	}
 	snprintf(line, sizeof(line), "%llu jobs, none failed but those that hung (%u of at most %d)",
 		 (unsigned long long)seen->done, seen->timeouts, rounds);

@@ -14,6 +14,13 @@ guest-programs: all $(addprefix $(O)/tests/vm/,$(vm-programs)) $(O)/tests/confor
 	$(Q)$(MAKE) -s -C tests/selftests/dseek CC=gcc HARNESS=$$(tests/vm/kernel harness) UAPI=$(CURDIR)/uapi OUTPUT=$(abspath $(O))/vm/selftests all
 .PHONY: guest-programs
 
+# Not part of tools/check, for it is long: at least 1000 kills, 50 fail-overs of each kind, 100 times out and in.
+#   make check-storm [KERNEL=newest]
+check-storm:
+	DSEEK_STORM=250 DSEEK_FAILOVER=50 DSEEK_RELOAD=100 DSEEK_VM_PATIENCE=$${DSEEK_VM_PATIENCE:-8} \
+		tests/vm/run $(or $(KERNEL),newest) storm failover reload
+.PHONY: check-storm
+
 # Not part of tools/check: builds a kernel once (tests/vm/debug/build), then takes as many guests' time as the watching costs.
 #   make check-debug [KCSAN=1] [TESTS="storm fuzz ..."]
 check-debug:
