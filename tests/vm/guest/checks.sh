@@ -2,10 +2,16 @@
 # SPDX-License-Identifier: MIT
 # seconds: 30
 # default: yes
-# kernels: debug
-# The checks of the debug kernel are on and have seen the module: nothing below would be found otherwise.
+# kernels: debug kcsan
+# The checks of the debug kernels are on and have seen the module: nothing below would be found otherwise.
 n=0
 check() { n=$((n + 1)); if eval "$2"; then echo "ok $n $1"; else echo "not ok $n $1"; fi; }
+if [ -e /sys/kernel/debug/kcsan ]; then
+	check "KCSAN is on" "grep -q '^enabled: 1' /sys/kernel/debug/kcsan && grep -q '^setup_watchpoints: [1-9]' /sys/kernel/debug/kcsan"
+	check "the module is instrumented" "grep -q __tsan_read8 /t/dseek.ko && grep -q __tsan_write8 /t/dseek.ko"
+	echo "1..$n"
+	exit
+fi
 # A class of /proc/lockdep and the classes taken while it was held: "ADDRESS FD: N BD: N USAGE: NAME", then " -> [ADDRESS] NAME".
 before() { # OUTER INNER
 	awk -v outer="$1" -v inner="$2" '{sub(/#[0-9]+$/, "", $NF)} / FD:/ {at = $NF == outer} /^ *-> / && at && $NF == inner {found = 1}
