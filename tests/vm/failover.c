@@ -3,7 +3,7 @@
  * failover ROUNDS GAP_MS COMMAND...: COMMAND is an executor that stands by if it must (dseek-exec --standby); two of them are kept,
  * and the one that serves is killed, or stopped as one that hangs, ROUNDS times, while a tenant under its
  * own uid submits one idempotent job after the other. What the tenant saw of it: no error, and the longest gap
- * from one completion to the next, which must be shorter than GAP_MS.
+ * from one completion to the next, which must be shorter than GAP_MS. One that hangs is noticed after a tenth of that, twice.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +24,6 @@
 #define TENANT		1001
 #define MS		1000000ull
 #define SEC		(1000 * MS)
-#define LIMIT_NS	(100 * MS)
 #define PARAMETERS	"/sys/module/dseek/parameters/"
 
 /* Shared with the tenant. */
@@ -36,6 +35,7 @@ struct seen {
 };
 
 static volatile struct seen *seen;
+static int limit_ms;			/* of a job, and of the time of grace: a tenth of the gap */
 
 static uint64_t now_ns(void)
 {
@@ -61,7 +61,7 @@ struct executor {
 static void tenant(void)
 {
 	struct dseek_queue_params params = { .sched_class = DSEEK_CLASS_BATCH, .weight = 1 };
-	struct dseek_job job = { .flags = DSEEK_JOB_IDEMPOTENT, .limit_ns = LIMIT_NS };
+	struct dseek_job job = { .flags = DSEEK_JOB_IDEMPOTENT, .limit_ns = (uint64_t)limit_ms * MS };
 	struct dseek_builder *b = dseek_builder_create(0);
 	struct dseek_program_op op = { .code = DSEEK_OP_NOP };
 	struct dseek_job_result result;
@@ -159,11 +159,11 @@ static void check(int good, const char *what)
 	failed |= !good;
 }
 
-static int grace_set(const char *ms)
+static int grace_set(int ms)
 {
 	int fd = open(PARAMETERS "grace_ms", O_WRONLY | O_CLOEXEC), r;
 
-	r = fd < 0 || write(fd, ms, strlen(ms)) < 0 ? -errno : 0;
+	r = fd < 0 || dprintf(fd, "%d", ms) < 0 ? -errno : 0;
 	close(fd);
 	return r;
 }
@@ -183,10 +183,10 @@ static int rounds_of(struct executor pair[2], char **command, int signal, int ro
 		seen->gap_ns = 0;
 		sleep_ns(20 * MS + (uint64_t)(i * 7 % 30) * MS);
 		if (signal == SIGSTOP)
-			grace_set("100");
+			grace_set(limit_ms);
 		kill(serves->pid, signal);
 		r = executor_ready(stands_by);
-		grace_set("2000");
+		grace_set(20 * limit_ms);
 		if (!r && stands_by->generation != generation + 1)
 			r = -ESTALE;
 		/* until the tenant has been served by the new one */
@@ -210,7 +210,7 @@ int main(int argc, char **argv)
 {
 	static const struct { int signal; const char *what; } kinds[] = {
 		{ SIGKILL, "killed" },
-		{ SIGSTOP, "hanging (limit 100 ms, grace 100 ms)" },
+		{ SIGSTOP, "hanging" },
 	};
 	struct executor pair[2];
 	int rounds = argc > 1 ? atoi(argv[1]) : 0, gap_ms = argc > 2 ? atoi(argv[2]) : 0, r, kind;
@@ -218,14 +218,15 @@ int main(int argc, char **argv)
 	char line[128];
 	pid_t pid;
 
-	if (argc < 4 || rounds < 1 || gap_ms < 1) {
+	if (argc < 4 || rounds < 1 || gap_ms < 10) {
 		fprintf(stderr, "usage: failover ROUNDS GAP_MS COMMAND...\n");
 		return 2;
 	}
 	setlinebuf(stdout);
 	gaps = calloc((size_t)rounds, sizeof(*gaps));
 	seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	r = grace_set("2000");
+	limit_ms = gap_ms / 10;
+	r = grace_set(20 * limit_ms);
 	argv += 3;
 	if (!gaps || seen == MAP_FAILED || r || executor_start(&pair[0], argv) || executor_ready(&pair[0]) ||
 	    executor_start(&pair[1], argv) || executor_ready(&pair[1])) {
@@ -239,7 +240,7 @@ int main(int argc, char **argv)
 	while (!seen->done && !waitpid(pid, NULL, WNOHANG))
 		sleep_ns(MS);
 	sleep_ns(500 * MS);
-	printf("# nothing happens: longest gap %.1f ms\n", (double)seen->gap_ns / MS);
+	printf("# limit of a job and grace %d ms; nothing happens: longest gap %.1f ms\n", limit_ms, (double)seen->gap_ns / MS);
 	for (kind = 0; kind < 2; kind++) {
 		r = rounds_of(pair, argv, kinds[kind].signal, rounds, gaps);
 		/* an odd number leaves them in each other's place */

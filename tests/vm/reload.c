@@ -134,8 +134,8 @@ static void tried(enum way way, struct window since, int err, const char *what)
 
 	for (i = 0; i < OUTCOMES && outcome_errno[i] != err; i++)
 		;
-	/* a node belongs to root until its permissions are set */
-	if (i == OUTCOMES || (i == IS_EACCES && !amid_load)) {
+	/* a node belongs to root until its permissions are set, and devtmpfs takes them away before it removes one */
+	if (i == OUTCOMES || (i == IS_EACCES && !amid_load && !amid_unload)) {
 		bad("%s: %s", what, strerror(err));
 		return;
 	}

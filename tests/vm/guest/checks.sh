@@ -6,6 +6,7 @@
 # The checks of the debug kernels are on and have seen the module: nothing below would be found otherwise.
 n=0
 check() { n=$((n + 1)); if eval "$2"; then echo "ok $n $1"; else echo "not ok $n $1"; fi; }
+check "two CPUs, or nothing happens at the same time" '[ "$(nproc)" = 2 ]'
 if [ -e /sys/kernel/debug/kcsan ]; then
 	check "KCSAN is on" "grep -q '^enabled: 1' /sys/kernel/debug/kcsan && grep -q '^setup_watchpoints: [1-9]' /sys/kernel/debug/kcsan"
 	check "the module is instrumented" "grep -q __tsan_read8 /t/dseek.ko && grep -q __tsan_write8 /t/dseek.ko"
