@@ -15,7 +15,7 @@ static __always_inline int dseek_copy_in(void *dst, u64 src, size_t size, enum d
 {
 	if (copy_from_user(dst, u64_to_user_ptr(src), size))
 		return -EFAULT;
-	this_cpu_add(dseek_copied[what], size);
+	this_cpu_add(dseek_stats->copied[what], size);
 	return 0;
 }
 
@@ -23,7 +23,7 @@ static __always_inline int dseek_copy_out(u64 dst, const void *src, size_t size,
 {
 	if (copy_to_user(u64_to_user_ptr(dst), src, size))
 		return -EFAULT;
-	this_cpu_add(dseek_copied[what], size);
+	this_cpu_add(dseek_stats->copied[what], size);
 	return 0;
 }
 
@@ -48,7 +48,7 @@ static __always_inline int dseek_copy_in_struct(void *dst, size_t size, u64 src,
 	err = copy_struct_from_user(dst, size, u64_to_user_ptr(src), stride);
 	if (err)
 		return err == -E2BIG ? -EINVAL : err;
-	this_cpu_add(dseek_copied[DSEEK_COPIED_DESCRIPTORS], size);
+	this_cpu_add(dseek_stats->copied[DSEEK_COPIED_DESCRIPTORS], size);
 	return 0;
 }
 

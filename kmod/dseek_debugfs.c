@@ -12,7 +12,16 @@ static u64 copied(enum dseek_copied what)
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		sum += per_cpu_ptr(dseek_copied, cpu)[what];
+		sum += per_cpu_ptr(dseek_stats, cpu)->copied[what];
+	return sum;
+}
+
+static int counted(enum dseek_count what)
+{
+	int sum = 0, cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += per_cpu_ptr(dseek_stats, cpu)->count[what];
 	return sum;
 }
 
@@ -33,7 +42,7 @@ static int counters_show(struct seq_file *m, void *unused)
 	int i;
 
 	for (i = 0; i < DSEEK_COUNT_COUNT; i++)
-		seq_printf(m, "%s %d\n", names[i], atomic_read(&dseek->count[i]));
+		seq_printf(m, "%s %d\n", names[i], counted(i));
 	seq_printf(m, "pinned_pages %lld\n", atomic64_read(&dseek->pinned_pages));
 	seq_printf(m, "purgeable_pages %ld\n", atomic_long_read(&dseek->purgeable_pages));
 	seq_printf(m, "bytes_copied %llu\n", copied(DSEEK_COPIED_PAYLOAD));

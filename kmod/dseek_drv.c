@@ -17,7 +17,7 @@
 #include "dseek_trace.h"
 
 struct dseek_device *dseek;
-u64 __percpu *dseek_copied;
+struct dseek_stats __percpu *dseek_stats;
 
 static char *exec_name = "dseek-exec";
 module_param(exec_name, charp, 0400);
@@ -213,11 +213,11 @@ static int __init dseek_init(void)
 	struct dseek_device *dev;
 	int err = -ENOMEM;
 
-	dseek_copied = __alloc_percpu(sizeof(u64) * DSEEK_COPIED_COUNT, sizeof(u64));
-	if (!dseek_copied)
+	dseek_stats = alloc_percpu(struct dseek_stats);
+	if (!dseek_stats)
 		return -ENOMEM;
 	if (dseek_fence_cache_init())
-		goto err_copied;
+		goto err_stats;
 	if (dseek_job_cache_init())
 		goto err_fences;
 	parent = dseek_parent_create("dseek");
@@ -290,8 +290,8 @@ err_jobs:
 	dseek_job_cache_fini();
 err_fences:
 	dseek_fence_cache_fini();
-err_copied:
-	free_percpu(dseek_copied);
+err_stats:
+	free_percpu(dseek_stats);
 	return err;
 }
 
@@ -318,7 +318,7 @@ static void __exit dseek_exit(void)
 	rcu_barrier();
 	dseek_job_cache_fini();
 	dseek_fence_cache_fini();
-	free_percpu(dseek_copied);
+	free_percpu(dseek_stats);
 }
 
 module_init(dseek_init);

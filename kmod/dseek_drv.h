@@ -101,11 +101,16 @@ struct dseek_device {
 	atomic_t movable_queues;	/* with a set of engines */
 	atomic64_t next_id;		/* of buffers, programs, queues, jobs, tenants */
 	atomic64_t pinned_pages;
-	atomic_t count[DSEEK_COUNT_COUNT];
+};
+
+/* A part a CPU: who submits and who serves would else share a cache line in every job. The sums are what counts. */
+struct dseek_stats {
+	u64 copied[DSEEK_COPIED_COUNT];
+	int count[DSEEK_COUNT_COUNT];
 };
 
 extern struct dseek_device *dseek;	/* one a machine */
-extern u64 __percpu *dseek_copied;
+extern struct dseek_stats __percpu *dseek_stats;
 
 /* Locks that are many: initialised in one place each, they are one class each to lockdep, and dseek_lock_order() has them. */
 void dseek_submit_lock_init(struct mutex *submit_lock);
@@ -122,9 +127,15 @@ static inline u64 dseek_new_id(void)
 	return atomic64_inc_return(&dseek->next_id);
 }
 
+/* The first of @count in a row. */
+static inline u64 dseek_new_ids(u32 count)
+{
+	return atomic64_fetch_add(count, &dseek->next_id) + 1;
+}
+
 static inline void dseek_count(enum dseek_count what, int by)
 {
-	atomic_add(by, &dseek->count[what]);
+	this_cpu_add(dseek_stats->count[what], by);
 }
 
 int dseek_debugfs_init(struct dseek_device *dev);
@@ -165,6 +176,7 @@ enum dseek_limit {
 struct dseek_tenant;
 
 int dseek_charge(struct dseek_tenant *tenant, enum dseek_limit what, u64 by);	/* all of its line or none; -EDQUOT */
+u64 dseek_charge_some(struct dseek_tenant *tenant, enum dseek_limit what, u64 most);	/* all of it; else 1, or 0: -EDQUOT */
 void dseek_uncharge(struct dseek_tenant *tenant, enum dseek_limit what, u64 by);	/* any context */
 int dseek_charge_rate(struct dseek_tenant *tenant);	/* one job now; -EDQUOT */
 int dseek_room(size_t bytes);	/* and a few pages, in the caller's memory cgroup: 0 or -ENOMEM */
@@ -370,6 +382,10 @@ struct dseek_queue {
 	struct arb_queue params;	/* class and so on, to be on another */
 	struct arb_share **shares;	/* by engine id; NULL without a set */
 
+	/* submit_lock */
+	u64 next_job_id;
+	u32 job_ids_left;
+
 	/* engine->lock from here */
 	struct arb_queue arb;
 	struct arb_queue past;		/* counters from engines it has left */
@@ -470,7 +486,7 @@ struct dseek_job {
 
 int dseek_job_cache_init(void);
 void dseek_job_cache_fini(void);
-struct dseek_job *dseek_job_alloc(struct dseek_queue *queue);	/* NULL */
+struct dseek_job *dseek_job_alloc(struct dseek_queue *queue);	/* NULL; submit_lock */
 void dseek_job_put(struct dseek_job *job);
 void dseek_job_end(struct dseek_job *job, int error, u64 used_ns, u64 now);
 void dseek_job_wait_done(struct dma_fence *fence, struct dma_fence_cb *cb);

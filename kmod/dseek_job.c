@@ -28,6 +28,19 @@ void dseek_job_cache_fini(void)
 	kmem_cache_destroy(jobs);
 }
 
+#define IDS 64		/* taken at once: all queues take them from one counter */
+
+static u64 job_id(struct dseek_queue *queue)
+{
+	lockdep_assert_held(&queue->submit_lock);
+	if (!queue->job_ids_left) {
+		queue->next_job_id = dseek_new_ids(IDS);
+		queue->job_ids_left = IDS;
+	}
+	queue->job_ids_left--;
+	return queue->next_job_id++;
+}
+
 struct dseek_job *dseek_job_alloc(struct dseek_queue *queue)
 {
 	struct dseek_job *job = kmem_cache_alloc(jobs, GFP_KERNEL);
@@ -36,7 +49,7 @@ struct dseek_job *dseek_job_alloc(struct dseek_queue *queue)
 		return NULL;
 	memset(job, 0, offsetof(struct dseek_job, bindings));
 	kref_init(&job->ref);
-	job->id = dseek_new_id();
+	job->id = job_id(queue);
 	job->queue = queue;
 	kref_get(&queue->ref);
 	INIT_LIST_HEAD(&job->link);

@@ -109,6 +109,21 @@ static bool charge_at(atomic64_t *used, u64 limit, u64 by)
 	return true;
 }
 
+/* All of the line; or none, and whose limit it is. */
+static struct dseek_tenant *charge_line(struct dseek_tenant *tenant, enum dseek_limit what, u64 by)
+{
+	struct dseek_tenant *at, *undo;
+
+	for (at = tenant; at; at = at->parent) {
+		if (charge_at(&at->used[what], limit_at(at, tenant, what), by))
+			continue;
+		for (undo = tenant; undo != at; undo = undo->parent)
+			atomic64_sub(by, &undo->used[what]);
+		return at;
+	}
+	return NULL;
+}
+
 int dseek_charge(struct dseek_tenant *tenant, enum dseek_limit what, u64 by)
 {
 	static const char *const names[DSEEK_HELD_COUNT] = {
@@ -119,19 +134,21 @@ int dseek_charge(struct dseek_tenant *tenant, enum dseek_limit what, u64 by)
 		[DSEEK_QUEUES] = "queues",
 		[DSEEK_JOBS] = "jobs in flight",
 	};
-	struct dseek_tenant *at, *undo;
+	struct dseek_tenant *at = charge_line(tenant, what, by);
 
-	for (at = tenant; at; at = at->parent) {
-		if (charge_at(&at->used[what], limit_at(at, tenant, what), by))
-			continue;
-		for (undo = tenant; undo != at; undo = undo->parent)
-			atomic64_sub(by, &undo->used[what]);
-		atomic64_inc(&at->refused);
-		drm_dbg(&dseek->drm, "%s: %llu more would exceed the %llu %s of %s\n", tenant->label, by,
-			limit_at(at, tenant, what), names[what], at->label);
-		return -EDQUOT;
-	}
-	return 0;
+	if (!at)
+		return 0;
+	atomic64_inc(&at->refused);
+	drm_dbg(&dseek->drm, "%s: %llu more would exceed the %llu %s of %s\n", tenant->label, by,
+		limit_at(at, tenant, what), names[what], at->label);
+	return -EDQUOT;
+}
+
+u64 dseek_charge_some(struct dseek_tenant *tenant, enum dseek_limit what, u64 most)
+{
+	if (most > 1 && !charge_line(tenant, what, most))
+		return most;
+	return dseek_charge(tenant, what, 1) ? 0 : 1;
 }
 
 void dseek_uncharge(struct dseek_tenant *tenant, enum dseek_limit what, u64 by)

@@ -28,6 +28,8 @@ struct submission {
 	struct list_head prepared;	/* jobs to be published */
 	u32 prepared_count;
 	u32 done;			/* jobs published */
+	u32 left;			/* jobs not prepared yet */
+	u32 charged;			/* for jobs not prepared yet */
 	u32 program_handle;
 	struct dseek_program *program;	/* of the last job: mostly the next one's too */
 	struct arb_cost *cost;
@@ -348,14 +350,15 @@ static struct dseek_job *prepare_one(struct submission *sub, const struct drm_ds
 	struct dseek_job *job;
 	int err;
 
-	err = dseek_charge(queue->tenant, DSEEK_JOBS, 1);
-	if (err)
-		return ERR_PTR(err);
+	if (!sub->charged)
+		sub->charged = dseek_charge_some(queue->tenant, DSEEK_JOBS, sub->left);
+	if (!sub->charged)
+		return ERR_PTR(-EDQUOT);
 	job = dseek_job_alloc(queue);
-	if (!job) {
-		dseek_uncharge(queue->tenant, DSEEK_JOBS, 1);
+	if (!job)
 		return ERR_PTR(-ENOMEM);
-	}
+	sub->charged--;
+	sub->left--;
 	err = dseek_charge_rate(queue->tenant);
 	if (!err)
 		err = prepare(sub, job, args);
@@ -427,6 +430,8 @@ static int submit_each(struct submission *sub, const struct drm_dseek_submit *ar
 		if (!err)
 			err = submit_one(sub, &job);
 	}
+	if (sub->charged)
+		dseek_uncharge(sub->queue->tenant, DSEEK_JOBS, sub->charged);
 	if (sub->prepared_count)
 		err_before = publish(sub);
 	return err_before ?: err;
@@ -467,6 +472,8 @@ int dseek_ioctl_submit(struct drm_device *drm, void *data, struct drm_file *drm_
 	INIT_LIST_HEAD(&sub.prepared);
 	sub.prepared_count = 0;
 	sub.done = 0;
+	sub.left = args->count;
+	sub.charged = 0;
 	sub.program = NULL;
 	sub.signal_count = 0;
 	sub.drm_file = drm_file;
