@@ -37,9 +37,14 @@ static inline struct arb_vtime arb_vtime_sub(struct arb_vtime a, struct arb_vtim
 /* ns / weight, rounded down. Weights of 2^32 and more (sums) keep 16 bits after the point. */
 static inline struct arb_vtime arb_vtime_of(u64 ns, u64 weight)
 {
-	u64 rest = ns % weight;
-	u64 frac = weight >> 32 ? (rest / (weight >> 16)) << 16 : (rest << 32) / weight;
+	u64 rest, frac;
 
+	if (!(ns >> 32) && !(weight >> 32)) {	/* four seconds: one division does */
+		frac = (ns << 32) / weight;
+		return (struct arb_vtime){ frac >> 32, (u32)frac };
+	}
+	rest = ns % weight;
+	frac = weight >> 32 ? (rest / (weight >> 16)) << 16 : (rest << 32) / weight;
 	return (struct arb_vtime){ ns / weight, frac >> 32 ? ~0u : (u32)frac };
 }
 
@@ -48,9 +53,11 @@ static inline u64 arb_vtime_ns(struct arb_vtime v, u64 weight)
 {
 	u64 part = weight >> 32 ? ((v.frac >> 16) * (weight >> 16)) : (v.frac * weight) >> 32;
 
-	if (v.ns > (~0ULL >> 1) / weight)
+	u64 whole;
+
+	if (__builtin_mul_overflow(v.ns, weight, &whole) || whole > ~0ULL >> 1)
 		return ~0ULL >> 1;
-	return v.ns * weight + part;
+	return whole + part;
 }
 
 #endif /* DSEEK_ARB_VTIME_H */
