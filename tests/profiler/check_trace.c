@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * check_trace FILE: is it a trace that the viewers of the Trace Event Format ("JSON object format") open as meant? The fields
- * each event must have, with pid and tid whole numbers; threads, and processes, that are named; on each thread, in the order of the file, times that never fall
- * and spans that lie whole within the one that encloses them. Prints what it saw; status 1 and a line if not.
- * perfetto.js asks Perfetto itself.
+ * each event must have, with pid and tid whole numbers; threads, and processes, that are named; on each thread, in the
+ * order of the file, times that never fall and spans that lie whole within the one that encloses them. Prints what it
+ * saw; status 1 and a line if not. perfetto.js asks Perfetto itself.
  */
 #include <cjson/cJSON.h>
 #include <math.h>

@@ -14,8 +14,8 @@
  *           engine= begins another engine, to which the name=, depth= and backend's keys that follow belong;
  *           limit_ms= grace_ms= recovery_ms= (a job's default limit; from its abort until the executor is declared lost;
  *           from there until queued jobs fault), for each tenant pinned_limit= program_limit= queue_limit= job_limit=
- *           rate_limit= (jobs a second) weight_limit= class_mask=, for arbitration slice_us= deadline_permille= interactive_permille=, trace=FILE
- *           (for dseek-replay), and those the backend defines (dseek-exec --help).
+ *           rate_limit= (jobs a second) weight_limit= class_mask=, for arbitration slice_us= deadline_permille=
+ *           interactive_permille=, trace=FILE (for dseek-replay), and those the backend defines (dseek-exec --help).
  *   "auto"  drm if a dseek render node with an attached engine can be opened, else embed
  *
  * Functions return 0 or a negative errno unless they say otherwise; ret_* arguments are untouched on
