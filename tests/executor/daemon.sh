@@ -30,7 +30,7 @@ DSEEK_LOG_LEVEL=loud refused "log level" 0 "DSEEK_LOG_LEVEL is 'loud'; it knows 
 if [ "$(id -u)" = 0 ]; then
 	refused "as root, untold" 2 "as root" --device=embed:
 	"$exec_" --device=embed: --backend=null --user=nobody >out 2>&1 & pid=$!
-	for _ in $(seq 100); do grep -q READY=1 out && break; sleep 0.1; done
+	for _ in $(seq 100); do grep -qs READY=1 out && break; sleep 0.1; done
 	grep -q "READY=1 engine=null0 id=0 generation=1" out; ok "ready"
 	[ "$(stat -c %U /proc/$pid 2>/dev/null)" = nobody ] || [ "$(awk '/^Uid:/{print $2$3$4}' /proc/$pid/status)" = "$(id -u nobody)$(id -u nobody)$(id -u nobody)" ]; ok "another user"
 	[ -z "$(awk '/^Groups:/{print $2}' /proc/$pid/status)" ]; ok "no supplementary groups"
@@ -68,8 +68,9 @@ for address in "$PWD/notify.$$" "@dseek-test-notify.$$"; do
 	rm -f "$PWD/notify.$$"
 done
 for address in relative "" / @ "/$(printf 'x%.0s' {1..120})" /nonexistent/socket; do
+	rm -f out
 	NOTIFY_SOCKET=$address "$exec_" --device=embed: --backend=null --allow-root >out 2>&1 & pid=$!
-	for _ in $(seq 100); do grep -q READY=1 out && break; sleep 0.1; done
+	for _ in $(seq 100); do grep -qs READY=1 out && break; sleep 0.1; done
 	for _ in $(seq 100); do grep -q "warn: NOTIFY_SOCKET=$address: " out && break; sleep 0.1; done
 	kill -TERM $pid; wait $pid; rc=$?
 	[ $rc = 0 ] && grep -q "warn: NOTIFY_SOCKET=$address: " out; ok "NOTIFY_SOCKET=${address:0:12}: a warning, and it serves"

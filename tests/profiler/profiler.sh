@@ -104,8 +104,9 @@ fi
 
 # An executor that is killed: what it wrote before is there, and that it has no end is said.
 head -c $(($(stat -c %s p) - 8)) p >cut; refused "a recording that was cut" 0 "is not whole" report cut
+rm -f out
 "$bin/dseek-exec" --device=embed: --backend=null --allow-root --profile=q >out 2>&1 & pid=$!
-for _ in $(seq 100); do grep -q READY=1 out && break; sleep 0.1; done
+for _ in $(seq 100); do grep -qs READY=1 out && break; sleep 0.1; done
 kill -TERM $pid; wait $pid && [ "$("$bin/dseek-profiler" report --json q | grep -c '"name": "null0".*"complete": true')" = 1 ]; ok "dseek-exec --profile"
 echo "1..$n"
 exit $failed
