@@ -23,7 +23,7 @@
 #define RENDER_GROUP	105
 #define DEBUGFS		"/sys/kernel/debug/dseek/"
 #define SIZE		8192
-#define PATIENCE_NS	(10 * SEC)	/* for what is to happen at once, on a busy machine */
+#define PATIENCE_NS	(60 * SEC)	/* for what is to happen at once, on a busy machine */
 
 /* What can be held. */
 enum kind { OPEN_NODE, MAPPING, DMABUF, FOREIGN, SYNC_FILE, SYNCOBJ, IN_WAIT, OPEN_EXEC, EXEC_MAPPING, IN_NEXT, STANDBY,
@@ -399,7 +399,7 @@ static void look_in(enum way way, const char *dir, int depth)
 		tried(way, w, errno, dir);
 		return;
 	}
-	while ((e = readdir(d))) {
+	while ((e = readdir(d)) && atomic_load(&shared->phase) != QUIET) {
 		if (e->d_name[0] == '.')
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);

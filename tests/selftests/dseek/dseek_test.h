@@ -446,6 +446,10 @@ static inline int parameter_set(const char *name, unsigned int value, unsigned i
 
 /* ---- checks */
 
+/* Emulated, watched, and on a busy host, a test of a second may need more than the harness' 30. */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT 120
+
 /*
  * What all tests of a program need, or it says why and none is run. Up to Linux 6.8 the harness runs a test whose
  * FIXTURE_SETUP has called SKIP(), and what takes it down, on what was never set up.
