@@ -741,6 +741,8 @@ int main(int argc, char **argv)
 		load(argv[2]);
 		if (now_ns() - from > longest)
 			longest = now_ns() - from;
+		if (!((cycle + 1) % 20))
+			printf("# %d cycles, %.0f s\n", cycle + 1, (double)(now_ns() - begun) / SEC);
 	}
 	workers_kill();
 	tell();
