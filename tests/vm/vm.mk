@@ -6,6 +6,7 @@ check-programs += $(addprefix tests/vm/,$(vm-programs))
 script-tests += tests/vm/report.sh
 $(foreach p,$(vm-programs),$(eval tests/vm/$(p)-src := tests/vm/$(p).c))
 tests/vm/shares-src += tests/vm/stall.c
+tests/vm/failover-src += tests/vm/stall.c
 tests/vm/throughput-src += tests/vm/ublk_null.c
 tests/vm/throughput-libs := -luring
 
