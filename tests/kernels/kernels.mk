@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: MIT
+# Kernels compiled for the harness: a library a file and wave size. -fsanitize=thread, but linked without its runtime, makes gcc call
+# the harness before each access.
+simt-cflags := -std=gnu11 -O1 -g -fPIC -ffp-contract=off -fsanitize=thread --param tsan-instrument-func-entry-exit=0 \
+	       -Wall -Wextra -Werror -Wno-unused-parameter
+SIMT_CC ?= gcc
+
+# $(1) wave, $(2) file, $(3) folder
+define simt-rule
+$(O)/kernels/simt/w$(1)/$(2).so: $(3)/$(2).c $(kernel-headers) tests/kernels/kernels.mk
+	$$(call say,SIMT,"$$< wave $(1)")
+	@mkdir -p $$(@D)
+	$$(Q)$$(SIMT_CC) $$(simt-cflags) -DK_WAVE=$(1) -c $$< -o $$(@:.so=.o) && $$(SIMT_CC) -shared $$(@:.so=.o) -o $$@
+endef
+$(foreach w,32 64,$(foreach f,$(kernel-files),$(eval $(call simt-rule,$(w),$(f),kernels))))
+$(foreach w,32 64,$(eval $(call simt-rule,$(w),faulty,tests/kernels/simt)))
+simt-kernels := $(foreach w,32 64,$(patsubst %,$(O)/kernels/simt/w$(w)/%.so,$(kernel-files) faulty))
+
+# The harness switches stacks and sees every address: no sanitizer's business. Kernels find what they call in the program.
+simt-src := $(addprefix tests/kernels/simt/,simt.c memory.c fiber.c)
+$(foreach f,$(simt-src),$(eval CFLAGS-$(f) := -fno-sanitize=all -fvisibility=default))
+
+kernel-tests := tests/kernels/simt/faults
+tests/kernels/simt/faults-src := tests/kernels/simt/faults.c $(simt-src)
+ifeq ($(shell uname -m),x86_64)
+tests += $(kernel-tests)
+$(addprefix $(O)/,$(kernel-tests)): | $(simt-kernels)
+build-tests: $(simt-kernels)
+endif
