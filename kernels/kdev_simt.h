@@ -34,29 +34,34 @@
 
 typedef unsigned long k_ballot_t;
 
-/* A place in a source where lanes meet. */
+/*
+ * A place in a source where lanes meet. @here tells copies of an inlined function apart, which one line may have many of, and
+ * stays one if the compiler copies the call to two paths: a label is neither shared nor doubled.
+ */
 struct simt_site {
 	const char *what, *file;
 	int line;
 };
 
-#define SIMT_SITE(what) ({ static const struct simt_site site_ = { what, __FILE__, __LINE__ }; &site_; })
+#define SIMT_SITE(what)									\
+	({ static const struct simt_site site_ = { what, __FILE__, __LINE__ }; &site_; }),	\
+	({ __label__ here_; here_: &&here_; })
 
 /*
  * The one collective that the others are made of: what each lane of the wave gave, @size bytes at most SIMT_SLOT, lane n's
  * at simt_exchange_stride() * n; it stays until the lane's next but one collective.
  */
 #define SIMT_SLOT	128
-const void *simt_exchange(const struct simt_site *site, const void *v, unsigned long size);
+const void *simt_exchange(const struct simt_site *site, const void *here, const void *v, unsigned long size);
 unsigned long simt_exchange_stride(void);
 
 void simt_lds(void *v, unsigned long size, const char *name);
 int simt_tid(void);
 int simt_group(int dim);
-void simt_barrier(const struct simt_site *site);
-void simt_wave_barrier(const struct simt_site *site);
-unsigned int simt_shfl(const struct simt_site *site, unsigned int v, int lane);
-unsigned long simt_ballot(const struct simt_site *site, int cond);
+void simt_barrier(const struct simt_site *site, const void *here);
+void simt_wave_barrier(const struct simt_site *site, const void *here);
+unsigned int simt_shfl(const struct simt_site *site, const void *here, unsigned int v, int lane);
+unsigned long simt_ballot(const struct simt_site *site, const void *here, int cond);
 int simt_atomic_add(int *p, int v);
 int simt_atomic_max(int *p, int v);
 int simt_atomic_or(int *p, int v);

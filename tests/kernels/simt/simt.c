@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include <dseek_program.h>
+
 #include "../../../kernels/kdev_simt.h"
 #include "../../random.h"
 #include "fiber.h"
@@ -23,7 +25,7 @@ struct lane {
 	enum lane_state state;
 	const struct simt_site *site;
 	int fence;			/* the collective orders the wave's memory */
-	const void *pc;			/* of the call: tells copies of an inlined function apart */
+	const void *here;
 	char slot[2][SIMT_SLOT];	/* what it gives to a collective; two, as one may be a collective ahead of another */
 	struct fiber_call call;
 };
@@ -122,30 +124,30 @@ int simt_group(int dim)
 	return m.group[dim];
 }
 
-static void wait_for_others(enum lane_state state, const struct simt_site *site, const void *pc)
+static void wait_for_others(enum lane_state state, const struct simt_site *site, const void *here)
 {
 	struct lane *l = &m.lanes[m.current];
 
 	l->state = state;
 	l->site = site;
-	l->pc = pc;
+	l->here = here;
 	fiber_switch(&l->sp, m.scheduler);
 }
 
-static const char *exchange(const struct simt_site *site, const void *v, size_t size, const void *pc)
+static const char *exchange(const struct simt_site *site, const void *here, const void *v, size_t size)
 {
 	unsigned int parity = m.waves[m.current / m.launch->wave].parity;
 
 	if (size > SIMT_SLOT)
 		abort();
 	memcpy(m.lanes[m.current].slot[parity], v, size);
-	wait_for_others(IN_COLLECTIVE, site, pc);
+	wait_for_others(IN_COLLECTIVE, site, here);
 	return m.lanes[m.current / m.launch->wave * m.launch->wave].slot[parity];
 }
 
-const void *simt_exchange(const struct simt_site *site, const void *v, unsigned long size)
+const void *simt_exchange(const struct simt_site *site, const void *here, const void *v, unsigned long size)
 {
-	return exchange(site, v, size, __builtin_return_address(0));
+	return exchange(site, here, v, size);
 }
 
 unsigned long simt_exchange_stride(void)
@@ -153,20 +155,20 @@ unsigned long simt_exchange_stride(void)
 	return sizeof(struct lane);
 }
 
-void simt_barrier(const struct simt_site *site)
+void simt_barrier(const struct simt_site *site, const void *here)
 {
-	wait_for_others(IN_BARRIER, site, __builtin_return_address(0));
+	wait_for_others(IN_BARRIER, site, here);
 }
 
-void simt_wave_barrier(const struct simt_site *site)
+void simt_wave_barrier(const struct simt_site *site, const void *here)
 {
 	m.lanes[m.current].fence = 1;
-	exchange(site, "", 0, __builtin_return_address(0));
+	exchange(site, here, "", 0);
 }
 
-unsigned int simt_shfl(const struct simt_site *site, unsigned int v, int lane)
+unsigned int simt_shfl(const struct simt_site *site, const void *here, unsigned int v, int lane)
 {
-	const char *all = exchange(site, &v, sizeof(v), __builtin_return_address(0));
+	const char *all = exchange(site, here, &v, sizeof(v));
 
 	if (lane < 0 || (unsigned int)lane >= m.launch->wave)
 		simt_stop(SIMT_LANE_RANGE, "%s at %s:%d by %s asks for lane %d of %u", site->what, site->file, site->line,
@@ -175,10 +177,10 @@ unsigned int simt_shfl(const struct simt_site *site, unsigned int v, int lane)
 	return v;
 }
 
-unsigned long simt_ballot(const struct simt_site *site, int cond)
+unsigned long simt_ballot(const struct simt_site *site, const void *here, int cond)
 {
 	unsigned char bit = cond != 0;
-	const char *all = exchange(site, &bit, 1, __builtin_return_address(0));
+	const char *all = exchange(site, here, &bit, 1);
 	unsigned long ballot = 0;
 
 	for (unsigned int i = 0; i < m.launch->wave; i++)
@@ -188,19 +190,18 @@ unsigned long simt_ballot(const struct simt_site *site, int cond)
 
 float simt_f16_to_f32(unsigned short h)
 {
-	_Float16 f;
+	float f;
 
-	memcpy(&f, &h, sizeof(f));
-	return (float)f;
+	dseek_row_to_f32(DSEEK_F16, &h, 1, &f);
+	return f;
 }
 
 unsigned short simt_f32_to_f16(float f)
 {
-	_Float16 h = (_Float16)f;
-	unsigned short bits;
+	unsigned short h;
 
-	memcpy(&bits, &h, sizeof(bits));
-	return bits;
+	dseek_row_from_f32(DSEEK_F16, &f, 1, &h);
+	return h;
 }
 
 /* ---- lanes in turn */
@@ -250,7 +251,7 @@ static void wave_settle(struct wave *w, unsigned int first)
 	for (unsigned int i = 1; i < m.launch->wave; i++) {
 		const struct lane *b = &m.lanes[first + i];
 
-		if (a->state == b->state && a->site == b->site && a->pc == b->pc)
+		if (a->state == b->state && a->site == b->site && a->here == b->here)
 			continue;
 		differ(a->state == IN_COLLECTIVE || b->state == IN_COLLECTIVE ? SIMT_DIVERGENT_COLLECTIVE : SIMT_DIVERGENT_BARRIER,
 		       first, first + i);
@@ -260,7 +261,7 @@ static void wave_settle(struct wave *w, unsigned int first)
 	if (a->state != IN_COLLECTIVE)
 		return;
 	m.report->collectives++;
-	w->path = (w->path ^ (uintptr_t)a->pc) * 0x100000001b3ull;
+	w->path = (w->path ^ (uintptr_t)a->here) * 0x100000001b3ull;
 	w->parity ^= 1;
 	w->sync += a->fence;
 	w->state = READY;
@@ -298,7 +299,7 @@ static int group_settle(void)
 			      m.group[2], place(b), place(a));
 			return 1;
 		}
-		if (a->state != b->state || a->pc != b->pc) {
+		if (a->state != b->state || a->here != b->here) {
 			differ(SIMT_DIVERGENT_BARRIER, 0, i * m.launch->wave);
 			return 1;
 		}
