@@ -20,7 +20,18 @@ simt-kernels := $(foreach w,32 64,$(patsubst %,$(O)/kernels/simt/w$(w)/%.so,$(ke
 simt-src := $(addprefix tests/kernels/simt/,simt.c memory.c fiber.c)
 $(foreach f,$(simt-src),$(eval CFLAGS-$(f) := -fno-sanitize=all -fvisibility=default))
 
-kernel-tests := tests/kernels/simt/faults
+# OpenCL where its loader is; PoCL's compiler and sanitizers don't mix.
+ifeq ($(SAN)$(shell pkg-config --exists OpenCL && echo yes),yes)
+kernel-opencl := device_opencl.c
+kernel-libs := -lOpenCL
+else
+kernel-opencl := device_no_opencl.c
+endif
+device-src := $(addprefix tests/kernels/,device.c device_simt.c ktest.c $(kernel-opencl)) $(simt-src)
+
+kernel-tests := tests/kernels/simt/faults $(addprefix tests/kernels/,norm rope embed route permute)
+$(foreach t,$(kernel-tests),$(eval $(t)-src := $(t).c $(device-src))$(eval $(t)-libs := $(kernel-libs)))
+CFLAGS-tests/kernels/rope.c := -Ikernels
 tests/kernels/simt/faults-src := tests/kernels/simt/faults.c $(simt-src)
 ifeq ($(shell uname -m),x86_64)
 tests += $(kernel-tests)

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every kernel there is: file, name, lanes a group, buffers, struct of parameters. Hosts launch by this list; that code objects
+ * agree with it is checked by tests/kernels/gates.
+ */
+#ifndef DSK_KERNELS_H
+#define DSK_KERNELS_H
+
+#include "dsk_layout.h"
+
+#define DSK_KERNELS(X)									\
+	X(norm, dsk_norm, 256, 5, struct dsk_norm_params)				\
+	X(rope, dsk_rope, 256, 3, struct dsk_rope_params)				\
+	X(embed, dsk_embed, 256, 4, struct dsk_embed_params)				\
+	X(route, dsk_route, 64, 5, struct dsk_route_params)				\
+	X(permute, dsk_place, 256, 4, struct dsk_place_params)				\
+	X(permute, dsk_gather, 256, 3, struct dsk_gather_params)			\
+	X(permute, dsk_combine, 256, 4, struct dsk_combine_params)
+
+#endif /* DSK_KERNELS_H */

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the host and kernels tell each other: one struct of parameters a kernel, by value, and the constants in them. Only
+ * 32-bit members, no padding; more than 16 bytes, as some hosts pass smaller structs in registers. Extents and strides
+ * are in elements unless they say bytes; a row of T tokens is what the program format calls [E,T].
+ */
+#ifndef DSK_LAYOUT_H
+#define DSK_LAYOUT_H
+
+#define DSK_SIZE(type, size)	typedef char dsk_size_of_##type[sizeof(struct type) == (size) && (size) > 16 ? 1 : -1]
+
+enum dsk_type { DSK_F32, DSK_F16, DSK_BF16, DSK_I8 };		/* I8: with a float scale for each row */
+
+/* ---- norm.c: y = act((x - mean) * w / sqrt(var + eps) + b), a row a group */
+
+enum dsk_act { DSK_ACT_NONE, DSK_ACT_SILU, DSK_ACT_GELU_TANH, DSK_ACT_RELU };
+
+#define DSK_NORM_MEAN	1	/* LayerNorm; without: RMSNorm, var is the mean of squares and nothing is subtracted */
+#define DSK_NORM_WEIGHT	2	/* w is given, float [n] */
+#define DSK_NORM_BIAS	4	/* b is given, float [n] */
+
+struct dsk_norm_params {
+	int n;			/* elements of a row */
+	int x_stride, y_stride;
+	int x_type;		/* enum dsk_type, not I8 */
+	int y_type;		/* I8: y = round(v / scale), scale = max |v| / 127 goes to scales[row] */
+	int flags, act;
+	float eps;
+};
+DSK_SIZE(dsk_norm_params, 32);
+
+/* ---- rope.c: pairs of a head turned by position * frequency, in place */
+
+enum dsk_rope_order { DSK_ROPE_INTERLEAVED, DSK_ROPE_NEOX };	/* pairs (2i, 2i+1); (i, i + n/2) */
+
+struct dsk_rope_params {
+	int heads, head_stride, token_stride;	/* of x */
+	int n;			/* dimensions turned, even, the first of each head */
+	int order;		/* enum dsk_rope_order */
+	int type;		/* enum dsk_type, not I8 */
+	float scale;		/* of the result (YaRN's attention factor); 1: none */
+	int pad;
+};
+DSK_SIZE(dsk_rope_params, 32);
+
+/* ---- embed.c: out[t] = scale * table[id[t]] */
+
+struct dsk_embed_params {
+	int n;			/* elements of a row */
+	int rows;		/* of the table: an id outside it gives zeros and sets *fault */
+	int table_type, out_type;	/* enum dsk_type, not I8 */
+	int out_stride;
+	float scale;
+};
+DSK_SIZE(dsk_embed_params, 24);
+
+/* ---- route.c: which experts a token goes to */
+
+#define DSK_MAX_EXPERTS	512
+#define DSK_MAX_TOP_K	16
+#define DSK_MAX_GROUPS	32
+
+/* UNIT: the largest logits are selected, each weighs 1. */
+enum dsk_gate { DSK_GATE_SOFTMAX, DSK_GATE_SIGMOID, DSK_GATE_UNIT };
+
+#define DSK_ROUTE_BIAS		1	/* bias[e] is added to what is compared, not to weights (DeepSeek-V3, 2.1.2) */
+#define DSK_ROUTE_NORMALISE	2	/* weights are divided by their sum, at least least_sum */
+#define DSK_ROUTE_GROUP_SUM2	4	/* a group of experts counts as the sum of its two best; without: its best */
+
+struct dsk_route_params {
+	int experts, top_k;
+	int gate, flags;
+	int groups, top_groups;	/* experts are in equal groups, of which only the best are looked at; 1, 1: no groups */
+	int logits_stride;
+	float scale;		/* of the weights, last */
+	float least_sum;
+	int pad;
+};
+DSK_SIZE(dsk_route_params, 40);
+
+/* ---- permute.c: (token, choice) pairs in the order of their experts */
+
+struct dsk_place_params {
+	int pairs;		/* token * top_k + choice */
+	int experts;
+	int capacity;		/* pairs an expert takes, the first in order; more are dropped; 0: all */
+	int pad[3];
+};
+DSK_SIZE(dsk_place_params, 24);
+
+struct dsk_gather_params {
+	int n;			/* elements of a row */
+	int rows;
+	int divisor;		/* row r of the result is row index[r] / divisor of the source (top_k: pairs to tokens) */
+	int type;		/* enum dsk_type, not I8 */
+	int in_stride, out_stride;
+};
+DSK_SIZE(dsk_gather_params, 24);
+
+struct dsk_combine_params {
+	int n;
+	int top_k;
+	int in_type, out_type;
+	int in_stride, out_stride;
+};
+DSK_SIZE(dsk_combine_params, 24);
+
+/* ---- attn_decode.c, attn_prefill.c: attention over paged keys and values */
+
+/*
+ * K and V caches are pages of DSK_PAGE tokens: element d of head h of token i in page p is at ((p * DSK_PAGE + i) *
+ * kv_heads + h) * D + d. Token t of sequence s is in page pages[s * max_pages + t / DSK_PAGE].
+ * Query head h reads kv head h / (q_heads / kv_heads). A query at position i sees tokens i - window < t <= i, with
+ * window 0 all up to i, and of those only where the mask, if there is one, has its bit set. Logits are scale * q.k, soft-capped to
+ * cap * tanh(logit / cap) if cap > 0; a sink is one more logit of each head, without a value. What sees nothing is 0.
+ */
+#define DSK_PAGE	16
+
+#define DSK_ATTN_SINKS	1	/* sinks is given, float [q_heads], in the logits' units */
+#define DSK_ATTN_MASK	2	/* mask is given (attn_prefill.c) */
+#define DSK_ATTN_ALL	4	/* queries see what comes after them, too: no causal mask, window 0 (attn_prefill.c) */
+
+struct dsk_attn_params {
+	int q_heads, kv_heads;
+	int max_pages, n_pages;	/* of a sequence; in the caches: what points past them is as if masked */
+	int window;
+	int kv_type;		/* F16, BF16, or I8 with float scales [page][token][kv head] */
+	int flags;
+	int splits;		/* decode: parts a sequence is split in, each a group */
+	int mask_stride;	/* prefill: 32-bit words of the mask a query */
+	float scale, cap;
+	int pad;
+};
+DSK_SIZE(dsk_attn_params, 48);
+
+#endif /* DSK_LAYOUT_H */

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* Elements of any type, one at a time; the type is the same for the whole launch, so the branch costs a scalar. */
+#ifndef ELEMENT_H
+#define ELEMENT_H
+
+#include "dsk_layout.h"
+#include "kdev.h"
+
+K_DEV float load_element(K_GLOBAL const void *p, long i, int type)
+{
+	if (type == DSK_F32)
+		return ((K_GLOBAL const float *)p)[i];
+	if (type == DSK_BF16)
+		return k_bf16_to_f32(((K_GLOBAL const k_u16 *)p)[i]);
+	return k_f16_to_f32(((K_GLOBAL const k_u16 *)p)[i]);
+}
+
+K_DEV void store_element(K_GLOBAL void *p, long i, int type, float v)
+{
+	if (type == DSK_F32)
+		((K_GLOBAL float *)p)[i] = v;
+	else if (type == DSK_BF16)
+		((K_GLOBAL k_u16 *)p)[i] = k_f32_to_bf16(v);
+	else
+		((K_GLOBAL k_u16 *)p)[i] = k_f32_to_f16(v);
+}
+
+K_DEV float sigmoid(float x)
+{
+	return k_rcp(1 + k_exp2(-K_LOG2E * x));
+}
+
+K_DEV float k_tanh(float x)
+{
+	/* for large |x| exp2 is 0 or infinite, and 1 - 2 / (1 + that) is -1 or 1; near 0 the difference has no digits left */
+	if (k_fabs(x) < 0.04f)
+		return x * (1 - x * x * (1.0f / 3 - x * x * (2.0f / 15)));
+	return 1 - 2 * k_rcp(1 + k_exp2(2 * K_LOG2E * x));
+}
+
+#endif /* ELEMENT_H */

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+#include <dseek_program.h>
+
+#include "../tap.h"
+#include "ktest.h"
+
+uint64_t ktest_random = 1;
+
+float random_float(float low, float high)
+{
+	return low + (high - low) * (float)(splitmix64(&ktest_random) >> 40) * 0x1p-24f;
+}
+
+int random_int(int low, int high)
+{
+	return low + (int)random_below(&ktest_random, (uint32_t)(high - low + 1));
+}
+
+static uint32_t dtype(int type)
+{
+	return type == DSK_F32 ? DSEEK_F32 : type == DSK_F16 ? DSEEK_F16 : DSEEK_BF16;
+}
+
+size_t type_size(int type)
+{
+	return type == DSK_F32 ? 4 : type == DSK_I8 ? 1 : 2;
+}
+
+const char *type_name(int type)
+{
+	return type == DSK_F32 ? "f32" : type == DSK_F16 ? "f16" : type == DSK_BF16 ? "bf16" : "i8";
+}
+
+double type_epsilon(int type)
+{
+	return type == DSK_F32 ? 0x1p-24 : type == DSK_F16 ? 0x1p-11 : 0x1p-8;
+}
+
+void *typed(const float *src, size_t n, int type)
+{
+	void *p = malloc(n * type_size(type) + 1);
+
+	dseek_row_from_f32(dtype(type), src, n, p);
+	return p;
+}
+
+double typed_get(const void *p, size_t i, int type)
+{
+	float f;
+
+	dseek_row_to_f32(dtype(type), (const char *)p + i * type_size(type), 1, &f);
+	return f;
+}
+
+void *random_typed(size_t n, int type, float range)
+{
+	float *f = malloc(n * sizeof(*f) + 1);
+	void *p;
+
+	for (size_t i = 0; i < n; i++)
+		f[i] = random_float(-range, range);
+	p = typed(f, n, type);
+	free(f);
+	return p;
+}
+
+int ktest_ok(int good, const char *fmt, ...)
+{
+	char what[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	return tap_ok(good, "%s", what);
+}
+
+int ktest_close(const void *got, int type, const double *want, size_t n, double absolute, double relative, const char *fmt, ...)
+{
+	double worst = 0;
+	size_t at = 0;
+	char what[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	relative += type_epsilon(type);
+	for (size_t i = 0; i < n; i++) {
+		double off = fabs(typed_get(got, i, type) - want[i]) / (absolute + relative * fabs(want[i]));
+
+		if (!(off <= worst)) {		/* a NaN is as far as can be */
+			worst = off;
+			at = i;
+			if (isnan(off))
+				break;
+		}
+	}
+	if (tap_ok(worst <= 1, "%s: off by %.2f of what is allowed", what, worst))
+		return 1;
+	printf("# element %zu of %zu is %.9g, not %.9g\n", at, n, typed_get(got, at, type), want[at]);
+	return 0;
+}
+
+int ktest_launch(const struct device *d, const char *kernel, const struct simt_launch *launch, const char *fmt, ...)
+{
+	char err[2048], what[256];
+	va_list ap;
+
+	if (!device_run(d, kernel, launch, err, sizeof(err)))
+		return 1;
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	tap_ok(0, "%s: %s", what, kernel);
+	printf("# %s\n", err);
+	return 0;
+}
+
+static int chosen(const char *name)
+{
+	const char *only = getenv("DSEEK_KERNEL_DEVICES"), *at = only;
+	size_t n = strlen(name);
+
+	for (; at && *at; at += strcspn(at, ","), at += *at == ',')
+		if (!strncmp(at, name, n) && (at[n] == ',' || !at[n]))
+			return 1;
+	return !only;
+}
+
+int ktest_main(void (*test)(const struct device *device))
+{
+	const struct device *all[] = { &device_simt[0], &device_simt[1], &device_opencl[0], &device_opencl[1] };
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		if (!chosen(all[i]->name))
+			continue;
+		if (all[i]->why_not)
+			tap_skip(all[i]->name, all[i]->why_not);
+		else
+			test(all[i]);
+	}
+	return tap_end();
+}
