@@ -15,6 +15,12 @@
 	X(route, dsk_route, 64, 5, struct dsk_route_params)				\
 	X(permute, dsk_place, 256, 4, struct dsk_place_params)				\
 	X(permute, dsk_gather, 256, 3, struct dsk_gather_params)			\
-	X(permute, dsk_combine, 256, 4, struct dsk_combine_params)
+	X(permute, dsk_combine, 256, 4, struct dsk_combine_params)			\
+	X(attn_decode, dsk_attn_decode_64, 256, 9, struct dsk_attn_params)		\
+	X(attn_decode, dsk_attn_decode_128, 256, 9, struct dsk_attn_params)		\
+	X(attn_decode, dsk_attn_merge_64, 64, 4, struct dsk_attn_params)		\
+	X(attn_decode, dsk_attn_merge_128, 64, 4, struct dsk_attn_params)		\
+	X(attn_prefill, dsk_attn_prefill_64, 256, 11, struct dsk_attn_params)		\
+	X(attn_prefill, dsk_attn_prefill_128, 256, 11, struct dsk_attn_params)
 
 #endif /* DSK_KERNELS_H */

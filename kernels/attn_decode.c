@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Decode: one query a sequence and head. The tokens it sees are split in parts, a group each (flash decoding, Dao et al. 2023);
+ * within a group each wave takes every so-manyth token, lanes hold elements of the head; dsk_attn_merge joins the parts.
+ */
+#include "attn.h"
+
+#define LANES	256
+#define WAVES	(LANES / K_WAVE)
+#define MAX_PER_LANE	(128 / 32)
+
+/* D is a constant once this is inlined, and so are the arrays' sizes. */
+K_DEV void decode(K_WAVE_PARAM int D, K_LOCAL float *part, K_LOCAL float *tops, K_LOCAL float *sums, K_GLOBAL float *acc_out,
+		  K_GLOBAL float *ml_out, K_GLOBAL const float *q, K_GLOBAL const void *k, K_GLOBAL const void *v,
+		  K_GLOBAL const float *k_scales, K_GLOBAL const float *v_scales, K_GLOBAL const int *pages,
+		  K_GLOBAL const int *lengths, struct dsk_attn_params p)
+{
+	int head = k_group_x(), sequence = k_group_y(), split = k_group_z();
+	int kv_head = head / (p.q_heads / p.kv_heads), n = D / K_WAVE;
+	int length = kv_length(lengths, sequence, p), low = p.window > 0 && length > p.window ? length - p.window : 0;
+	int each = (length - low + p.splits - 1) / p.splits, first = low + split * each;
+	int last = first + each < length ? first + each : length, at = k_lane() * n;
+	float top = K_NEG_BIG, sum = 0, qs[MAX_PER_LANE], acc[MAX_PER_LANE];
+	long row_q = (long)sequence * p.q_heads + head, row_out = row_q * p.splits + split;
+
+	for (int i = 0; i < n; i++) {
+		qs[i] = q[row_q * D + at + i];
+		acc[i] = 0;
+	}
+	/* one trip count for the group: past the end a wave repeats the first token and throws it away */
+	for (int step = 0; step < (last - first + WAVES - 1) / WAVES; step++) {
+		int token = first + step * WAVES + k_wave(), real = token < last;
+		long row = kv_row(pages, sequence, real ? token : first, kv_head, p), from = (row < 0 ? 0 : row) * D + at;
+		float dot = 0, logit, weight, fade, rise;
+
+		real = real && row >= 0;
+		for (int i = 0; i < n; i++)
+			dot = k_fma(qs[i], real ? kv_load(k, from + i, p.kv_type) : 0, dot);
+		dot = k_wave_sum(K_WAVE_PASS dot);
+		logit = real ? logit2(dot * kv_scale(k_scales, row, p.kv_type), p) : K_NEG_BIG;
+		rise = k_max(top, logit);
+		fade = k_exp2(top - rise);
+		weight = real ? k_exp2(logit - rise) : 0;
+		top = rise;
+		sum = k_fma(sum, fade, weight);
+		weight *= real ? kv_scale(v_scales, row, p.kv_type) : 0;
+		for (int i = 0; i < n; i++)
+			acc[i] = k_fma(weight, real ? kv_load(v, from + i, p.kv_type) : 0, acc[i] * fade);
+	}
+	for (int i = 0; i < n; i++)
+		part[k_wave() * D + at + i] = acc[i];
+	if (k_lane() == 0) {
+		tops[k_wave()] = top;
+		sums[k_wave()] = sum;
+	}
+	k_sync();
+	top = K_NEG_BIG;
+	for (int w = 0; w < WAVES; w++)
+		top = k_max(top, tops[w]);
+	if (k_tid() < D) {
+		float total = 0;
+
+		for (int w = 0; w < WAVES; w++)
+			total = k_fma(part[w * D + k_tid()], k_exp2(tops[w] - top), total);
+		acc_out[row_out * D + k_tid()] = total;
+	}
+	if (k_tid() == 0) {
+		sum = 0;
+		for (int w = 0; w < WAVES; w++)
+			sum = k_fma(sums[w], k_exp2(tops[w] - top), sum);
+		ml_out[row_out * 2] = top;
+		ml_out[row_out * 2 + 1] = sum;
+	}
+}
+
+/*
+ * acc [D, splits, q_heads, S] and ml [2, splits, q_heads, S]: unnormalised result, greatest logit (of log2) and sum of weights
+ * of each part; q [D, q_heads, S]; k, v caches; their scales if int8; pages [max_pages, S]; lengths [S], the query's own
+ * token counted. Groups: q_heads, S, splits.
+ */
+#define DECODE(D)											\
+K_KERNEL(LANES) dsk_attn_decode_##D(K_GLOBAL float *acc, K_GLOBAL float *ml, K_GLOBAL const float *q,	\
+				    K_GLOBAL const void *k, K_GLOBAL const void *v,			\
+				    K_GLOBAL const float *k_scales, K_GLOBAL const float *v_scales,	\
+				    K_GLOBAL const int *pages, K_GLOBAL const int *lengths,		\
+				    struct dsk_attn_params p)						\
+{													\
+	K_LDS(float, part, WAVES * D);									\
+	K_LDS(float, tops, WAVES);									\
+	K_LDS(float, sums, WAVES);									\
+	K_COLLECTIVES;											\
+	decode(K_WAVE_PASS D, part, tops, sums, acc, ml, q, k, v, k_scales, v_scales, pages, lengths, p); \
+}
+DECODE(64)
+DECODE(128)
+
+K_DEV void merge(int D, int lanes, K_GLOBAL float *out, K_GLOBAL const float *acc, K_GLOBAL const float *ml,
+		 K_GLOBAL const float *sinks, struct dsk_attn_params p)
+{
+	long row = (long)k_group_y() * p.q_heads + k_group_x(), part = row * p.splits;
+	float top = p.flags & DSK_ATTN_SINKS ? sinks[k_group_x()] * K_LOG2E : K_NEG_BIG, sum, factor;
+
+	for (int i = 0; i < p.splits; i++)
+		top = k_max(top, ml[(part + i) * 2]);
+	sum = p.flags & DSK_ATTN_SINKS ? k_exp2(sinks[k_group_x()] * K_LOG2E - top) : 0;
+	for (int i = 0; i < p.splits; i++)
+		sum = k_fma(ml[(part + i) * 2 + 1], k_exp2(ml[(part + i) * 2] - top), sum);
+	factor = sum > 0 ? 1 / sum : 0;
+	for (int d = k_tid(); d < D; d += lanes) {
+		float total = 0;
+
+		for (int i = 0; i < p.splits; i++)
+			total = k_fma(acc[(part + i) * D + d], k_exp2(ml[(part + i) * 2] - top), total);
+		out[row * D + d] = total * factor;
+	}
+}
+
+/* out [D, q_heads, S]; acc, ml of dsk_attn_decode; sinks [q_heads]. Groups: q_heads, S. */
+#define MERGE(D)											\
+K_KERNEL(64) dsk_attn_merge_##D(K_GLOBAL float *out, K_GLOBAL const float *acc, K_GLOBAL const float *ml, \
+				K_GLOBAL const float *sinks, struct dsk_attn_params p)			\
+{													\
+	merge(D, 64, out, acc, ml, sinks, p);								\
+}
+MERGE(64)
+MERGE(128)

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Prefill: many queries a sequence. Tiles of keys and values pass through LDS before a tile of queries, with an online softmax
+ * (Milakov and Gimelshein 2018; Dao et al. 2022, algorithm 1). The plain version: fp32, no matrix instructions.
+ *
+ * A row of 16 lanes has a query: of each tile of keys two logits, of the result every sixteenth element.
+ */
+#include "attn.h"
+
+#define LANES	256
+#define ROW	16			/* lanes a query */
+#define QUERIES	(LANES / ROW)
+#define KEYS	(2 * ROW)
+#define MAX_PER_LANE	(128 / ROW)
+
+K_DEV float row_max(K_WAVE_PARAM float v)
+{
+	for (int mask = ROW / 2; mask; mask >>= 1)
+		v = k_max(v, k_shfl_xor(v, mask));
+	return v;
+}
+
+K_DEV float row_sum(K_WAVE_PARAM float v)
+{
+	for (int mask = ROW / 2; mask; mask >>= 1)
+		v += k_shfl_xor(v, mask);
+	return v;
+}
+
+/* Does the query at @position, row @query of the mask, see @token? */
+K_DEV int sees(int position, long query, int token, int length, K_GLOBAL const k_u32 *mask, struct dsk_attn_params p)
+{
+	if (token >= length)
+		return 0;
+	if (!(p.flags & DSK_ATTN_ALL) && token > position)
+		return 0;
+	if (p.window > 0 && token <= position - p.window)
+		return 0;
+	if (p.flags & DSK_ATTN_MASK && !(mask[query * p.mask_stride + token / 32] >> (token % 32) & 1))
+		return 0;
+	return 1;
+}
+
+K_DEV void prefill(K_WAVE_PARAM int D, K_LOCAL float *qs, K_LOCAL float *ks, K_LOCAL float *vs, K_LOCAL float *ps, K_LOCAL int *there,
+		   K_GLOBAL float *out, K_GLOBAL const float *q, K_GLOBAL const void *k, K_GLOBAL const void *v,
+		   K_GLOBAL const float *k_scales, K_GLOBAL const float *v_scales, K_GLOBAL const int *pages,
+		   K_GLOBAL const int *lengths, K_GLOBAL const int *starts, K_GLOBAL const k_u32 *mask,
+		   K_GLOBAL const float *sinks, struct dsk_attn_params p)
+{
+	int head = k_group_y(), sequence = k_group_z(), kv_head = head / (p.q_heads / p.kv_heads);
+	int start = starts[sequence], n_queries = starts[sequence + 1] - start, first = k_group_x() * QUERIES;
+	int length = kv_length(lengths, sequence, p), row = k_tid() / ROW, col = k_tid() % ROW, n = D / ROW;
+	int stride = D + 1;		/* of a tile's rows: neighbouring keys in different banks */
+	int before = length - n_queries, last = first + QUERIES < n_queries ? first + QUERIES : n_queries;
+	int position = before + first + row, low = 0, high = length;
+	long query = start + first + row;
+	float top = K_NEG_BIG, sum = 0, acc[MAX_PER_LANE];
+
+	if (first >= n_queries)		/* the group's queries are past the sequence's: all of it leaves */
+		return;
+	if (p.window > 0 && before + first - p.window + 1 > 0)
+		low = (before + first - p.window + 1) / KEYS * KEYS;
+	if (!(p.flags & DSK_ATTN_ALL) && before + last < high)
+		high = before + last;
+	for (int i = 0; i < n; i++)
+		acc[i] = 0;
+	K_UNROLL(2)
+	for (int i = k_tid(); i < QUERIES * D; i += LANES)
+		qs[i / D * stride + i % D] = first + i / D < n_queries ? q[((start + first + i / D) * (long)p.q_heads + head) * D + i % D] : 0;
+
+	for (int tile = low; tile < high; tile += KEYS) {
+		float logit[2], weight[2], rise, fade;
+
+		K_UNROLL(2)
+		for (int i = k_tid(); i < KEYS * D; i += LANES) {
+			int token = tile + i / D;
+			long at = token < length ? kv_row(pages, sequence, token, kv_head, p) : -1;
+
+			ks[i / D * stride + i % D] = at < 0 ? 0 : kv_load(k, at * D + i % D, p.kv_type) * kv_scale(k_scales, at, p.kv_type);
+			vs[i / D * stride + i % D] = at < 0 ? 0 : kv_load(v, at * D + i % D, p.kv_type) * kv_scale(v_scales, at, p.kv_type);
+			if (i % D == 0)
+				there[i / D] = at >= 0;
+		}
+		k_sync();
+		for (int j = 0; j < 2; j++) {
+			int key = col + j * ROW;
+			float dot = 0;
+
+			K_UNROLL(8)
+			for (int d = 0; d < D; d++)
+				dot = k_fma(qs[row * stride + d], ks[key * stride + d], dot);
+			logit[j] = first + row < n_queries && there[key] && sees(position, query, tile + key, length, mask, p) ?
+				logit2(dot, p) : 2 * K_NEG_BIG;
+		}
+		rise = k_max(top, row_max(K_WAVE_PASS k_max(logit[0], logit[1])));
+		fade = k_exp2(top - rise);
+		for (int j = 0; j < 2; j++) {
+			weight[j] = k_exp2(logit[j] - rise);
+			ps[row * (KEYS + 1) + col + j * ROW] = weight[j];
+		}
+		top = rise;
+		sum = k_fma(sum, fade, row_sum(K_WAVE_PASS weight[0] + weight[1]));
+		k_wave_sync();		/* a row's weights stay in its wave */
+		for (int i = 0; i < n; i++) {
+			acc[i] *= fade;
+			K_UNROLL(4)
+			for (int key = 0; key < KEYS; key++)
+				acc[i] = k_fma(ps[row * (KEYS + 1) + key], vs[key * stride + col + i * ROW], acc[i]);
+		}
+		k_sync();
+	}
+	if (p.flags & DSK_ATTN_SINKS) {
+		float sink = sinks[head] * K_LOG2E, rise = k_max(top, sink), fade = k_exp2(top - rise);
+
+		sum = k_fma(sum, fade, k_exp2(sink - rise));
+		for (int i = 0; i < n; i++)
+			acc[i] *= fade;
+	}
+	if (first + row < n_queries)
+		for (int i = 0; i < n; i++)
+			out[(query * p.q_heads + head) * D + col + i * ROW] = sum > 0 ? acc[i] / sum : 0;
+}
+
+/*
+ * out [D, q_heads, Q], q [D, q_heads, Q]; k, v caches; their scales if int8; pages [max_pages, S]; lengths [S], the queries'
+ * tokens counted: they are the last; starts [S + 1]: first query of each sequence; mask [mask_stride, Q], bit t % 32 of word t / 32
+ * is token t; sinks [q_heads]. Groups: ceil(most queries of a sequence / 16), q_heads, S.
+ */
+#define PREFILL(D)											\
+K_KERNEL(LANES) dsk_attn_prefill_##D(K_GLOBAL float *out, K_GLOBAL const float *q, K_GLOBAL const void *k, \
+				     K_GLOBAL const void *v, K_GLOBAL const float *k_scales,		\
+				     K_GLOBAL const float *v_scales, K_GLOBAL const int *pages,		\
+				     K_GLOBAL const int *lengths, K_GLOBAL const int *starts,		\
+				     K_GLOBAL const k_u32 *mask, K_GLOBAL const float *sinks,		\
+				     struct dsk_attn_params p)						\
+{													\
+	K_LDS(float, qs, QUERIES * (D + 1));								\
+	K_LDS(float, ks, KEYS * (D + 1));								\
+	K_LDS(float, vs, KEYS * (D + 1));								\
+	K_LDS(float, ps, QUERIES * (KEYS + 1));								\
+	K_LDS(int, there, KEYS);									\
+	K_COLLECTIVES;											\
+	prefill(K_WAVE_PASS D, qs, ks, vs, ps, there, out, q, k, v, k_scales, v_scales, pages, lengths,	\
+		starts, mask, sinks, p);								\
+}
+PREFILL(64)
+PREFILL(128)

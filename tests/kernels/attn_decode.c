@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* Decode attention. Tolerance: 4e-6, and 1e-6 for each unit of the greatest logit; values are within 1. */
+#include "attn_ref.h"
+
+#define MAX_SEQUENCES	4
+
+static const struct decode_case {
+	int d, q_heads, kv_heads, lengths[MAX_SEQUENCES], window, kv_type, splits, flags;
+	float cap, scale;		/* 0: 1 / sqrt(d) */
+	int bad_page;			/* one page number that is none */
+	int simt_too;			/* small enough */
+} cases[] = {
+	{ 64, 1, 1, { 1 }, 0, DSK_BF16, 1, 0, 0, 0, 0, 1 },
+	{ 64, 2, 1, { 1, 2, 17, 0 }, 0, DSK_F16, 1, 0, 0, 0, 0, 1 },
+	{ 128, 4, 2, { 63, 64, 65 }, 0, DSK_BF16, 1, 0, 0, 0, 0, 1 },
+	{ 128, 3, 3, { 5 }, 0, DSK_BF16, 8, 0, 0, 0, 0, 1 },
+	{ 128, 6, 2, { 200, 31 }, 0, DSK_BF16, 3, 0, 0, 0, 0, 1 },
+	{ 64, 8, 1, { 300, 1 }, 64, DSK_F16, 2, 0, 0, 0, 0, 1 },
+	{ 64, 2, 2, { 100 }, 1, DSK_BF16, 1, 0, 0, 0, 0, 1 },
+	{ 64, 2, 2, { 100 }, 4096, DSK_BF16, 4, 0, 0, 0, 0, 1 },
+	{ 64, 4, 2, { 77, 0, 1 }, 16, DSK_BF16, 2, DSK_ATTN_SINKS, 0, 0, 0, 1 },
+	{ 128, 2, 1, { 90 }, 0, DSK_BF16, 2, 0, 5, 0, 0, 1 },
+	{ 128, 4, 1, { 121, 16 }, 0, DSK_I8, 2, DSK_ATTN_SINKS, 0, 0, 0, 1 },
+	{ 64, 2, 1, { 70 }, 0, DSK_BF16, 1, 0, 0, 4, 0, 1 },
+	{ 64, 2, 1, { 70, 33 }, 0, DSK_BF16, 2, 0, 0, 0, -1, 1 },
+	{ 64, 2, 1, { 70, 33 }, 0, DSK_I8, 1, 0, 0, 0, 0x7fffffff, 1 },
+	{ 128, 32, 8, { 4097, 1000 }, 1024, DSK_BF16, 8, DSK_ATTN_SINKS, 0, 0, 0, 0 },
+	{ 64, 2, 1, { 100000 }, 0, DSK_BF16, 64, 0, 0, 0, 0, 0 },
+};
+
+static void run(const struct device *d, const struct decode_case *c)
+{
+	struct attn_cache cache;
+	int sequences = 1;
+	size_t heads, n;
+	float *q, *acc, *ml, *out;
+	double *want, most = 0;
+	char what[192], decode[32], merge[32];
+
+	while (sequences < MAX_SEQUENCES && c->lengths[sequences] > 0)
+		sequences++;
+	if (c->lengths[0] == 1 && c->lengths[1] == 2)
+		sequences = 4;		/* the last of length 0 */
+	attn_cache_make(&cache, c->d, c->q_heads, c->kv_heads, c->kv_type, c->lengths, sequences);
+	cache.p.window = c->window;
+	cache.p.splits = c->splits;
+	cache.p.flags = c->flags;
+	cache.p.cap = c->cap;
+	cache.p.scale = c->scale > 0 ? c->scale : cache.p.scale;
+	if (c->bad_page)
+		cache.pages[1] = c->bad_page;
+	heads = (size_t)(sequences * c->q_heads);
+	n = heads * (size_t)c->d;
+	q = random_typed(n, DSK_F32, 2);
+	acc = malloc(n * (size_t)c->splits * 4);
+	ml = malloc(heads * (size_t)c->splits * 8);
+	out = malloc(n * 4);
+	want = malloc(n * sizeof(*want));
+	for (size_t i = 0; i < heads; i++) {
+		int s = (int)i / c->q_heads;
+
+		most = fmax(most, attn_reference(&cache, s, (int)i % c->q_heads, c->lengths[s] - 1, q + i * (size_t)c->d, NULL, want + i * (size_t)c->d));
+	}
+	snprintf(what, sizeof(what), "%s: decode %d, %d:%d heads, %d sequences, %d tokens, window %d, %s, %d splits%s%s%s%s", d->name, c->d,
+		 c->q_heads, c->kv_heads, sequences, c->lengths[0], c->window, type_name(c->kv_type), c->splits,
+		 c->flags & DSK_ATTN_SINKS ? ", sinks" : "", c->cap > 0 ? ", cap" : "", c->scale > 0 ? ", large logits" : "",
+		 c->bad_page ? ", a bad page" : "");
+	snprintf(decode, sizeof(decode), "dsk_attn_decode_%d", c->d);
+	snprintf(merge, sizeof(merge), "dsk_attn_merge_%d", c->d);
+	struct simt_launch l = { .grid = { (unsigned int)c->q_heads, (unsigned int)sequences, (unsigned int)c->splits }, LAUNCH_PARAMS(cache.p),
+				 BUFFERS(OUT(acc, n * (size_t)c->splits * 4), OUT(ml, heads * (size_t)c->splits * 8), IN(q, n * 4),
+					 ATTN_BUFFERS(cache)) };
+	struct simt_launch m = { .grid = { (unsigned int)c->q_heads, (unsigned int)sequences, 1 }, LAUNCH_PARAMS(cache.p),
+				 BUFFERS(OUT(out, n * 4), IN(acc, n * (size_t)c->splits * 4), IN(ml, heads * (size_t)c->splits * 8),
+					 IN(cache.sinks, (size_t)c->q_heads * 4)) };
+
+	if (ktest_launch(d, decode, &l, "%s", what) && ktest_launch(d, merge, &m, "%s", what))
+		ktest_close(out, DSK_F32, want, n, 4e-6 + 1e-6 * most, 0, "%s", what);
+	attn_cache_free(&cache);
+	free(q); free(acc); free(ml); free(out); free(want);
+}
+
+static void test(const struct device *d)
+{
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		if (cases[i].simt_too || d->name[0] == 'o')
+			run(d, &cases[i]);
+}
+
+int main(void)
+{
+	return ktest_main(test);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* Prefill attention. Tolerance: 4e-6, and 1e-6 for each unit of the greatest logit; values are within 1. */
+#include "attn_ref.h"
+
+#define MAX_SEQUENCES	3
+
+static const struct prefill_case {
+	int d, q_heads, kv_heads;
+	int queries[MAX_SEQUENCES], lengths[MAX_SEQUENCES];	/* lengths 0: as many as queries */
+	int window, kv_type, flags;
+	float cap;
+	int bad_page, simt_too;
+} cases[] = {
+	{ 64, 1, 1, { 1 }, { 0 }, 0, DSK_BF16, 0, 0, 0, 1 },
+	{ 64, 2, 1, { 17, 1, 3 }, { 0 }, 0, DSK_F16, 0, 0, 0, 1 },
+	{ 128, 2, 2, { 33 }, { 0 }, 0, DSK_BF16, 0, 0, 0, 1 },
+	{ 64, 2, 1, { 5, 20 }, { 70, 40 }, 0, DSK_BF16, 0, 0, 0, 1 },
+	{ 64, 1, 1, { 80 }, { 0 }, 16, DSK_BF16, 0, 0, 0, 1 },
+	{ 64, 2, 1, { 40 }, { 100 }, 33, DSK_BF16, DSK_ATTN_SINKS, 0, 0, 1 },
+	{ 64, 1, 1, { 20 }, { 50 }, 1, DSK_BF16, 0, 0, 0, 1 },
+	{ 64, 1, 1, { 40 }, { 0 }, 4096, DSK_BF16, 0, 0, 0, 1 },
+	{ 64, 2, 2, { 30 }, { 0 }, 0, DSK_BF16, DSK_ATTN_ALL, 0, 0, 1 },
+	{ 64, 1, 1, { 37, 4 }, { 60, 0 }, 0, DSK_BF16, DSK_ATTN_MASK, 0, 0, 1 },
+	{ 64, 1, 1, { 37 }, { 0 }, 20, DSK_F16, DSK_ATTN_MASK | DSK_ATTN_SINKS, 0, 0, 1 },
+	{ 128, 2, 1, { 19 }, { 0 }, 0, DSK_BF16, DSK_ATTN_SINKS, 4, 0, 1 },
+	{ 64, 2, 1, { 18 }, { 45 }, 0, DSK_I8, DSK_ATTN_SINKS, 0, 0, 1 },
+	{ 64, 1, 1, { 50 }, { 0 }, 0, DSK_BF16, 0, 0, -1, 1 },
+	{ 128, 8, 2, { 300, 65 }, { 1000, 0 }, 256, DSK_BF16, DSK_ATTN_SINKS, 30, 0, 0 },
+};
+
+static void run(const struct device *d, const struct prefill_case *c)
+{
+	struct attn_cache cache;
+	int sequences = 0, starts[MAX_SEQUENCES + 1] = { 0 }, lengths[MAX_SEQUENCES], most_queries = 0, words;
+	size_t heads, n;
+	float *q, *out;
+	unsigned int *mask;
+	double *want, most = 0;
+	char what[192], name[32];
+
+	while (sequences < MAX_SEQUENCES && c->queries[sequences]) {
+		lengths[sequences] = c->lengths[sequences] ? c->lengths[sequences] : c->queries[sequences];
+		starts[sequences + 1] = starts[sequences] + c->queries[sequences];
+		most_queries = c->queries[sequences] > most_queries ? c->queries[sequences] : most_queries;
+		sequences++;
+	}
+	attn_cache_make(&cache, c->d, c->q_heads, c->kv_heads, c->kv_type, lengths, sequences);
+	cache.p.window = c->window;
+	cache.p.flags = c->flags;
+	cache.p.cap = c->cap;
+	words = cache.p.mask_stride = cache.p.max_pages * DSK_PAGE / 32 + 1;
+	if (c->bad_page)
+		cache.pages[1] = c->bad_page;
+	heads = (size_t)(starts[sequences] * c->q_heads);
+	n = heads * (size_t)c->d;
+	q = random_typed(n, DSK_F32, 2);
+	out = malloc(n * 4);
+	want = malloc(n * sizeof(*want));
+	mask = malloc((size_t)(starts[sequences] * words) * 4);
+	for (int i = 0; i < starts[sequences] * words; i++)
+		mask[i] = (unsigned int)(splitmix64(&ktest_random) & splitmix64(&ktest_random));
+	memset(mask, 0, (size_t)words * 4);		/* the first query sees nothing */
+	for (int s = 0; s < sequences; s++)
+		for (int i = starts[s]; i < starts[s + 1]; i++)
+			for (int h = 0; h < c->q_heads; h++) {
+				size_t at = (size_t)(i * c->q_heads + h) * (size_t)c->d;
+
+				most = fmax(most, attn_reference(&cache, s, h, lengths[s] - starts[s + 1] + i, q + at,
+								 c->flags & DSK_ATTN_MASK ? mask + i * words : NULL, want + at));
+			}
+	snprintf(what, sizeof(what), "%s: prefill %d, %d:%d heads, %d sequences, %d of %d, window %d, %s%s%s%s%s%s", d->name, c->d, c->q_heads,
+		 c->kv_heads, sequences, c->queries[0], lengths[0], c->window, type_name(c->kv_type), c->flags & DSK_ATTN_SINKS ? ", sinks" : "",
+		 c->flags & DSK_ATTN_MASK ? ", mask" : "", c->flags & DSK_ATTN_ALL ? ", not causal" : "", c->cap > 0 ? ", cap" : "",
+		 c->bad_page ? ", a bad page" : "");
+	snprintf(name, sizeof(name), "dsk_attn_prefill_%d", c->d);
+	struct simt_launch l = { .grid = { (unsigned int)(most_queries + 15) / 16, (unsigned int)c->q_heads, (unsigned int)sequences },
+				 LAUNCH_PARAMS(cache.p),
+				 BUFFERS(OUT(out, n * 4), IN(q, n * 4), ATTN_BUFFERS(cache), IN(starts, (size_t)(sequences + 1) * 4),
+					 IN(mask, (size_t)(starts[sequences] * words) * 4), IN(cache.sinks, (size_t)c->q_heads * 4)) };
+
+	if (ktest_launch(d, name, &l, "%s", what))
+		ktest_close(out, DSK_F32, want, n, 4e-6 + 1e-6 * most, 0, "%s", what);
+	attn_cache_free(&cache);
+	free(q); free(out); free(want); free(mask);
+}
+
+static void test(const struct device *d)
+{
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		if (cases[i].simt_too || d->name[0] == 'o')
+			run(d, &cases[i]);
+}
+
+int main(void)
+{
+	return ktest_main(test);
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+#include "attn_ref.h"
+
+static void *random_rows(size_t n, int type)
+{
+	signed char *p;
+
+	if (type != DSK_I8)
+		return random_typed(n, type, 1);
+	p = malloc(n);
+	for (size_t i = 0; i < n; i++)
+		p[i] = (signed char)random_int(-127, 127);
+	return p;
+}
+
+static float *random_scales(size_t n)
+{
+	float *p = malloc(n * sizeof(*p));
+
+	for (size_t i = 0; i < n; i++)
+		p[i] = random_float(0.5f, 1) / 127;
+	return p;
+}
+
+void attn_cache_make(struct attn_cache *c, int d, int q_heads, int kv_heads, int kv_type, const int *lengths, int sequences)
+{
+	int most = 1, used = 0, *order;
+
+	memset(c, 0, sizeof(*c));
+	c->d = d;
+	c->sequences = sequences;
+	c->lengths = malloc((size_t)sequences * sizeof(int));
+	for (int s = 0; s < sequences; s++) {
+		int pages = (lengths[s] + DSK_PAGE - 1) / DSK_PAGE;
+
+		c->lengths[s] = lengths[s];
+		used += pages;
+		most = pages > most ? pages : most;
+	}
+	c->p = (struct dsk_attn_params){ .q_heads = q_heads, .kv_heads = kv_heads, .max_pages = most, .n_pages = used + 3,
+					 .kv_type = kv_type, .splits = 1, .scale = 1 / sqrtf((float)d) };
+	order = malloc((size_t)c->p.n_pages * sizeof(int));
+	for (int i = 0; i < c->p.n_pages; i++)
+		order[i] = i;
+	for (int i = c->p.n_pages - 1; i > 0; i--) {
+		int j = random_int(0, i), swap = order[i];
+
+		order[i] = order[j];
+		order[j] = swap;
+	}
+	c->pages = malloc((size_t)(sequences * most) * sizeof(int));
+	for (int s = 0, next = 0; s < sequences; s++)
+		for (int i = 0; i < most; i++)		/* past the end of a sequence: what no kernel may follow */
+			c->pages[s * most + i] = i < (lengths[s] + DSK_PAGE - 1) / DSK_PAGE ? order[next++] : 0x7fffffff;
+	free(order);
+	c->rows = (size_t)(c->p.n_pages * DSK_PAGE * kv_heads);
+	c->k = random_rows(c->rows * (size_t)d, kv_type);
+	c->v = random_rows(c->rows * (size_t)d, kv_type);
+	if (kv_type == DSK_I8) {
+		c->k_scales = random_scales(c->rows);
+		c->v_scales = random_scales(c->rows);
+	}
+	c->sinks = random_typed((size_t)q_heads, DSK_F32, 2);
+}
+
+void attn_cache_free(struct attn_cache *c)
+{
+	free(c->pages);
+	free(c->lengths);
+	free(c->k);
+	free(c->v);
+	free(c->k_scales);
+	free(c->v_scales);
+	free(c->sinks);
+}
+
+static double element(const void *p, const float *scales, size_t row, int d, int i, int type)
+{
+	if (type == DSK_I8)
+		return (double)((const signed char *)p)[row * (size_t)d + (size_t)i] * scales[row];
+	return typed_get(p, row * (size_t)d + (size_t)i, type);
+}
+
+double attn_reference(const struct attn_cache *c, int sequence, int head, int position, const float *q, const unsigned int *mask, double *out)
+{
+	const struct dsk_attn_params *p = &c->p;
+	int length = c->lengths[sequence], kv_head = head / (p->q_heads / p->kv_heads);
+	double *logits = malloc(((size_t)length + 1) * sizeof(double)), top = -INFINITY, sum = 0, most = 0;
+	size_t *rows = malloc(((size_t)length + 1) * sizeof(size_t));
+
+	for (int t = 0; t < length; t++) {
+		int page = c->pages[sequence * p->max_pages + t / DSK_PAGE];
+		double dot = 0;
+
+		logits[t] = -INFINITY;
+		rows[t] = 0;
+		if ((!(p->flags & DSK_ATTN_ALL) && t > position) || (p->window > 0 && t <= position - p->window) ||
+		    (mask && !(mask[t / 32] >> t % 32 & 1)) || page < 0 || page >= p->n_pages)
+			continue;
+		rows[t] = ((size_t)page * DSK_PAGE + (size_t)(t % DSK_PAGE)) * (size_t)p->kv_heads + (size_t)kv_head;
+		for (int i = 0; i < c->d; i++)
+			dot += q[i] * element(c->k, c->k_scales, rows[t], c->d, i, p->kv_type);
+		logits[t] = dot * p->scale;
+		if (p->cap > 0)
+			logits[t] = p->cap * tanh(logits[t] / p->cap);
+		most = fmax(most, fabs(logits[t]));
+		top = fmax(top, logits[t]);
+	}
+	if (p->flags & DSK_ATTN_SINKS) {
+		top = fmax(top, c->sinks[head]);
+		sum = exp(c->sinks[head] - top);
+	}
+	memset(out, 0, (size_t)c->d * sizeof(*out));
+	for (int t = 0; t < length; t++) {
+		double weight = logits[t] == -INFINITY ? 0 : exp(logits[t] - top);
+
+		sum += weight;
+		for (int i = 0; weight > 0 && i < c->d; i++)
+			out[i] += weight * element(c->v, c->v_scales, rows[t], c->d, i, p->kv_type);
+	}
+	for (int i = 0; i < c->d && sum > 0; i++)
+		out[i] /= sum;
+	free(logits);
+	free(rows);
+	return most;
+}
