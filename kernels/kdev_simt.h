@@ -47,13 +47,9 @@ struct simt_site {
 	({ static const struct simt_site site_ = { what, __FILE__, __LINE__ }; &site_; }),	\
 	({ __label__ here_; here_: &&here_; })
 
-/*
- * The one collective that the others are made of: what each lane of the wave gave, @size bytes at most SIMT_SLOT, lane n's
- * at simt_exchange_stride() * n; it stays until the lane's next but one collective.
- */
+/* What each lane of the wave gave, @size bytes (at most SIMT_SLOT), one after the other to @all: for kmma_model.h. */
 #define SIMT_SLOT	128
-const void *simt_exchange(const struct simt_site *site, const void *here, const void *v, unsigned long size);
-unsigned long simt_exchange_stride(void);
+void simt_exchange(const struct simt_site *site, const void *here, const void *v, unsigned long size, void *all);
 
 void simt_lds(void *v, unsigned long size, const char *name);
 int simt_tid(void);

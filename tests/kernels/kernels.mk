@@ -2,19 +2,21 @@
 # Kernels compiled for the harness: a library a file and wave size. -fsanitize=thread, but linked without its runtime, makes gcc call
 # the harness before each access.
 simt-cflags := -std=gnu11 -O1 -g -fPIC -ffp-contract=off -fsanitize=thread --param tsan-instrument-func-entry-exit=0 \
-	       -Wall -Wextra -Werror -Wno-unused-parameter
+	       -Wall -Wextra -Werror -Wno-unused-parameter -Ikernels
+simt-kernels :=
 SIMT_CC ?= gcc
 
-# $(1) wave, $(2) file, $(3) folder
+# $(1) folder of the result, $(2) flags, $(3) source
 define simt-rule
-$(O)/kernels/simt/w$(1)/$(2).so: $(3)/$(2).c $(kernel-headers) tests/kernels/kernels.mk
-	$$(call say,SIMT,"$$< wave $(1)")
+$(O)/kernels/simt/$(1)/$(basename $(notdir $(3))).so: $(3) $(kernel-headers) tests/kernels/kernels.mk
+	$$(call say,SIMT,"$$< $(2)")
 	@mkdir -p $$(@D)
-	$$(Q)$$(SIMT_CC) $$(simt-cflags) -DK_WAVE=$(1) -c $$< -o $$(@:.so=.o) && $$(SIMT_CC) -shared $$(@:.so=.o) -o $$@
+	$$(Q)$$(SIMT_CC) $$(simt-cflags) $(2) -c $$< -o $$(@:.so=.o) && $$(SIMT_CC) -shared $$(@:.so=.o) -o $$@
+simt-kernels += $(O)/kernels/simt/$(1)/$(basename $(notdir $(3))).so
 endef
-$(foreach w,32 64,$(foreach f,$(kernel-files),$(eval $(call simt-rule,$(w),$(f),kernels))))
-$(foreach w,32 64,$(eval $(call simt-rule,$(w),faulty,tests/kernels/simt)))
-simt-kernels := $(foreach w,32 64,$(patsubst %,$(O)/kernels/simt/w$(w)/%.so,$(kernel-files) faulty))
+$(foreach w,32 64,$(foreach f,$(kernel-files:%=kernels/%.c) tests/kernels/simt/faulty.c,$(eval $(call simt-rule,w$(w),-DK_WAVE=$(w),$(f)))))
+$(foreach g,cdna2 cdna3 cdna4,$(eval $(call simt-rule,$(g),-DK_WAVE=64 -DK_MMA=K_MMA_$(shell echo $(g) | tr a-z A-Z),tests/kernels/mma_probe.c)))
+$(foreach g,rdna3 rdna4,$(eval $(call simt-rule,$(g),-DK_WAVE=32 -DK_MMA=K_MMA_$(shell echo $(g) | tr a-z A-Z),tests/kernels/mma_probe.c)))
 
 # The harness switches stacks and sees every address: no sanitizer's business. Kernels find what they call in the program.
 simt-src := $(addprefix tests/kernels/simt/,simt.c memory.c fiber.c)
@@ -29,7 +31,7 @@ kernel-opencl := device_no_opencl.c
 endif
 device-src := $(addprefix tests/kernels/,device.c device_simt.c ktest.c $(kernel-opencl)) $(simt-src)
 
-kernel-tests := tests/kernels/simt/faults $(addprefix tests/kernels/,norm rope embed route permute attn_decode attn_prefill)
+kernel-tests := tests/kernels/simt/faults $(addprefix tests/kernels/,norm rope embed route permute attn_decode attn_prefill mma)
 $(foreach t,$(kernel-tests),$(eval $(t)-src := $(t).c $(device-src))$(eval $(t)-libs := $(kernel-libs)))
 CFLAGS-tests/kernels/rope.c := -Ikernels
 $(foreach t,attn_decode attn_prefill,$(eval tests/kernels/$(t)-src += tests/kernels/attn_ref.c))

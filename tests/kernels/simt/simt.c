@@ -145,14 +145,12 @@ static const char *exchange(const struct simt_site *site, const void *here, cons
 	return m.lanes[m.current / m.launch->wave * m.launch->wave].slot[parity];
 }
 
-const void *simt_exchange(const struct simt_site *site, const void *here, const void *v, unsigned long size)
+void simt_exchange(const struct simt_site *site, const void *here, const void *v, unsigned long size, void *all)
 {
-	return exchange(site, here, v, size);
-}
+	const char *first = exchange(site, here, v, size);
 
-unsigned long simt_exchange_stride(void)
-{
-	return sizeof(struct lane);
+	for (unsigned int i = 0; i < m.launch->wave; i++)
+		memcpy((char *)all + i * size, first + i * sizeof(struct lane), size);
 }
 
 void simt_barrier(const struct simt_site *site, const void *here)

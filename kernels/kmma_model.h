@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kmma.h's instructions without them: lanes exchange their fragments, and each computes its elements of D in the order of K, in
+ * float. Hardware may take another order, and adds products of bf16 and f16 exactly: within the tests' tolerances.
+ */
+#ifndef KMMA_MODEL_H
+#define KMMA_MODEL_H
+
+struct k_frag16 { k_u16 v[K_FRAG16]; };
+struct k_frag8 { signed char v[K_FRAG8]; };
+struct k_acc_f32 { float v[K_ACC]; };
+struct k_acc_i32 { int v[K_ACC]; };
+
+#if defined(__OPENCL_C_VERSION__)
+
+/* One element of every lane's fragments at a time. */
+#define K_MODEL(name, frag, acc, halves, count, type, convert)						\
+K_DEV struct acc name##_(K_WAVE_PARAM struct frag a, struct frag b, struct acc c)			\
+{													\
+	for (int half_wave = 0; half_wave < (halves); half_wave++)					\
+		for (int e = 0; e < (count); e++) {							\
+			type y = convert(k_shfl_u((unsigned int)b.v[e], half_wave * K_TILE + k_acc_col(k_lane()))); \
+													\
+			for (int i = 0; i < K_ACC; i++)							\
+				c.v[i] += y * convert(k_shfl_u((unsigned int)a.v[e],			\
+							       half_wave * K_TILE + k_acc_row(k_lane(), i))); \
+		}											\
+	return c;											\
+}
+#define K_FROM_I8(u)	((int)(char)(u))
+#define K_FROM_BF16(u)	k_bf16_to_f32((k_u16)(u))
+#define K_FROM_F16(u)	k_f16_to_f32((k_u16)(u))
+K_MODEL(k_mma_bf16, k_frag16, k_acc_f32, K_HALVES, K_FRAG16, float, K_FROM_BF16)
+K_MODEL(k_mma_f16, k_frag16, k_acc_f32, K_HALVES, K_FRAG16, float, K_FROM_F16)
+K_MODEL(k_mma_i8, k_frag8, k_acc_i32, K_HALVES, K_FRAG8, int, K_FROM_I8)
+#define k_mma_bf16(a, b, c)	k_mma_bf16_(K_WAVE_PASS a, b, c)
+#define k_mma_f16(a, b, c)	k_mma_f16_(K_WAVE_PASS a, b, c)
+#define k_mma_i8(a, b, c)	k_mma_i8_(K_WAVE_PASS a, b, c)
+
+#else
+
+/* All lanes' fragments at once; D is summed in the order of K, whatever the layout. */
+#define K_MODEL(name, frag, acc, count, column, depth, type, convert)					\
+K_DEV struct acc name##_(const struct simt_site *site, const void *here, struct frag a, struct frag b, struct acc c) \
+{													\
+	struct { struct frag a, b; } mine = { a, b }, all[K_WAVE];					\
+	type rows[2][K_TILE][depth];									\
+													\
+	simt_exchange(site, here, &mine, sizeof(mine), all);						\
+	for (int lane = 0; lane < K_WAVE; lane++)							\
+		for (int e = 0; e < (count); e++) {							\
+			rows[0][k_mma_row(lane)][column(lane, e)] = convert(all[lane].a.v[e]);		\
+			rows[1][k_mma_row(lane)][column(lane, e)] = convert(all[lane].b.v[e]);		\
+		}											\
+	for (int i = 0; i < K_ACC; i++)									\
+		for (int k = 0; k < (depth); k++)							\
+			c.v[i] += rows[0][k_acc_row(k_lane(), i)][k] * rows[1][k_acc_col(k_lane())][k];	\
+	return c;											\
+}
+#define K_AS_IS(x)	(x)
+K_MODEL(k_mma_bf16, k_frag16, k_acc_f32, K_FRAG16, k_mma_k16, K_MMA_K16, float, k_bf16_to_f32)
+K_MODEL(k_mma_f16, k_frag16, k_acc_f32, K_FRAG16, k_mma_k16, K_MMA_K16, float, k_f16_to_f32)
+K_MODEL(k_mma_i8, k_frag8, k_acc_i32, K_FRAG8, k_mma_k8, K_MMA_K8, int, K_AS_IS)
+#define k_mma_bf16(a, b, c)	k_mma_bf16_(SIMT_SITE("k_mma_bf16"), a, b, c)
+#define k_mma_f16(a, b, c)	k_mma_f16_(SIMT_SITE("k_mma_f16"), a, b, c)
+#define k_mma_i8(a, b, c)	k_mma_i8_(SIMT_SITE("k_mma_i8"), a, b, c)
+
+#endif
+#endif /* KMMA_MODEL_H */
