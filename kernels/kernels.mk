@@ -1,8 +1,38 @@
 # SPDX-License-Identifier: MIT
-# Kernels. Nothing here is part of the default build: kernels for GPUs need a clang that knows AMD's (tools/packages install
-# kernels; tools/gpu-clang says which is taken), those for the harness are built with the tests.
+# Kernels. Nothing here is part of the default build: kernels for GPUs need a clang that knows AMD's (tools/packages install kernels;
+# tools/gpu-clang says which is taken), those for the harness are built with the tests.
 #
-#   make kernels         code objects and manifests, $(O)/kernels/TARGET; GPU_TARGETS="gfx942 ..." for some
+#   make kernels         code objects and manifests, $(O)/kernels/TARGET
+#   make kernels-TARGET  for one
+#   make kernels-table   what they need of each target, in Markdown
+#   GPU_TARGETS="gfx942 ..."  DSEEK_GPU_CLANG=PATH
 kernel-files := norm rope embed route permute attn_decode attn_prefill
 kernel-headers := $(wildcard kernels/*.h)
 GPU_TARGETS ?= gfx90a gfx942 gfx950 gfx1100 gfx1201
+
+# -mcumode: a group stays on one compute unit, as CHIPS in tools/kernel-manifest reckons.
+gpu-cflags = -x hip --offload-arch=$(1) --offload-device-only --no-gpu-bundle-output -nogpuinc -nogpulib -O3 -ffp-contract=off \
+	     -Wall -Wextra -Werror -Wno-unused-parameter -Ikernels $(if $(filter gfx1%,$(1)),-mcumode)
+
+# The compiler is looked for when something is compiled, not whenever make reads this.
+define gpu-rules
+$(O)/kernels/$(1)/%.co: kernels/%.c $(kernel-headers) kernels/kernels.mk tools/gpu-clang
+	$$(call say,GPU,"$$< $(1)")
+	@mkdir -p $$(@D)
+	$$(Q)clang=$$$$(tools/gpu-clang $(1)) && PATH=$$$$(dirname $$$$clang):$$$$PATH $$$$clang $(call gpu-cflags,$(1)) $$< -o $$@
+$(O)/kernels/$(1)/manifest.json: $(kernel-files:%=$(O)/kernels/$(1)/%.co) tools/kernel-manifest
+	$$(call say,GPU,$$@)
+	$$(Q)tools/kernel-manifest $(1) $$$$(dirname $$$$(tools/gpu-clang $(1)))/llvm-objdump $$(filter %.co,$$^) >$$@
+kernels-$(1): $(O)/kernels/$(1)/manifest.json
+.PHONY: kernels-$(1)
+endef
+$(foreach t,$(GPU_TARGETS),$(eval $(call gpu-rules,$(t))))
+
+kernels: $(addprefix kernels-,$(GPU_TARGETS))
+kernels-table: kernels
+	@tools/kernel-manifest --table $(GPU_TARGETS:%=$(O)/kernels/%/manifest.json)
+print-gpu-targets:
+	@echo $(GPU_TARGETS)
+print-gpu-cflags:
+	@echo $(call gpu-cflags,$(T))
+.PHONY: kernels kernels-table print-gpu-targets print-gpu-cflags

@@ -38,6 +38,7 @@ $(foreach t,attn_decode attn_prefill,$(eval tests/kernels/$(t)-src += tests/kern
 tests/kernels/simt/faults-src := tests/kernels/simt/faults.c $(simt-src)
 ifeq ($(shell uname -m),x86_64)
 tests += $(kernel-tests)
+script-tests += tests/kernels/gates
 $(addprefix $(O)/,$(kernel-tests)): | $(simt-kernels)
 build-tests: $(simt-kernels)
 endif
