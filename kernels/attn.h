@@ -13,7 +13,7 @@ K_DEV long kv_row(K_GLOBAL const int *pages, int sequence, int token, int head, 
 {
 	int page = pages[sequence * p.max_pages + token / DSK_PAGE];
 
-	if (page < 0 || page >= p.n_pages)
+	if ((k_u32)page >= (k_u32)p.n_pages)
 		return -1;
 	return ((long)page * DSK_PAGE + token % DSK_PAGE) * p.kv_heads + head;
 }

@@ -35,16 +35,16 @@ K_DEV void decode(K_WAVE_PARAM int D, K_LOCAL float *part, K_LOCAL float *tops, 
 
 		real = real && row >= 0;
 		for (int i = 0; i < n; i++)
-			dot = k_fma(qs[i], real ? kv_load(k, from + i, p.kv_type) : 0, dot);
+			dot = k_fma(qs[i], kv_load(k, from + i, p.kv_type), dot);
 		dot = k_wave_sum(K_WAVE_PASS dot);
-		logit = real ? logit2(dot * kv_scale(k_scales, row, p.kv_type), p) : K_NEG_BIG;
+		logit = real ? logit2(dot * kv_scale(k_scales, row, p.kv_type), p) : 2 * K_NEG_BIG;
 		rise = k_max(top, logit);
 		fade = k_exp2(top - rise);
-		weight = real ? k_exp2(logit - rise) : 0;
+		weight = k_exp2(logit - rise);
 		top = rise;
 		sum = k_fma(sum, fade, weight);
 		weight *= real ? kv_scale(v_scales, row, p.kv_type) : 0;
-		for (int i = 0; i < n; i++)
+		for (int i = 0; i < n; i++)	/* a weight of 0 is no mask: what isn't ours may be a NaN */
 			acc[i] = k_fma(weight, real ? kv_load(v, from + i, p.kv_type) : 0, acc[i] * fade);
 	}
 	for (int i = 0; i < n; i++)

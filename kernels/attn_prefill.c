@@ -27,11 +27,9 @@ K_DEV float row_sum(K_WAVE_PARAM float v)
 	return v;
 }
 
-/* Does the query at @position, row @query of the mask, see @token? */
-K_DEV int sees(int position, long query, int token, int length, K_GLOBAL const k_u32 *mask, struct dsk_attn_params p)
+/* Does the query at @position, row @query of the mask, see @token, if it is there? */
+K_DEV int sees(int position, long query, int token, K_GLOBAL const k_u32 *mask, struct dsk_attn_params p)
 {
-	if (token >= length)
-		return 0;
 	if (!(p.flags & DSK_ATTN_ALL) && token > position)
 		return 0;
 	if (p.window > 0 && token <= position - p.window)
@@ -51,8 +49,7 @@ K_DEV void prefill(K_WAVE_PARAM int D, K_LOCAL float *qs, K_LOCAL float *ks, K_L
 	int start = starts[sequence], n_queries = starts[sequence + 1] - start, first = k_group_x() * QUERIES;
 	int length = kv_length(lengths, sequence, p), row = k_tid() / ROW, col = k_tid() % ROW, n = D / ROW;
 	int stride = D + 1;		/* of a tile's rows: neighbouring keys in different banks */
-	int before = length - n_queries, last = first + QUERIES < n_queries ? first + QUERIES : n_queries;
-	int position = before + first + row, low = 0, high = length;
+	int before = length - n_queries, position = before + first + row, low = 0, high = length;
 	long query = start + first + row;
 	float top = K_NEG_BIG, sum = 0, acc[MAX_PER_LANE];
 
@@ -60,8 +57,8 @@ K_DEV void prefill(K_WAVE_PARAM int D, K_LOCAL float *qs, K_LOCAL float *ks, K_L
 		return;
 	if (p.window > 0 && before + first - p.window + 1 > 0)
 		low = (before + first - p.window + 1) / KEYS * KEYS;
-	if (!(p.flags & DSK_ATTN_ALL) && before + last < high)
-		high = before + last;
+	if (!(p.flags & DSK_ATTN_ALL) && before + first + QUERIES < length)
+		high = before + first + QUERIES;
 	for (int i = 0; i < n; i++)
 		acc[i] = 0;
 	K_UNROLL(2)
@@ -89,7 +86,7 @@ K_DEV void prefill(K_WAVE_PARAM int D, K_LOCAL float *qs, K_LOCAL float *ks, K_L
 			K_UNROLL(8)
 			for (int d = 0; d < D; d++)
 				dot = k_fma(qs[row * stride + d], ks[key * stride + d], dot);
-			logit[j] = first + row < n_queries && there[key] && sees(position, query, tile + key, length, mask, p) ?
+			logit[j] = first + row < n_queries && there[key] && sees(position, query, tile + key, mask, p) ?
 				logit2(dot, p) : 2 * K_NEG_BIG;
 		}
 		rise = k_max(top, row_max(K_WAVE_PASS k_max(logit[0], logit[1])));

@@ -10,15 +10,18 @@ K_KERNEL(LANES) dsk_embed(K_GLOBAL void *out, K_GLOBAL int *fault, K_GLOBAL cons
 {
 	K_LDS(int, shared_id, 1);
 	long out_at = (long)k_group_x() * p.out_stride;
-	int id, good;
+	int id;
 
-	if (k_tid() == 0)
-		shared_id[0] = ids[k_group_x()];
+	if (k_tid() == 0) {
+		id = ids[k_group_x()];
+		if (id < 0 || id >= p.rows) {
+			k_atomic_or(fault, 1);
+			id = -1;
+		}
+		shared_id[0] = id;
+	}
 	k_sync();
 	id = shared_id[0];
-	good = id >= 0 && id < p.rows;
-	if (!good && k_tid() == 0)
-		k_atomic_or(fault, 1);
 	for (int i = k_tid(); i < p.n; i += LANES)
-		store_element(out, out_at + i, p.out_type, good ? load_element(table, (long)id * p.n + i, p.table_type) * p.scale : 0);
+		store_element(out, out_at + i, p.out_type, id < 0 ? 0 : load_element(table, (long)id * p.n + i, p.table_type) * p.scale);
 }

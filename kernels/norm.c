@@ -58,7 +58,7 @@ K_KERNEL(LANES) dsk_norm(K_GLOBAL void *y, K_GLOBAL float *scales, K_GLOBAL cons
 	for (int i = k_tid(); i < p.n; i += LANES)
 		top = k_max(top, k_fabs(normed(x, x_at, i, mean, factor, w, b, p)));
 	top = k_group_max(K_WAVE_PASS red, LANES, top);
-	scale = top > 0 ? 127 / top : 0;
+	scale = 127 / k_max(top, 1e-30f);	/* a row of zeros stays one */
 	for (int i = k_tid(); i < p.n; i += LANES)
 		((K_GLOBAL signed char *)y)[y_at + i] = (signed char)k_rint(normed(x, x_at, i, mean, factor, w, b, p) * scale);
 	if (k_tid() == 0)

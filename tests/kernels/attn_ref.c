@@ -48,14 +48,25 @@ void attn_cache_make(struct attn_cache *c, int d, int q_heads, int kv_heads, int
 		order[i] = order[j];
 		order[j] = swap;
 	}
+	for (int i = 0; i < used; i++)			/* page 0, where what points nowhere might end up, is nobody's */
+		if (order[i] == 0) {
+			order[i] = order[used];
+			order[used] = 0;
+		}
 	c->pages = malloc((size_t)(sequences * most) * sizeof(int));
 	for (int s = 0, next = 0; s < sequences; s++)
 		for (int i = 0; i < most; i++)		/* past the end of a sequence: what no kernel may follow */
 			c->pages[s * most + i] = i < (lengths[s] + DSK_PAGE - 1) / DSK_PAGE ? order[next++] : 0x7fffffff;
-	free(order);
 	c->rows = (size_t)(c->p.n_pages * DSK_PAGE * kv_heads);
 	c->k = random_rows(c->rows * (size_t)d, kv_type);
 	c->v = random_rows(c->rows * (size_t)d, kv_type);
+	for (int i = used; i < c->p.n_pages && kv_type != DSK_I8; i++) {	/* all ones is a NaN */
+		size_t bytes = (size_t)(DSK_PAGE * kv_heads * d) * type_size(kv_type);
+
+		memset((char *)c->k + (size_t)order[i] * bytes, 0xff, bytes);
+		memset((char *)c->v + (size_t)order[i] * bytes, 0xff, bytes);
+	}
+	free(order);
 	if (kv_type == DSK_I8) {
 		c->k_scales = random_scales(c->rows);
 		c->v_scales = random_scales(c->rows);

@@ -14,7 +14,7 @@ struct attn_cache {
 	struct dsk_attn_params p;	/* what attn_cache_make fills: heads, pages, type; the rest is the caller's */
 };
 
-/* Sequences of the @lengths; pages in a random order, some of them nobody's. */
+/* Sequences of the @lengths; pages in a random order, some of them nobody's and full of NaN. */
 void attn_cache_make(struct attn_cache *c, int d, int q_heads, int kv_heads, int kv_type, const int *lengths, int sequences);
 void attn_cache_free(struct attn_cache *c);
 

@@ -26,6 +26,7 @@ struct device {
 };
 
 extern const struct device device_simt[2], device_opencl[2];
+extern struct simt_report device_simt_report;	/* of the last launch on device_simt: what it counted */
 
 /* One launch of a kernel of dsk_kernels.h, with as many buffers as it has; grid, buffers and parameters are @launch's. */
 int device_run(const struct device *device, const char *kernel, const struct simt_launch *launch, char *err, size_t err_size);

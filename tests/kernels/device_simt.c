@@ -7,6 +7,8 @@
 
 #include "device.h"
 
+struct simt_report device_simt_report;
+
 static void (*find(const struct device *device, const struct kernel_info *info, char *err, size_t err_size))(void)
 {
 	const char *folder = getenv("DSEEK_KERNELS"), *build = getenv("DSEEK_BUILD");
@@ -31,7 +33,7 @@ static int run(const struct device *device, const struct kernel_info *info, cons
 	static uint64_t seed;
 	void *before[SIMT_MAX_BUFFERS] = { 0 }, *after[SIMT_MAX_BUFFERS] = { 0 };
 	struct simt_launch l = *launch;
-	struct simt_report report;
+	struct simt_report *report = &device_simt_report;
 	int rc = -1;
 
 	l.wave = device->wave;
@@ -45,7 +47,7 @@ static int run(const struct device *device, const struct kernel_info *info, cons
 			memcpy(before[i], l.buffers[i].data, l.buffers[i].size);
 		}
 	l.seed = ++seed;
-	if (simt_run(&l, &report))
+	if (simt_run(&l, report))
 		goto fault;
 	for (unsigned int i = 0; i < l.n_buffers; i++)
 		if (before[i]) {
@@ -53,7 +55,7 @@ static int run(const struct device *device, const struct kernel_info *info, cons
 			memcpy(l.buffers[i].data, before[i], l.buffers[i].size);
 		}
 	l.seed = 0;
-	if (simt_run(&l, &report))
+	if (simt_run(&l, report))
 		goto fault;
 	rc = 0;
 	for (unsigned int i = 0; i < l.n_buffers; i++)
@@ -63,7 +65,7 @@ static int run(const struct device *device, const struct kernel_info *info, cons
 		}
 	goto out;
 fault:
-	snprintf(err, err_size, "%s", report.text);
+	snprintf(err, err_size, "%s", report->text);
 out:
 	for (unsigned int i = 0; i < l.n_buffers; i++) {
 		free(before[i]);

@@ -30,8 +30,23 @@ static void run(const struct device *d, int n, int tokens, int rows, int table_t
 	free(table); free(out); free(want); free(ids);
 }
 
+/* A NaN whose low bits rounding would carry into the sign. */
+static void nan_stays(const struct device *d)
+{
+	struct dsk_embed_params p = { .n = 1, .rows = 1, .table_type = DSK_F32, .out_type = DSK_BF16, .out_stride = 1, .scale = 1 };
+	uint32_t table = 0x7fffffff;
+	uint16_t out = 0;
+	int fault = 0, id = 0;
+	struct simt_launch l = { .grid = { 1, 1, 1 }, LAUNCH_PARAMS(p),
+				 BUFFERS(OUT(&out, 2), INOUT(&fault, 4), IN(&id, 4), IN(&table, 4)) };
+
+	if (ktest_launch(d, "dsk_embed", &l, "%s: NaN", d->name))
+		ktest_ok(isnan(typed_get(&out, 0, DSK_BF16)), "%s: a NaN stays one in bf16 (0x%04x)", d->name, out);
+}
+
 static void test(const struct device *d)
 {
+	nan_stays(d);
 	run(d, 1, 1, 1, DSK_F32, DSK_F32, 1, 0);
 	run(d, 255, 3, 7, DSK_BF16, DSK_F32, 1, 0);
 	run(d, 256, 2, 5, DSK_F16, DSK_F16, 1, 0);

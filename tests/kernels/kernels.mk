@@ -42,3 +42,9 @@ script-tests += tests/kernels/gates
 $(addprefix $(O)/,$(kernel-tests)): | $(simt-kernels)
 build-tests: $(simt-kernels)
 endif
+
+print-simt-cflags:
+	@echo $(simt-cflags)
+check-mutants: $(addprefix $(O)/,$(kernel-tests))
+	DSEEK_BUILD=$(abspath $(O)) tests/kernels/mutate -v
+.PHONY: print-simt-cflags check-mutants

@@ -331,7 +331,7 @@ static void group_run(void)
 	unsigned int turns = power_of_two_from(m.n_waves);
 
 	for (unsigned int i = 0; i < m.launch->n_buffers; i++)
-		pointers[i] = m.launch->buffers[i].data;
+		pointers[i] = m.launch->buffers[i].size ? m.launch->buffers[i].data : NULL;
 	for (unsigned int i = 0; i < m.launch->lanes; i++) {
 		struct lane *l = &m.lanes[i];
 

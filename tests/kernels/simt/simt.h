@@ -50,8 +50,8 @@ const char *simt_fault_name(enum simt_fault fault);
 enum simt_access { SIMT_IN, SIMT_OUT, SIMT_INOUT };
 
 struct simt_buffer {
-	void *data;			/* NULL: none is given */
-	size_t size;
+	void *data;
+	size_t size;			/* 0: none is given, the kernel gets NULL */
 	enum simt_access access;
 };
 
