@@ -49,4 +49,31 @@ K_DEV int kv_length(K_GLOBAL const int *lengths, int sequence, struct dsk_attn_p
 	return n < most ? n : most;
 }
 
+/* Over 16 neighbouring lanes. */
+K_DEV float max16(K_WAVE_PARAM float v)
+{
+	for (int mask = 8; mask; mask >>= 1)
+		v = k_max(v, k_shfl_xor(v, mask));
+	return v;
+}
+
+K_DEV float sum16(K_WAVE_PARAM float v)
+{
+	for (int mask = 8; mask; mask >>= 1)
+		v += k_shfl_xor(v, mask);
+	return v;
+}
+
+/* Does the query at @position, row @query of the mask, see @token, if it is there? */
+K_DEV int sees(int position, long query, int token, K_GLOBAL const k_u32 *mask, struct dsk_attn_params p)
+{
+	if (!(p.flags & DSK_ATTN_ALL) && token > position)
+		return 0;
+	if (p.window > 0 && token <= position - p.window)
+		return 0;
+	if (p.flags & DSK_ATTN_MASK && !((mask + token / 32)[query * p.mask_stride] >> (token % 32) & 1))
+		return 0;
+	return 1;
+}
+
 #endif /* ATTN_H */

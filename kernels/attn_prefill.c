@@ -13,32 +13,6 @@
 #define KEYS	(2 * ROW)
 #define MAX_PER_LANE	(128 / ROW)
 
-K_DEV float row_max(K_WAVE_PARAM float v)
-{
-	for (int mask = ROW / 2; mask; mask >>= 1)
-		v = k_max(v, k_shfl_xor(v, mask));
-	return v;
-}
-
-K_DEV float row_sum(K_WAVE_PARAM float v)
-{
-	for (int mask = ROW / 2; mask; mask >>= 1)
-		v += k_shfl_xor(v, mask);
-	return v;
-}
-
-/* Does the query at @position, row @query of the mask, see @token, if it is there? */
-K_DEV int sees(int position, long query, int token, K_GLOBAL const k_u32 *mask, struct dsk_attn_params p)
-{
-	if (!(p.flags & DSK_ATTN_ALL) && token > position)
-		return 0;
-	if (p.window > 0 && token <= position - p.window)
-		return 0;
-	if (p.flags & DSK_ATTN_MASK && !(mask[query * p.mask_stride + token / 32] >> (token % 32) & 1))
-		return 0;
-	return 1;
-}
-
 K_DEV void prefill(K_WAVE_PARAM int D, K_LOCAL float *qs, K_LOCAL float *ks, K_LOCAL float *vs, K_LOCAL float *ps, K_LOCAL int *there,
 		   K_GLOBAL float *out, K_GLOBAL const float *q, K_GLOBAL const void *k, K_GLOBAL const void *v,
 		   K_GLOBAL const float *k_scales, K_GLOBAL const float *v_scales, K_GLOBAL const int *pages,
@@ -89,14 +63,14 @@ K_DEV void prefill(K_WAVE_PARAM int D, K_LOCAL float *qs, K_LOCAL float *ks, K_L
 			logit[j] = first + row < n_queries && there[key] && sees(position, query, tile + key, mask, p) ?
 				logit2(dot, p) : 2 * K_NEG_BIG;
 		}
-		rise = k_max(top, row_max(K_WAVE_PASS k_max(logit[0], logit[1])));
+		rise = k_max(top, max16(K_WAVE_PASS k_max(logit[0], logit[1])));
 		fade = k_exp2(top - rise);
 		for (int j = 0; j < 2; j++) {
 			weight[j] = k_exp2(logit[j] - rise);
 			ps[row * (KEYS + 1) + col + j * ROW] = weight[j];
 		}
 		top = rise;
-		sum = k_fma(sum, fade, row_sum(K_WAVE_PASS weight[0] + weight[1]));
+		sum = k_fma(sum, fade, sum16(K_WAVE_PASS weight[0] + weight[1]));
 		k_wave_sync();		/* a row's weights stay in its wave */
 		for (int i = 0; i < n; i++) {
 			acc[i] *= fade;

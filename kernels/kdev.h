@@ -35,6 +35,7 @@
  *	k_sin_turns k_cos_turns	of @x turns, |x| <= 1/2: absolute error below 2^-19
  *	k_fma k_rint k_fabs k_max k_min
  *	K_UNROLL(n)		before a loop: so many times and no more
+ *	k_opaque(x)		x, an int, of which the compiler knows nothing: what is made of it in a loop is made there and not kept
  *
  * Nothing is contracted: a product and a sum are one operation where the source says k_fma, so the three differ by k_exp2 and its
  * like only.

@@ -6,12 +6,12 @@
 #   make kernels-TARGET  for one
 #   make kernels-table   what they need of each target, in Markdown
 #   GPU_TARGETS="gfx942 ..."  DSEEK_GPU_CLANG=PATH
-kernel-files := norm rope embed route permute attn_decode attn_prefill
+kernel-files := norm rope embed route permute attn_decode attn_prefill attn_prefill_mma
 kernel-headers := $(wildcard kernels/*.h)
 GPU_TARGETS ?= gfx90a gfx942 gfx950 gfx1100 gfx1201
 
 # -mcumode: a group stays on one compute unit, as CHIPS in tools/kernel-manifest reckons.
-gpu-cflags = -x hip --offload-arch=$(1) --offload-device-only --no-gpu-bundle-output -nogpuinc -nogpulib -O3 -ffp-contract=off \
+gpu-cflags = -x hip --offload-arch=$(1) --offload-device-only --no-gpu-bundle-output -nogpuinc -nogpulib -O3 -fno-strict-aliasing -ffp-contract=off \
 	     -Wall -Wextra -Werror -Wno-unused-parameter -Ikernels $(if $(filter gfx1%,$(1)),-mcumode)
 
 # The compiler is looked for when something is compiled, not whenever make reads this.

@@ -83,7 +83,7 @@ K_KERNEL(LANES) dsk_route(K_GLOBAL int *ids, K_GLOBAL float *weights, K_GLOBAL i
 	for (int e = k_tid(); e < p.experts; e += LANES) {
 		int rank = 0;
 
-		for (int i = 0; i < p.experts && rank < p.top_k; i++)
+		for (int i = 0; i < p.experts; i++)
 			rank += before(key[i], i, key[e], e);
 		if (rank < p.top_k)
 			chosen[rank] = e;

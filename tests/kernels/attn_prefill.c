@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Prefill attention. Tolerance: 1e-6, and 4e-7 for each unit of the greatest logit; values are within 1. */
+/*
+ * Prefill attention, the plain kernel and the one with matrix instructions. Tolerance of the plain one: 1e-6, and 4e-7 for each unit of the greatest logit; values are within 1. Matrix
+ * instructions take weights rounded to the cache's type, which is an error of both sum and result: another 2^-8 (bf16) or 2^-11 (f16).
+ * Their queries are rounded, too; so are the reference's.
+ */
 #include "attn_ref.h"
 
 #define MAX_SEQUENCES	3
@@ -30,16 +34,16 @@ static const struct prefill_case {
 };
 
 /*
- * Tiles of 32 keys that the kernel must pass, of all heads: those that any of 16 queries sees by causality and window. Others are work
+ * Tiles of 32 keys that the kernel must pass, of all heads: those that any of @of_group queries sees by causality and window. Others are work
  * for nothing.
  */
-static unsigned int tiles(const struct prefill_case *c, const int *lengths, int sequences)
+static unsigned int tiles(const struct prefill_case *c, const int *lengths, int sequences, int of_group)
 {
 	unsigned int n = 0;
 
 	for (int s = 0; s < sequences; s++)
-		for (int first = 0; first < c->queries[s]; first += 16) {
-			int before = lengths[s] - c->queries[s], last = before + first + 15;
+		for (int first = 0; first < c->queries[s]; first += of_group) {
+			int before = lengths[s] - c->queries[s], last = before + first + of_group - 1;
 			int low = c->window > 0 && before + first - c->window + 1 > 0 ? before + first - c->window + 1 : 0;
 
 			if (last > lengths[s] - 1 || c->flags & DSK_ATTN_ALL)
@@ -49,8 +53,9 @@ static unsigned int tiles(const struct prefill_case *c, const int *lengths, int 
 	return n * (unsigned int)c->q_heads;
 }
 
-static void run(const struct device *d, const struct prefill_case *c)
+static void run(const struct device *d, const struct prefill_case *c, int mma)
 {
+	int of_group = mma ? 16 * (256 / (int)d->wave) : 16;
 	struct attn_cache cache;
 	int sequences = 0, starts[MAX_SEQUENCES + 1] = { 0 }, lengths[MAX_SEQUENCES], most_queries = 0, words;
 	size_t heads, n;
@@ -75,6 +80,12 @@ static void run(const struct device *d, const struct prefill_case *c)
 	heads = (size_t)(starts[sequences] * c->q_heads);
 	n = heads * (size_t)c->d;
 	q = random_typed(n, DSK_F32, 2);
+	for (size_t i = 0; mma && i < n; i++) {
+		void *rounded = typed(q + i, 1, c->kv_type);
+
+		q[i] = (float)typed_get(rounded, 0, c->kv_type);
+		free(rounded);
+	}
 	out = malloc(n * 4);
 	want = malloc(n * sizeof(*want));
 	mask = malloc((size_t)(starts[sequences] * words) * 4);
@@ -89,22 +100,26 @@ static void run(const struct device *d, const struct prefill_case *c)
 				most = fmax(most, attn_reference(&cache, s, h, lengths[s] - starts[s + 1] + i, q + at,
 								 c->flags & DSK_ATTN_MASK ? mask + i * words : NULL, want + at));
 			}
-	snprintf(what, sizeof(what), "%s: prefill %d, %d:%d heads, %d sequences, %d of %d, window %d, %s%s%s%s%s%s", d->name, c->d, c->q_heads,
-		 c->kv_heads, sequences, c->queries[0], lengths[0], c->window, type_name(c->kv_type), c->flags & DSK_ATTN_SINKS ? ", sinks" : "",
+	snprintf(what, sizeof(what), "%s: %s %d, %d:%d heads, %d sequences, %d of %d, window %d, %s%s%s%s%s%s", d->name,
+		 mma ? "matrix prefill" : "prefill", c->d, c->q_heads, c->kv_heads, sequences, c->queries[0], lengths[0], c->window, type_name(c->kv_type), c->flags & DSK_ATTN_SINKS ? ", sinks" : "",
 		 c->flags & DSK_ATTN_MASK ? ", mask" : "", c->flags & DSK_ATTN_ALL ? ", not causal" : "", c->cap > 0 ? ", cap" : "",
 		 c->bad_page ? ", a bad page" : "");
-	snprintf(name, sizeof(name), "dsk_attn_prefill_%d", c->d);
-	struct simt_launch l = { .grid = { (unsigned int)(most_queries + 15) / 16, (unsigned int)c->q_heads, (unsigned int)sequences },
-				 LAUNCH_PARAMS(cache.p),
+	snprintf(name, sizeof(name), "dsk_attn_prefill_%s%d", mma ? c->kv_type == DSK_BF16 ? "bf16_" : "f16_" : "", c->d);
+	struct simt_launch l = { .grid = { (unsigned int)((most_queries + of_group - 1) / of_group), (unsigned int)c->q_heads,
+					   (unsigned int)sequences }, LAUNCH_PARAMS(cache.p),
 				 BUFFERS(OUT(out, n * 4), IN(q, n * 4), ATTN_BUFFERS(cache), IN(starts, (size_t)(sequences + 1) * 4),
 					 { mask, c->flags & DSK_ATTN_MASK ? (size_t)(starts[sequences] * words) * 4 : 0, SIMT_IN },
 					 { cache.sinks, c->flags & DSK_ATTN_SINKS ? (size_t)c->q_heads * 4 : 0, SIMT_IN }) };
 
+	if (mma) {		/* no scales */
+		memmove(&l.buffers[4], &l.buffers[6], 5 * sizeof(l.buffers[0]));
+		l.n_buffers = 9;
+	}
 	if (ktest_launch(d, name, &l, "%s", what)) {
 		if (d->name[0] == 's')	/* two barriers a tile */
-			ktest_ok(device_simt_report.barriers == 2 * tiles(c, lengths, sequences), "%s: %llu barriers for %u tiles", what,
-				 (unsigned long long)device_simt_report.barriers, tiles(c, lengths, sequences));
-		ktest_close(out, DSK_F32, want, n, 1e-6 + 4e-7 * most, 0, "%s", what);
+			ktest_ok(device_simt_report.barriers == 2 * tiles(c, lengths, sequences, of_group), "%s: %llu barriers for %u tiles", what,
+				 (unsigned long long)device_simt_report.barriers, tiles(c, lengths, sequences, of_group));
+		ktest_close(out, DSK_F32, want, n, 1e-6 + 4e-7 * most + (!mma ? 0 : c->kv_type == DSK_BF16 ? 0x1p-8 : 0x1p-11), 0, "%s", what);
 	}
 	attn_cache_free(&cache);
 	free(q); free(out); free(want); free(mask);
@@ -113,8 +128,11 @@ static void run(const struct device *d, const struct prefill_case *c)
 static void test(const struct device *d)
 {
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
-		if (cases[i].simt_too || d->name[0] == 'o')
-			run(d, &cases[i]);
+		if (cases[i].simt_too || d->name[0] == 'o') {
+			run(d, &cases[i], 0);
+			if (cases[i].kv_type != DSK_I8 && cases[i].simt_too)	/* OpenCL's model of the instructions is slow */
+				run(d, &cases[i], 1);
+		}
 }
 
 int main(void)

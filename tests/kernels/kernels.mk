@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Kernels compiled for the harness: a library a file and wave size. -fsanitize=thread, but linked without its runtime, makes gcc call
 # the harness before each access.
-simt-cflags := -std=gnu11 -O1 -g -fPIC -ffp-contract=off -fsanitize=thread --param tsan-instrument-func-entry-exit=0 \
+simt-cflags := -std=gnu11 -O1 -fno-strict-aliasing -g -fPIC -ffp-contract=off -fsanitize=thread --param tsan-instrument-func-entry-exit=0 \
 	       -Wall -Wextra -Werror -Wno-unused-parameter -Ikernels
 simt-kernels :=
 SIMT_CC ?= gcc
