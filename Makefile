@@ -8,6 +8,7 @@
 #   make check-fresh     tools/up and tools/check in a fresh Debian root (FRESH="--up-only": tests/fresh/run)
 #   make bench           benchmarks; figures are ratios within one run
 #   make fuzz            fuzzers, for long; make fuzzers, fuzz-llvm: with libFuzzer (tests/fuzz/fuzz.mk)
+#   make kernels         code objects for AMD GPUs, optional (kernels/kernels.mk); make check-mutants: do their tests notice?
 #   make install DESTDIR= PREFIX=/usr/local LIBDIR=PREFIX/lib
 #   make deb             Debian packages, into $(O)/deb; make check-deb: they install, work and go (tests/deb/run)
 #   J=N: tests that make check runs at a time (the processors; those that measure time run alone)

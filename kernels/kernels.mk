@@ -14,15 +14,17 @@ GPU_TARGETS ?= gfx90a gfx942 gfx950 gfx1100 gfx1201
 gpu-cflags = -x hip --offload-arch=$(1) --offload-device-only --no-gpu-bundle-output -nogpuinc -nogpulib -O3 -fno-strict-aliasing -ffp-contract=off \
 	     -Wall -Wextra -Werror -Wno-unused-parameter -Ikernels $(if $(filter gfx1%,$(1)),-mcumode)
 
-# The compiler is looked for when something is compiled, not whenever make reads this.
+# The compiler is looked for when something is to be compiled, not whenever make reads this; another one compiles all again.
 define gpu-rules
-$(O)/kernels/$(1)/%.co: kernels/%.c $(kernel-headers) kernels/kernels.mk tools/gpu-clang
-	$$(call say,GPU,"$$< $(1)")
+$(O)/kernels/$(1)/clang: FORCE
 	@mkdir -p $$(@D)
-	$$(Q)clang=$$$$(tools/gpu-clang $(1)) && PATH=$$$$(dirname $$$$clang):$$$$PATH $$$$clang $(call gpu-cflags,$(1)) $$< -o $$@
+	$$(Q)tools/gpu-clang $(1) >$$@.new && { cmp -s $$@.new $$@ || mv $$@.new $$@; }
+$(O)/kernels/$(1)/%.co: kernels/%.c $(kernel-headers) kernels/kernels.mk $(O)/kernels/$(1)/clang
+	$$(call say,GPU,"$$< $(1)")
+	$$(Q)clang=$$$$(cat $$(@D)/clang) && PATH=$$$$(dirname $$$$clang):$$$$PATH $$$$clang $(call gpu-cflags,$(1)) $$< -o $$@
 $(O)/kernels/$(1)/manifest.json: $(kernel-files:%=$(O)/kernels/$(1)/%.co) tools/kernel-manifest
 	$$(call say,GPU,$$@)
-	$$(Q)tools/kernel-manifest $(1) $$$$(dirname $$$$(tools/gpu-clang $(1)))/llvm-objdump $$(filter %.co,$$^) >$$@
+	$$(Q)tools/kernel-manifest $(1) $$$$(dirname $$$$(cat $$(@D)/clang))/llvm-objdump $$(filter %.co,$$^) >$$@
 kernels-$(1): $(O)/kernels/$(1)/manifest.json
 .PHONY: kernels-$(1)
 endef
@@ -35,4 +37,5 @@ print-gpu-targets:
 	@echo $(GPU_TARGETS)
 print-gpu-cflags:
 	@echo $(call gpu-cflags,$(T))
+FORCE:
 .PHONY: kernels kernels-table print-gpu-targets print-gpu-cflags
