@@ -44,7 +44,7 @@ static int setup(char *err, size_t err_size)
 static cl_program build(const char *file, unsigned int wave, char *err, size_t err_size)
 {
 	const char *source = getenv("DSEEK_SOURCE");
-	char text[256], options[512];
+	char text[256], options[1024];
 	const char *t = text;
 	size_t n;
 	cl_program program;
@@ -54,7 +54,7 @@ static cl_program build(const char *file, unsigned int wave, char *err, size_t e
 		if (!strcmp(cl.files[i].file, file) && cl.files[i].wave == wave)
 			return cl.files[i].program;
 	n = (size_t)snprintf(text, sizeof(text), "#include \"%s.c\"\n", file);
-	snprintf(options, sizeof(options), "-DK_WAVE=%u -I%s/kernels", wave, source ? source : ".");
+	snprintf(options, sizeof(options), "-DK_WAVE=%u -I%s/kernels -I%s/tests/kernels", wave, source ? source : ".", source ? source : ".");
 	program = clCreateProgramWithSource(cl.context, 1, &t, &n, &rc);
 	if (!rc)
 		rc = clBuildProgram(program, 1, &cl.id, options, NULL, NULL);

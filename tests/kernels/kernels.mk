@@ -14,7 +14,7 @@ $(O)/kernels/simt/$(1)/$(basename $(notdir $(3))).so: $(3) $(kernel-headers) tes
 	$$(Q)$$(SIMT_CC) $$(simt-cflags) $(2) -c $$< -o $$(@:.so=.o) && $$(SIMT_CC) -shared $$(@:.so=.o) -o $$@
 simt-kernels += $(O)/kernels/simt/$(1)/$(basename $(notdir $(3))).so
 endef
-$(foreach w,32 64,$(foreach f,$(kernel-files:%=kernels/%.c) tests/kernels/simt/faulty.c,$(eval $(call simt-rule,w$(w),-DK_WAVE=$(w),$(f)))))
+$(foreach w,32 64,$(foreach f,$(kernel-files:%=kernels/%.c) tests/kernels/simt/faulty.c tests/kernels/kdev_probe.c,$(eval $(call simt-rule,w$(w),-DK_WAVE=$(w),$(f)))))
 $(foreach g,cdna2 cdna3 cdna4,$(eval $(call simt-rule,$(g),-DK_WAVE=64 -DK_MMA=K_MMA_$(shell echo $(g) | tr a-z A-Z),tests/kernels/mma_probe.c)))
 $(foreach g,rdna3 rdna4,$(eval $(call simt-rule,$(g),-DK_WAVE=32 -DK_MMA=K_MMA_$(shell echo $(g) | tr a-z A-Z),tests/kernels/mma_probe.c)))
 
@@ -31,7 +31,7 @@ kernel-opencl := device_no_opencl.c
 endif
 device-src := $(addprefix tests/kernels/,device.c device_simt.c ktest.c $(kernel-opencl)) $(simt-src)
 
-kernel-tests := tests/kernels/simt/faults $(addprefix tests/kernels/,norm rope embed route permute attn_decode attn_prefill mma)
+kernel-tests := tests/kernels/simt/faults $(addprefix tests/kernels/,kdev norm rope embed route permute attn_decode attn_prefill mma)
 $(foreach t,$(kernel-tests),$(eval $(t)-src := $(t).c $(device-src))$(eval $(t)-libs := $(kernel-libs)))
 CFLAGS-tests/kernels/rope.c := -Ikernels
 $(foreach t,attn_decode attn_prefill,$(eval tests/kernels/$(t)-src += tests/kernels/attn_ref.c))
