@@ -1,18 +1,27 @@
 # SPDX-License-Identifier: MIT
 # Programs for the guests; tests/vm/run builds them and takes them along.
 
-vm-programs := zerocopy storm shares fuzz rtt failover hold failnth throughput reload
+vm-programs := zerocopy storm shares fuzzer/fuzz rtt failover hold failnth throughput reload
 check-programs += $(addprefix tests/vm/,$(vm-programs))
-script-tests += tests/vm/report.sh
+script-tests += tests/vm/report.sh tests/vm/fuzzer/text.sh
 $(foreach p,$(vm-programs),$(eval tests/vm/$(p)-src := tests/vm/$(p).c))
+tests/vm/fuzzer/fuzz-src := $(filter-out %/coverage.c,$(wildcard tests/vm/fuzzer/*.c))
+coverage-src := $(addprefix tests/vm/fuzzer/,coverage.c kcov.c recorder.c program.c grammar.c)
 tests/vm/shares-src += tests/vm/stall.c
 tests/vm/failover-src += tests/vm/stall.c
 tests/vm/throughput-src += tests/vm/ublk_null.c
 tests/vm/throughput-libs := -luring
 
+$(O)/tests/vm/fuzzer/coverage.so: $(patsubst %.c,$(O)/%.o,$(coverage-src))
+	$(call say,LD,$@)
+	$(Q)$(CC) -shared -pthread $(LDFLAGS) $^ -o $@ -ldl
+
 # The self-tests need the kernel's harness, which only linux-source has: not part of "make check".
-guest-programs: all $(addprefix $(O)/tests/vm/,$(vm-programs)) $(O)/tests/conformance/suite
-	$(Q)$(MAKE) -s -C tests/selftests/dseek CC=gcc HARNESS=$$(tests/vm/kernel harness) UAPI=$(CURDIR)/uapi OUTPUT=$(abspath $(O))/vm/selftests all
+# For coverage.so they are built so that something can be preloaded.
+selftests = +$(Q)$(MAKE) -s -C tests/selftests/dseek CC=gcc HARNESS=$$(tests/vm/kernel harness) UAPI=$(CURDIR)/uapi OUTPUT=$(abspath $(O))/vm/$(1) all
+guest-programs: all $(addprefix $(O)/tests/vm/,$(vm-programs)) $(O)/tests/conformance/suite $(if $(DSEEK_COVERAGE),$(O)/tests/vm/fuzzer/coverage.so)
+	$(call selftests,selftests)
+	$(if $(DSEEK_COVERAGE),$(call selftests,selftests-dynamic) STATIC=)
 .PHONY: guest-programs
 
 # Not part of tools/check, for it is long: at least 1000 kills, 50 fail-overs of each kind, 100 times out and in.
@@ -29,4 +38,11 @@ check-debug:
 	tests/vm/run $(if $(KCSAN),kcsan,debug) $(TESTS)
 	$(if $(KCSAN)$(TESTS),,tools/checkpatch)
 	$(if $(KCSAN)$(TESTS),,tools/coccicheck)
+	$(if $(KCSAN)$(TESTS),,tests/vm/crash)
 .PHONY: check-debug
+
+# Which blocks of the module's calls the tests reach (tests/vm/coverage says how).
+check-coverage:
+	tools/packages install build test guest debug
+	tests/vm/coverage
+.PHONY: check-coverage

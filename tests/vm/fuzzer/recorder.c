@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+#include "recorder.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+_Static_assert(sizeof(struct recorder) <= RECORDER_SIZE, "tests/vm/run makes it that large");
+
+struct recorder *recorder_open(const char *path)
+{
+	struct recorder *r;
+	struct stat st;
+	int fd;
+
+	if (path) {
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			return NULL;
+		if (fstat(fd, &st) || st.st_size < RECORDER_SIZE) {
+			close(fd);
+			errno = EINVAL;
+			return NULL;
+		}
+		r = mmap(NULL, RECORDER_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		close(fd);
+	} else {
+		r = mmap(NULL, RECORDER_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	}
+	if (r == MAP_FAILED)
+		return NULL;
+	if (r->magic != RECORDER_MAGIC || r->version != RECORDER_VERSION || r->corpus_used > CORPUS_TEXT) {
+		r->corpus_used = 0;
+		memset(r->worker, 0, sizeof(r->worker));
+		memset(r->reached, 0, sizeof(r->reached));
+		r->version = RECORDER_VERSION;
+		r->magic = RECORDER_MAGIC;
+	}
+	return r;
+}
+
+void recorder_begin(struct recorder *r, unsigned int worker, const struct program *p)
+{
+	uint32_t n = r->worker[worker].begun;
+	struct flight *f = &r->worker[worker].flight[n % FLIGHTS];
+
+	f->size = (uint32_t)program_pack(p, f->packed, sizeof(f->packed));
+	__atomic_store_n(&r->worker[worker].begun, n + 1, __ATOMIC_RELEASE);
+}
+
+void recorder_end(struct recorder *r, unsigned int worker)
+{
+	r->worker[worker].ended = r->worker[worker].begun;
+}
+
+void recorder_print(const struct recorder *r, unsigned int count, FILE *to)
+{
+	static char text[PROGRAM_TEXT];
+	struct program p;
+	uint32_t w, n, begun;
+
+	if (count > FLIGHTS)
+		count = FLIGHTS;
+	for (w = 0; w < RECORDER_WORKERS; w++) {
+		begun = r->worker[w].begun;
+		for (n = begun > count ? begun - count : 0; n < begun; n++) {
+			const struct flight *f = &r->worker[w].flight[n % FLIGHTS];
+
+			if (f->size > sizeof(f->packed) || program_unpack(&p, f->packed, f->size) || !p.count)
+				continue;
+			program_print(&p, text, sizeof(text));
+			fprintf(to, "# process %u, program %u%s\n%s\n", w, n, n + 1 == begun && r->worker[w].ended != begun ? ", running" : "", text);
+		}
+	}
+}
+
+void recorder_keep(struct recorder *r, const struct program *p)
+{
+	static char text[PROGRAM_TEXT];
+	size_t n = program_print(p, text, sizeof(text));
+
+	if (r->corpus_used + n + 2 > CORPUS_TEXT)
+		return;
+	memcpy(r->corpus + r->corpus_used, text, n);
+	memcpy(r->corpus + r->corpus_used + n, "\n", 2);
+	__atomic_store_n(&r->corpus_used, r->corpus_used + (uint32_t)n + 1, __ATOMIC_RELEASE);
+}
