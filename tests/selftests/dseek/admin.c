@@ -85,6 +85,28 @@ TEST_F(admin, says_what_an_engine_is_and_does)
 	EXPECT_EQ(2, get_number(DIR_, "job_count"));
 }
 
+TEST_F(admin, what_was_set_is_what_is_said)
+{
+	static const char *const files[] = { "job_limit_ms", "grace_ms", "recovery_ms" };
+	struct drm_dseek_report report = { .longest_op_ns = 4321 };
+	size_t i;
+
+	for (i = 0; i < 3; i++) {
+		EXPECT_STREQ("default", get(DIR_, files[i])) { TH_LOG("%s", files[i]); }
+		EXPECT_EQ(0, set(DIR_, files[i], "60007"));
+		EXPECT_STREQ("60007", get(DIR_, files[i])) { TH_LOG("%s", files[i]); }
+		EXPECT_EQ(-ERANGE, set(DIR_, files[i], "4294967295"));
+		EXPECT_EQ(-EINVAL, set(DIR_, files[i], "soon"));
+		EXPECT_STREQ("60007", get(DIR_, files[i])) { TH_LOG("%s", files[i]); }
+	}
+	EXPECT_STREQ("0", get(DIR_, "longest_op_ns"));
+	EXPECT_EQ(0, call(self->e.fd, DRM_IOCTL_DSEEK_REPORT, &report));
+	EXPECT_STREQ("4321", get(DIR_, "longest_op_ns"));
+	EXPECT_STREQ("max", get(DIR_, "depth"));
+	EXPECT_EQ(0, set(DIR_, "depth", "3"));
+	EXPECT_STREQ("3", get(DIR_, "depth"));
+}
+
 TEST_F(admin, depth_while_it_runs)
 {
 	struct drm_dseek_job jobs[6] = { self->job, self->job, self->job, self->job, self->job, self->job };

@@ -154,6 +154,41 @@ TEST_F(memory, a_purged_buffer_cannot_be_exported)
 	EXPECT_EQ(-EINVAL, call(self->fd, DRM_IOCTL_PRIME_HANDLE_TO_FD, &h));
 }
 
+/* The kernel's own way to it: the shrinker, that has nothing, something that may not go, and something that may. */
+TEST_F(memory, the_kernel_asks_for_it)
+{
+	struct drm_prime_handle h = { .flags = DRM_CLOEXEC | DRM_RDWR };
+	uint32_t other;
+	uint8_t *p;
+
+	ASSERT_EQ(0, text_write("/proc/sys/vm/drop_caches", "2"));
+	EXPECT_EQ(0x5a, touch(self->p));
+	ASSERT_EQ(0, bo_create(self->fd, PAGE, &other));
+	p = bo_map(self->fd, other);
+	ASSERT_NE(MAP_FAILED, (void *)p);
+	*p = 0x33;
+	h.handle = other;
+	ASSERT_EQ(0, call(self->fd, DRM_IOCTL_PRIME_HANDLE_TO_FD, &h));
+	ASSERT_EQ(0, advise(self->fd, other, DRM_DSEEK_MADV_DONTNEED, &self->retained));
+	ASSERT_EQ(0, text_write("/proc/sys/vm/drop_caches", "2"));
+	EXPECT_EQ(0x33, touch(p));
+	ASSERT_EQ(0, advise(self->fd, self->bo, DRM_DSEEK_MADV_DONTNEED, &self->retained));
+	ASSERT_EQ(0, text_write("/proc/sys/vm/drop_caches", "2"));
+	EXPECT_EQ(-EFAULT, touch(self->p));
+	EXPECT_EQ(0x33, touch(p));
+	close(h.fd);
+}
+
+/* Closed while it may go: it no longer counts as what could. */
+TEST_F(memory, closed_while_not_needed)
+{
+	ASSERT_EQ(0, advise(self->fd, self->bo, DRM_DSEEK_MADV_DONTNEED, &self->retained));
+	munmap(self->p, 16 * PAGE);
+	EXPECT_EQ(0, bo_close(self->fd, self->bo));
+	EXPECT_EQ(0, tenant_info(self->fd).pinned_bytes);
+	self->p = mmap(NULL, 16 * PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
 TEST_F(memory, jobs_and_executors_hold_it)
 {
 	struct drm_dseek_binding b = { .handle = self->bo, .access = DRM_DSEEK_ACCESS_READ, .size = PAGE };

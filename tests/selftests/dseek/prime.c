@@ -170,26 +170,34 @@ static int udmabuf_make(int *ret_exporter)
 	return udmabuf_of(4 * PAGE, ret_exporter);
 }
 
-static int vgem_make(int *ret_exporter)
+static int vgem_open(void)
 {
-	struct drm_mode_create_dumb dumb = { .width = 1024, .height = 4, .bpp = 32 };
 	char name[16] = "", path[32];
 	struct drm_version v = { .name = name, .name_len = sizeof(name) - 1 };
-	int i, fd, r;
+	int i, fd;
 
 	for (i = 0; i < 8; i++) {
 		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
 		fd = open(path, O_RDWR | O_CLOEXEC);
 		if (fd < 0)
 			continue;
-		if (!call(fd, DRM_IOCTL_VERSION, &v) && !strcmp(name, "vgem")) {
-			*ret_exporter = fd;
-			r = call(fd, DRM_IOCTL_MODE_CREATE_DUMB, &dumb);
-			return r ? r : dumb.size != 4 * PAGE ? -EIO : export_fd(fd, dumb.handle);
-		}
+		if (!call(fd, DRM_IOCTL_VERSION, &v) && !strcmp(name, "vgem"))
+			return fd;
 		close(fd);
 	}
 	return -ENODEV;
+}
+
+static int vgem_make(int *ret_exporter)
+{
+	struct drm_mode_create_dumb dumb = { .width = 1024, .height = 4, .bpp = 32 };
+	int fd = vgem_open(), r;
+
+	if (fd < 0)
+		return fd;
+	*ret_exporter = fd;
+	r = call(fd, DRM_IOCTL_MODE_CREATE_DUMB, &dumb);
+	return r ? r : dumb.size != 4 * PAGE ? -EIO : export_fd(fd, dumb.handle);
 }
 
 FIXTURE_VARIANT_ADD(foreign, udmabuf) { .make = udmabuf_make };
@@ -301,6 +309,35 @@ TEST_F(foreign, an_executor_sees_the_same_bytes)
 	munmap(q, 4 * PAGE);
 	munmap(theirs, 4 * PAGE);
 	exec_close(&e);
+}
+
+/* Another driver's device imports what is ours: its pages, for as long as it has them. */
+TEST(another_driver_imports_it)
+{
+	int fd = open_node(), other = vgem_open(), dmabuf;
+	uint32_t bo, handle;
+	uint8_t *p;
+
+	ASSERT_LE(0, fd);
+	if (other < 0)
+		SKIP(return, "this kernel has no vgem");
+	ASSERT_EQ(0, bo_create(fd, 4 * PAGE, &bo));
+	dmabuf = export_fd(fd, bo);
+	ASSERT_LE(0, dmabuf);
+	ASSERT_EQ(0, import_fd(other, dmabuf, &handle));
+	EXPECT_EQ(0, bo_close(fd, bo));
+	EXPECT_EQ(4 * PAGE, tenant_info(fd).pinned_bytes);
+	p = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, dmabuf, 0);
+	ASSERT_NE(MAP_FAILED, (void *)p);
+	p[3] = 8;
+	EXPECT_EQ(8, p[3]);
+	munmap(p, 4 * PAGE);
+	close(dmabuf);
+	EXPECT_EQ(4 * PAGE, tenant_info(fd).pinned_bytes);
+	EXPECT_EQ(0, bo_close(other, handle));
+	EXPECT_EQ(0, tenant_info(fd).pinned_bytes);
+	close(other);
+	close(fd);
 }
 
 TEST(imported_bytes_are_limited)
