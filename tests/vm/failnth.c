@@ -20,8 +20,8 @@
 #define HUGE		(2 << 20)
 
 static int fd, fail_file, foreign = -1, exported = -1, other = -1;
-static struct test_exec exec;
-static uint32_t bo, program, queue, binary, timeline, made;
+static struct test_exec exec, nic;
+static uint32_t bo, program, queue, nic_queue, binary, timeline, made;
 static void *mapped;
 static uint32_t tag;
 static uint64_t seqno, offset;
@@ -256,6 +256,20 @@ static void undo_open(void)
 	close(other);
 }
 
+/* As a user that nobody has been before: a tenant is made, too. */
+static int do_open_new(void)
+{
+	static uid_t uid = 7000;
+	int r;
+
+	if (setresuid((uid_t)-1, uid++, (uid_t)-1))
+		die("setresuid");
+	r = do_open();
+	if (setresuid((uid_t)-1, 0, (uid_t)-1))
+		die("setresuid");
+	return r;
+}
+
 static int do_bo_create(void)
 {
 	return bo_create(fd, SMALL, &made);
@@ -421,6 +435,17 @@ static int do_queue_destroy(void)
 	return queue_destroy(fd, made);
 }
 
+/* The first of a tenant's on an engine: its share of that is made. */
+static void prepare_new(void)
+{
+	must(do_open_new(), "the render node");
+}
+
+static int do_queue_new(void)
+{
+	return queue_create(other, exec.engine, DRM_DSEEK_CLASS_BATCH, 1, &made);
+}
+
 static void undo_queue(void)
 {
 	must(do_queue_destroy(), "QUEUE_DESTROY");
@@ -538,6 +563,30 @@ static void undo_map(void)
 	must(exec_next(&exec, NULL, 0, NULL, 0, 0), "NEXT");
 }
 
+/* The same on an engine of type NIC: what it maps is charged. */
+static void nics_turn(void)
+{
+	struct test_exec e = exec;
+	uint32_t q = queue;
+
+	exec = nic;
+	queue = nic_queue;
+	nic = e;
+	nic_queue = q;
+}
+
+static void prepare_map_nic(void)
+{
+	nics_turn();
+	prepare_map();
+}
+
+static void undo_map_nic(void)
+{
+	undo_map();
+	nics_turn();
+}
+
 static void prepare_exec_mmap(void)
 {
 	struct drm_dseek_map m = { 0 };
@@ -625,6 +674,7 @@ static const struct step {
 	int once;		/* after a failure everything is undone and prepared anew */
 } steps[] = {
 	{ "open", nothing, do_open, undo_open },
+	{ "open-new", nothing, do_open_new, undo_open, "uid:7", 1 },
 	{ "query-device", nothing, do_query_device, nothing },
 	{ "query-engine", nothing, do_query_engine, nothing },
 	{ "query-tenant", nothing, do_query_tenant, nothing },
@@ -642,6 +692,7 @@ static const struct step {
 	{ "program-destroy", prepare_program, do_program_destroy, nothing },
 	{ "queue-create-batch", nothing, do_queue_batch, undo_queue },
 	{ "queue-create-deadline", nothing, do_queue_deadline, undo_queue },
+	{ "queue-create-new", prepare_new, do_queue_new, undo_open, "uid:7", 1 },
 	{ "queue-destroy", prepare_queue, do_queue_destroy, nothing },
 	{ "queue-query", nothing, do_queue_query, nothing },
 	{ "submit", nothing, do_submit, undo_submit, "fences" },
@@ -652,6 +703,7 @@ static const struct step {
 	{ "next-fetch", prepare_submit, do_next_fetch, undo_held },
 	{ "next-poll", nothing, do_next_poll, nothing },
 	{ "map", prepare_map, do_map, undo_map, "maps" },
+	{ "map-nic", prepare_map_nic, do_map, undo_map_nic, "maps" },
 	{ "exec-mmap", prepare_exec_mmap, do_exec_mmap, undo_exec_mmap },
 	{ "program-read", prepare_held, do_program_read, undo_held },
 	{ "detach", prepare_attached, do_detach, undo_open, "failnth", 1 },
@@ -744,6 +796,8 @@ int main(int argc, char **argv)
 	must(bo_create(fd, 2 * SMALL, &bo), "BO_CREATE");
 	must(program_create(fd, &program), "PROGRAM_CREATE");
 	must(queue_create(fd, exec.engine, DRM_DSEEK_CLASS_INTERACTIVE, 1, &queue), "QUEUE_CREATE");
+	must(exec_attach_as(&nic, TEST_ENGINE ".nic", DRM_DSEEK_ENGINE_NIC, 8, 0), "ATTACH");
+	must(queue_create(fd, nic.engine, DRM_DSEEK_CLASS_INTERACTIVE, 1, &nic_queue), "QUEUE_CREATE");
 	must(syncobj_create(fd, &binary), "SYNCOBJ_CREATE");
 	must(syncobj_create(fd, &timeline), "SYNCOBJ_CREATE");
 	must(syncobj_signal(fd, binary), "SYNCOBJ_SIGNAL");
@@ -756,6 +810,7 @@ int main(int argc, char **argv)
 	}
 	printf("1..%d\n", number);
 	exec_close(&exec);
+	exec_close(&nic);
 	close(fd);
 	return bad;
 }
