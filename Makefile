@@ -5,6 +5,7 @@
 #   make check           every test that needs no guest   (tools/check: guests too)
 #   make check-storm     kills, fail-overs and reloads of the module in a guest, by the hundred [KERNEL=debug]
 #   make check-debug     the module in a guest whose kernel watches it: KASAN, lockdep, kmemleak, failing allocations
+#   make check-coverage  which blocks of the module's calls the tests reach there
 #   make check-fresh     tools/up and tools/check in a fresh Debian root (FRESH="--up-only": tests/fresh/run)
 #   make bench           benchmarks; figures are ratios within one run
 #   make fuzz            fuzzers, for long; make fuzzers, fuzz-llvm: with libFuzzer (tests/fuzz/fuzz.mk)
