@@ -187,7 +187,7 @@ const struct call calls[] = {
 	OTHER("kill", 1, OTHER_KILL, RES_NONE, P_RESOURCE("process", RES_PROCESS)),
 	OTHER("write", 2, OTHER_WRITE, RES_NONE, P_WORD("file", file_words), P_WORD("text", text_words)),
 	OTHER("read", 1, OTHER_READ, RES_NONE, P_WORD("file", read_words)),
-	OTHER("crash", 0, OTHER_CRASH, RES_NONE, P_NUMBER("how", 0, 0)),	/* panics the kernel: what comes of it is tested with it */
+	OTHER("crash", 0, OTHER_CRASH, RES_NONE, P_NUMBER("how", 0, 0)),	/* tests/vm/crash */
 };
 const unsigned int call_count = sizeof(calls) / sizeof(calls[0]);
 

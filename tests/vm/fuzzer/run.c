@@ -388,11 +388,17 @@ static int do_kill(uint64_t pid)
 	return 0;
 }
 
-static int do_crash(void)
+/* 0: the kernel panics; else it is made to say what a WARN would. */
+static int do_crash(uint64_t how)
 {
-	int fd = open("/proc/sysrq-trigger", O_WRONLY);
+	const char *path = how ? "/dev/kmsg" : "/proc/sysrq-trigger", *text = how ? "<4>WARNING: CPU: 0 PID: 1 at tests/vm/fuzzer\n" : "c";
+	int fd = open(path, O_WRONLY | O_CLOEXEC), r;
 
-	return fd < 0 || write(fd, "c", 1) < 0 ? -errno : 0;
+	if (fd < 0)
+		return -errno;
+	r = write(fd, text, strlen(text)) < 0 ? -errno : 0;
+	close(fd);
+	return r;
 }
 
 /* Of those that make something, in *result what; else 0 or -errno. */
@@ -429,7 +435,7 @@ static int do_other(const struct program *p, uint32_t at, uint64_t *result)
 		if (v[0] >= words_of(read_words))
 			return -ENOENT;
 		return path_of(read_words[v[0]], path, sizeof(path)), read_file(path);
-	case OTHER_CRASH: return do_crash();
+	case OTHER_CRASH: return do_crash(v[0]);
 	}
 	if (r < 0)
 		return r;
