@@ -674,7 +674,6 @@ static const struct step {
 	int once;		/* after a failure everything is undone and prepared anew */
 } steps[] = {
 	{ "open", nothing, do_open, undo_open },
-	{ "open-new", nothing, do_open_new, undo_open, "uid:7", 1 },
 	{ "query-device", nothing, do_query_device, nothing },
 	{ "query-engine", nothing, do_query_engine, nothing },
 	{ "query-tenant", nothing, do_query_tenant, nothing },
@@ -692,7 +691,6 @@ static const struct step {
 	{ "program-destroy", prepare_program, do_program_destroy, nothing },
 	{ "queue-create-batch", nothing, do_queue_batch, undo_queue },
 	{ "queue-create-deadline", nothing, do_queue_deadline, undo_queue },
-	{ "queue-create-new", prepare_new, do_queue_new, undo_open, "uid:7", 1 },
 	{ "queue-destroy", prepare_queue, do_queue_destroy, nothing },
 	{ "queue-query", nothing, do_queue_query, nothing },
 	{ "submit", nothing, do_submit, undo_submit, "fences" },
@@ -707,6 +705,9 @@ static const struct step {
 	{ "exec-mmap", prepare_exec_mmap, do_exec_mmap, undo_exec_mmap },
 	{ "program-read", prepare_held, do_program_read, undo_held },
 	{ "detach", prepare_attached, do_detach, undo_open, "failnth", 1 },
+	/* last: the tenants that they make stay, and are listed in the order of their last use */
+	{ "open-new", nothing, do_open_new, undo_open, "uid:7", 1 },
+	{ "queue-create-new", prepare_new, do_queue_new, undo_open, "uid:7", 1 },
 };
 
 /*
