@@ -30,6 +30,7 @@ static const struct prefill_case {
 	{ 128, 2, 1, { 19 }, { 0 }, 0, DSK_BF16, DSK_ATTN_SINKS, 4, 0, 1 },
 	{ 64, 2, 1, { 18 }, { 45 }, 0, DSK_I8, DSK_ATTN_SINKS, 0, 0, 1 },
 	{ 64, 1, 1, { 50 }, { 0 }, 0, DSK_BF16, 0, 0, -1, 1 },
+	{ 64, 1, 1, { 130, 2 }, { 0 }, 16, DSK_BF16, 0, 0, 0, 1 },
 	{ 128, 8, 2, { 300, 65 }, { 1000, 0 }, 256, DSK_BF16, DSK_ATTN_SINKS, 30, 0, 0 },
 };
 
