@@ -29,6 +29,8 @@ const char *const read_words[] = {
 
 #define AT(s, m)	.name = #m, .offset = offsetof(struct s, m), .size = sizeof(((struct s *)0)->m)
 #define NUMBER(s, m, l, h)	{ AT(s, m), .kind = FIELD_NUMBER, .low = (l), .high = (h) }
+/* DRM allocates arrays of so many, up to any number: a kmalloc() that is too large for the page allocator warns (to 7.3). */
+#define SYNCOBJS(s, m)		{ AT(s, m), .kind = FIELD_NUMBER, .low = 1, .high = 2, .most = 1 << 16 }
 #define FLAGS(s, m, mask)	{ AT(s, m), .kind = FIELD_FLAGS, .high = (mask) }
 #define ZERO(s, m)		{ AT(s, m), .kind = FIELD_ZERO }
 #define RESOURCE(s, m, r)	{ AT(s, m), .kind = FIELD_RESOURCE, .resource = (r) }
@@ -120,20 +122,20 @@ const struct call calls[] = {
 	IOCTL("syncobj_destroy", 2, DRM_IOCTL_SYNCOBJ_DESTROY, drm_syncobj_destroy, FD(RES_NODE), RESOURCE(drm_syncobj_destroy, handle, RES_SYNCOBJ),
 	      ZERO(drm_syncobj_destroy, pad)),
 	IOCTL("syncobj_wait", 2, DRM_IOCTL_SYNCOBJ_WAIT, drm_syncobj_wait, FD(RES_NODE), POINTER(drm_syncobj_wait, handles, MEM_HANDLES),
-	      TIME(drm_syncobj_wait, timeout_nsec, MS), NUMBER(drm_syncobj_wait, count_handles, 1, 2), FLAGS(drm_syncobj_wait, flags, 3)),
+	      TIME(drm_syncobj_wait, timeout_nsec, MS), SYNCOBJS(drm_syncobj_wait, count_handles), FLAGS(drm_syncobj_wait, flags, 3)),
 	IOCTL("syncobj_timeline_wait", 2, DRM_IOCTL_SYNCOBJ_TIMELINE_WAIT, drm_syncobj_timeline_wait, FD(RES_NODE),
 	      POINTER(drm_syncobj_timeline_wait, handles, MEM_HANDLES), POINTER(drm_syncobj_timeline_wait, points, MEM_POINTS),
-	      TIME(drm_syncobj_timeline_wait, timeout_nsec, MS), NUMBER(drm_syncobj_timeline_wait, count_handles, 1, 2),
+	      TIME(drm_syncobj_timeline_wait, timeout_nsec, MS), SYNCOBJS(drm_syncobj_timeline_wait, count_handles),
 	      FLAGS(drm_syncobj_timeline_wait, flags, 7)),
 	IOCTL("syncobj_reset", 1, DRM_IOCTL_SYNCOBJ_RESET, drm_syncobj_array, FD(RES_NODE), POINTER(drm_syncobj_array, handles, MEM_HANDLES),
-	      NUMBER(drm_syncobj_array, count_handles, 1, 2)),
+	      SYNCOBJS(drm_syncobj_array, count_handles)),
 	IOCTL("syncobj_signal", 2, DRM_IOCTL_SYNCOBJ_SIGNAL, drm_syncobj_array, FD(RES_NODE), POINTER(drm_syncobj_array, handles, MEM_HANDLES),
-	      NUMBER(drm_syncobj_array, count_handles, 1, 2)),
+	      SYNCOBJS(drm_syncobj_array, count_handles)),
 	IOCTL("syncobj_timeline_signal", 2, DRM_IOCTL_SYNCOBJ_TIMELINE_SIGNAL, drm_syncobj_timeline_array, FD(RES_NODE),
 	      POINTER(drm_syncobj_timeline_array, handles, MEM_HANDLES), POINTER(drm_syncobj_timeline_array, points, MEM_POINTS),
-	      NUMBER(drm_syncobj_timeline_array, count_handles, 1, 2)),
+	      SYNCOBJS(drm_syncobj_timeline_array, count_handles)),
 	IOCTL("syncobj_query", 1, DRM_IOCTL_SYNCOBJ_QUERY, drm_syncobj_timeline_array, FD(RES_NODE), POINTER(drm_syncobj_timeline_array, handles, MEM_HANDLES),
-	      POINTER(drm_syncobj_timeline_array, points, MEM_POINTS), NUMBER(drm_syncobj_timeline_array, count_handles, 1, 2),
+	      POINTER(drm_syncobj_timeline_array, points, MEM_POINTS), SYNCOBJS(drm_syncobj_timeline_array, count_handles),
 	      FLAGS(drm_syncobj_timeline_array, flags, 1)),
 	IOCTL("syncobj_transfer", 1, DRM_IOCTL_SYNCOBJ_TRANSFER, drm_syncobj_transfer, FD(RES_NODE), RESOURCE(drm_syncobj_transfer, src_handle, RES_SYNCOBJ),
 	      RESOURCE(drm_syncobj_transfer, dst_handle, RES_SYNCOBJ), NUMBER(drm_syncobj_transfer, src_point, 0, 3),

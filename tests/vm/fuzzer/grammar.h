@@ -42,6 +42,7 @@ struct field {
 	uint8_t size;
 	uint8_t kind, resource, memory;
 	uint64_t low, high;
+	uint32_t most;		/* where the kernel is known not to bear more; 0: anything */
 	const char *const *words;
 };
 

@@ -120,6 +120,8 @@ static void build(const struct program *p, const struct line *l, uint8_t *to, ui
 			continue;
 		}
 		v = evaluate(p, &l->value[k], f);
+		if (f->most && (uint32_t)v > f->most)
+			v = f->most;
 		if (!k && c->kind == CALL_IOCTL)
 			*fd = v;
 		else
