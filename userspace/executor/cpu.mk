@@ -8,8 +8,8 @@ libdseek-src += userspace/executor/backend_cpu.c \
 cpu-float := -ffp-contract=off
 avx2-flags := -mavx2 -mfma -mf16c
 avx512-flags := $(avx2-flags) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mprefer-vector-width=512
-# A sanitizer's checks of unrolled loops take gcc minutes to optimise at -O2.
-cpu-opt = $(if $(SAN),-O1,$(1))
+# The checks of the address sanitizer in unrolled loops take gcc minutes to optimise at -O2.
+cpu-opt = $(if $(findstring address,$(SAN)),-O1,$(1))
 $(foreach f,attention linear moe ops_ref simple tiles,$(eval CFLAGS-$(cpu)/$(f).c := $(cpu-float)))
 CFLAGS-$(cpu)/mul_q8_avx2.c := $(call cpu-opt,-O2) $(cpu-float) $(avx2-flags)
 CFLAGS-$(cpu)/vec_avx2.c := $(call cpu-opt,-O3) $(cpu-float) $(avx2-flags)
