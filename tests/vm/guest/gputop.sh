@@ -3,8 +3,10 @@
 # seconds: 120
 # default: yes
 # prepare: tests/vm/prepare-gputop
+# module: fresh
 # files: $O/vm/gputop $O/bin/dseek $O/bin/dseek-exec tests/cli/shares.yaml
-# igt's gputop, which knows nothing of dseek, reads our fdinfo: clients, engines, how busy they are, memory.
+# igt's gputop, which knows nothing of dseek, reads our fdinfo: clients, engines, how busy they are, memory. It ends where
+# there are more than 15 engines, so those that earlier tests have left behind go first.
 . /t/guest/lib/executor.sh
 g=/t/data/gputop
 [ -e $g/why ] && { cat $g/why; exit 77; }
