@@ -122,15 +122,15 @@ static inline struct dseek_device *to_dseek(struct drm_device *drm)
 	return container_of(drm, struct dseek_device, drm);
 }
 
-static inline u64 dseek_new_id(void)
-{
-	return atomic64_inc_return(&dseek->next_id);
-}
-
 /* The first of @count in a row. */
 static inline u64 dseek_new_ids(u32 count)
 {
 	return atomic64_fetch_add(count, &dseek->next_id) + 1;
+}
+
+static inline u64 dseek_new_id(void)
+{
+	return dseek_new_ids(1);
 }
 
 static inline void dseek_count(enum dseek_count what, int by)

@@ -236,7 +236,6 @@ static void drop(struct dseek_job *job)
 	list_del_init(&job->link);
 	if (job->fence)
 		dseek_fence_free(job->fence);
-	job->fence = NULL;
 	dseek_job_put(job);
 	dseek_uncharge(tenant, DSEEK_JOBS, 1);
 }
