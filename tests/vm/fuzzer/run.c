@@ -228,18 +228,23 @@ static int path_of(const char *word, char *path, size_t size)
 	return 0;
 }
 
-static int write_text(const char *word, const char *text)
+static int write_file(const char *path, const char *text)
 {
-	char path[128];
-	int fd, r;
+	int fd = open(path, O_WRONLY | O_CLOEXEC), r;
 
-	path_of(word, path, sizeof(path));
-	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	r = write(fd, text, strlen(text)) < 0 ? -errno : 0;
 	close(fd);
 	return r;
+}
+
+static int write_text(const char *word, const char *text)
+{
+	char path[128];
+
+	path_of(word, path, sizeof(path));
+	return write_file(path, text);
 }
 
 static int read_file(const char *path)
@@ -393,14 +398,8 @@ static int do_kill(uint64_t pid)
 /* 0: the kernel panics; else it is made to say what a WARN would. */
 static int do_crash(uint64_t how)
 {
-	const char *path = how ? "/dev/kmsg" : "/proc/sysrq-trigger", *text = how ? "<4>WARNING: CPU: 0 PID: 1 at tests/vm/fuzzer\n" : "c";
-	int fd = open(path, O_WRONLY | O_CLOEXEC), r;
-
-	if (fd < 0)
-		return -errno;
-	r = write(fd, text, strlen(text)) < 0 ? -errno : 0;
-	close(fd);
-	return r;
+	return how ? write_file("/dev/kmsg", "<4>WARNING: CPU: 0 PID: 1 at tests/vm/fuzzer\n") :
+		     write_file("/proc/sysrq-trigger", "c");
 }
 
 /* Of those that make something, in *result what; else 0 or -errno. */
