@@ -47,6 +47,7 @@ kill -INT $pid; wait $pid; ok "ends on an interrupt"
 # What a service manager hears, on a socket with a path and on an abstract one.
 for address in "$PWD/notify.$$" "@dseek-test-notify.$$"; do
 	kind=path; [ "${address:0:1}" = @ ] && kind=abstract
+	rm -f heard	# what was heard before would do for this one
 	python3 - "$address" >heard <<-'END' & listener=$!
 	import os, socket, sys
 	name = sys.argv[1]
@@ -60,7 +61,7 @@ for address in "$PWD/notify.$$" "@dseek-test-notify.$$"; do
 	    if "STOPPING=1" in text:
 	        break
 	END
-	for _ in $(seq 100); do grep -q listens heard && break; sleep 0.1; done
+	for _ in $(seq 100); do grep -qs listens heard && break; sleep 0.1; done
 	NOTIFY_SOCKET=$address "$exec_" --device=embed: --backend=null --allow-root >out 2>&1 & pid=$!
 	for _ in $(seq 100); do grep -q READY=1 heard && break; sleep 0.1; done
 	kill -TERM $pid; wait $pid; wait $listener
