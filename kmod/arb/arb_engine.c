@@ -167,6 +167,7 @@ void arb_job_ready(struct arb_job *job, u64 now_ns)
 {
 	struct arb_queue *queue = job->queue;
 	u64 default_ns = queue->share->engine->params.default_cost_ns;
+	int first;
 
 	now_ns = arb_now(queue->share->engine, now_ns);
 	job->ready_ns = now_ns;
@@ -179,9 +180,11 @@ void arb_job_ready(struct arb_job *job, u64 now_ns)
 	queue->backlog_ns += job->bound_ns;
 	if (!queue->jobs++)
 		queue_wake(queue, now_ns);
+	first = arb_list_empty(&queue->ready);
 	arb_list_add_before(&job->in_queue, &queue->ready);
 	arb_backlog_add(job);
-	queue_update(queue);
+	if (first)	/* behind others it changes nobody's turn */
+		queue_update(queue);
 }
 
 static void job_gone(struct arb_job *job)
@@ -291,7 +294,6 @@ void arb_job_yield(struct arb_job *job, u64 used_ns, u64 now_ns)
 	queue_insert(queue, job);
 	arb_backlog_add(job);
 	queue_update(queue);
-	arb_fluid_fold(arb_queue_member(queue));
 }
 
 void arb_job_done(struct arb_job *job, u64 used_ns, u64 now_ns)
@@ -304,6 +306,5 @@ void arb_job_done(struct arb_job *job, u64 used_ns, u64 now_ns)
 	if (job->deadline_ns && now_ns > job->deadline_ns)
 		queue->deadline_misses++;
 	arb_trial_over(job, now_ns);
-	arb_fluid_fold(arb_queue_member(queue));
 	job_gone(job);
 }
