@@ -92,9 +92,9 @@ bool dseek_queue_takes(const struct dseek_queue *queue)
 	return !queue->leaving && queue->ready + queue->running < max(dseek_engine_depth(queue->engine), 1u);
 }
 
-void dseek_queue_track(struct dseek_queue *queue)
+void dseek_queue_track_movable(struct dseek_queue *queue)
 {
-	bool movable = queue->set && queue->ready && !queue->running;
+	bool movable = queue->ready && !queue->running;
 
 	if (movable && list_empty(&queue->movable_link))
 		list_add_tail(&queue->movable_link, &queue->engine->movable);

@@ -413,6 +413,7 @@ struct dseek_queue {
 struct dseek_queue *dseek_queue_find(struct dseek_file *file, u32 handle);	/* NULL */
 void dseek_queue_put(struct dseek_queue *queue);
 void dseek_queues_close(struct dseek_file *file);
+void dseek_queue_settle(struct dseek_queue *queue, u64 now);
 void dseek_queue_advance(struct dseek_queue *queue, u64 now);
 void dseek_queue_hand(struct dseek_queue *queue, u64 now);	/* the same, where it is: nothing is to be chosen */
 void dseek_queue_wake(struct dseek_queue *queue);
@@ -479,6 +480,7 @@ struct dseek_job {
 
 	u32 binding_count;
 	u32 const_size;
+	struct dseek_job *next_spare;	/* while it is nobody's */
 	/* not cleared at allocation from here */
 	struct dseek_job_binding bindings[DRM_DSEEK_MAX_BINDINGS];
 	u8 consts[DRM_DSEEK_MAX_CONSTS];
@@ -486,8 +488,21 @@ struct dseek_job {
 
 int dseek_job_cache_init(void);
 void dseek_job_cache_fini(void);
-struct dseek_job *dseek_job_alloc(struct dseek_queue *queue);	/* NULL; submit_lock */
+void dseek_queue_append(struct dseek_queue *queue, struct dseek_job *job, u64 now);
+struct dseek_job *dseek_job_alloc(struct dseek_queue *queue, struct dseek_job **spare); /* NULL; submit_lock; the first of @spare, or new */
 void dseek_job_put(struct dseek_job *job);
+void dseek_jobs_put(struct dseek_engine *engine, struct list_head *jobs);	/* by their link */
+
+/* Jobs to be used again, linked by next_spare. */
+struct dseek_spare {
+	spinlock_t lock;
+	struct dseek_job *first;
+	u32 count;
+};
+
+struct dseek_job *dseek_spare_take(struct dseek_spare *spare, u32 most);	/* NULL: there is none */
+void dseek_spare_give(struct dseek_spare *spare, struct dseek_job *first);
+void dseek_spare_free(struct dseek_spare *spare);
 void dseek_job_end(struct dseek_job *job, int error, u64 used_ns, u64 now);
 void dseek_job_wait_done(struct dma_fence *fence, struct dma_fence_cb *cb);
 int dseek_fence_error(struct dma_fence *fence);	/* of one that has signalled */
@@ -528,6 +543,7 @@ struct dseek_engine {
 	struct list_head movable;	/* of those, the ones with a set, jobs ready and none held */
 	struct list_head choosing;	/* of those, the ones for which dseek_engine_drain() is to choose an engine */
 	struct list_head finished;
+	struct dseek_spare spare;	/* not under @lock */
 	struct arb_accuracy predicted;
 	wait_queue_head_t wait;		/* the executor's threads that sleep in NEXT */
 	unsigned long polling;		/* bit 0: one of them looks, and is not to be woken */
@@ -568,7 +584,7 @@ void dseek_engine_kick(struct dseek_engine *engine, u64 now);	/* jobs became rea
 void dseek_engine_arm(struct dseek_engine *engine, u64 now);
 void dseek_engine_wake(struct dseek_engine *engine);	/* without engine->lock, after a change under it */
 void dseek_engine_drain(struct dseek_engine *engine);	/* process context */
-void dseek_jobs_finish(struct list_head *finished);	/* process context */
+void dseek_jobs_finish(struct dseek_engine *engine, struct list_head *finished);	/* process context */
 void dseek_engines_stop(void);
 u32 dseek_engine_depth(const struct dseek_engine *engine);	/* in force; engine->lock */
 void dseek_engines_free(void);
@@ -591,7 +607,13 @@ struct dseek_engine *dseek_queue_lock_irqsave(struct dseek_queue *queue, unsigne
 bool dseek_queue_gone(const struct dseek_queue *queue);	/* so are all of its engines */
 bool dseek_queue_closed(const struct dseek_queue *queue);	/* all of its engines are gone, or drain */
 bool dseek_queue_takes(const struct dseek_queue *queue); /* the core may be handed another job of it */
-void dseek_queue_track(struct dseek_queue *queue);	/* after any change to what is ready or held */
+void dseek_queue_track_movable(struct dseek_queue *queue);
+/* After any change to what is ready or held. */
+static inline void dseek_queue_track(struct dseek_queue *queue)
+{
+	if (queue->set)
+		dseek_queue_track_movable(queue);
+}
 void dseek_queue_ask(struct dseek_queue *queue);	/* choose in process context; engine->lock held */
 void dseek_queue_choose(struct dseek_queue *queue, bool again);	/* process context */
 bool dseek_engine_pull(struct dseek_engine *engine);	/* process context; it has nothing to do: did a queue come? */

@@ -48,11 +48,11 @@ struct dseek_engine *dseek_engine_find(u32 id)
 }
 
 /* The end of jobs, second half: fences first, then the numbers that tenants see, then what the jobs held. */
-void dseek_jobs_finish(struct list_head *finished)
+void dseek_jobs_finish(struct dseek_engine *engine, struct list_head *finished)
 {
-	struct dseek_job *job, *next;
-	struct dseek_engine *engine;
+	struct dseek_engine *locked;
 	struct dseek_queue *queue;
+	struct dseek_job *job;
 
 	list_for_each_entry(job, finished, link) {
 		queue = job->queue;
@@ -64,16 +64,14 @@ void dseek_jobs_finish(struct list_head *finished)
 			dma_fence_put(&job->fence->base);
 		}
 		if (READ_ONCE(queue->completed) < job->seqno) {
-			engine = dseek_queue_lock(queue);
+			locked = dseek_queue_lock(queue);
 			if (!--queue->signalling)	/* pairs with completed() of dseek_wait.c */
 				smp_store_release(&queue->completed, queue->finished);
-			spin_unlock_irq(&engine->lock);
+			spin_unlock_irq(&locked->lock);
 		}
 		dseek_queue_wake(queue);
 	}
-	/* Who else has a reference to one of them doesn't look at its link. */
-	list_for_each_entry_safe(job, next, finished, link)
-		dseek_job_put(job);
+	dseek_jobs_put(engine, finished);
 }
 
 void dseek_engine_drain(struct dseek_engine *engine)
@@ -85,7 +83,7 @@ void dseek_engine_drain(struct dseek_engine *engine)
 		spin_lock_irq(&engine->lock);
 		list_splice_init(&engine->finished, &finished);
 		spin_unlock_irq(&engine->lock);
-		dseek_jobs_finish(&finished);
+		dseek_jobs_finish(engine, &finished);
 	}
 	while (!list_empty_careful(&engine->choosing)) {
 		spin_lock_irq(&engine->lock);
@@ -299,6 +297,7 @@ static struct dseek_engine *engine_create(const char *name, u32 type)
 	engine->grace_ms_set = DSEEK_SETTING_DEFAULT;
 	engine->recovery_ms_set = DSEEK_SETTING_DEFAULT;
 	dseek_engine_lock_init(&engine->lock);
+	spin_lock_init(&engine->spare.lock);
 	INIT_LIST_HEAD(&engine->standby);
 	INIT_LIST_HEAD(&engine->queues);
 	INIT_LIST_HEAD(&engine->movable);
@@ -455,8 +454,10 @@ void dseek_engines_free(void)
 	struct dseek_engine *engine;
 	unsigned long id;
 
-	xa_for_each(&dseek->engines, id, engine)
+	xa_for_each(&dseek->engines, id, engine) {
+		dseek_spare_free(&engine->spare);
 		kobject_put(&engine->kobj);	/* takes its directory away first */
+	}
 	xa_destroy(&dseek->engines);
 	kobject_put(dseek->engine_dir);
 }

@@ -171,7 +171,7 @@ static int return_job(struct dseek_exec *exec, const struct drm_dseek_completion
 		dseek_job_score(job, now);
 	}
 	queue = job->queue;
-	dseek_queue_advance(queue, now);
+	dseek_queue_settle(queue, now);
 	/* What follows may be done sooner elsewhere by now. */
 	if (queue->ready || !list_empty(&queue->waiting))
 		dseek_queue_ask(queue);
@@ -209,7 +209,8 @@ static void describe(struct dseek_exec *exec, struct dseek_job *job)
 		desc->bindings[i].access = job->bindings[i].access;
 		desc->bindings[i].pad = 0;
 	}
-	memcpy(desc->consts, job->consts, job->const_size);
+	if (job->const_size)
+		memcpy(desc->consts, job->consts, job->const_size);
 }
 
 static u32 take_jobs(struct dseek_exec *exec, u32 *tags, u32 max, u64 now)
@@ -327,7 +328,7 @@ static int return_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32
 			drm_dbg(&dseek->drm, "NEXT: engine %s: tag %u isn't held, is out of order, or its outcome is no such thing\n",
 				engine->name, done[i - 1].tag);
 	} while (!err && args->completed < args->completion_count);
-	dseek_jobs_finish(&finished);
+	dseek_jobs_finish(engine, &finished);
 	if (!list_empty_careful(&engine->choosing))
 		dseek_engine_drain(engine);
 	return err;

@@ -41,10 +41,74 @@ static u64 job_id(struct dseek_queue *queue)
 	return queue->next_job_id++;
 }
 
-struct dseek_job *dseek_job_alloc(struct dseek_queue *queue)
-{
-	struct dseek_job *job = kmem_cache_alloc(jobs, GFP_KERNEL);
+/*
+ * Jobs that are over serve again. The allocator clears each that it gives out, and takes one back slowly on another CPU than
+ * gave it out: a seventh of all that a job costs. An engine keeps what its executor holds and as many behind; with
+ * KASAN none, so that the use of one after its end is seen.
+ */
+#define SPARE	(IS_ENABLED(CONFIG_KASAN) ? 0 : 2 * DRM_DSEEK_MAX_DEPTH)
 
+struct dseek_job *dseek_spare_take(struct dseek_spare *spare, u32 most)
+{
+	struct dseek_job *first, *last;
+	u32 count;
+
+	if (!READ_ONCE(spare->count))
+		return NULL;
+	spin_lock(&spare->lock);
+	first = spare->first;
+	count = min(most, spare->count);
+	if (count) {
+		spare->count -= count;
+		for (last = first; --count; last = last->next_spare)
+			;
+		spare->first = last->next_spare;
+		last->next_spare = NULL;
+	}
+	spin_unlock(&spare->lock);
+	return first;
+}
+
+void dseek_spare_give(struct dseek_spare *spare, struct dseek_job *first)
+{
+	struct dseek_job *job;
+
+	if (!first)
+		return;
+	spin_lock(&spare->lock);
+	while (first && spare->count < SPARE) {
+		job = first;
+		first = job->next_spare;
+		job->next_spare = spare->first;
+		spare->first = job;
+		spare->count++;
+	}
+	spin_unlock(&spare->lock);
+	while (first) {
+		job = first;
+		first = job->next_spare;
+		kmem_cache_free(jobs, job);
+	}
+}
+
+void dseek_spare_free(struct dseek_spare *spare)
+{
+	struct dseek_job *job;
+
+	while ((job = spare->first)) {
+		spare->first = job->next_spare;
+		kmem_cache_free(jobs, job);
+	}
+}
+
+struct dseek_job *dseek_job_alloc(struct dseek_queue *queue, struct dseek_job **spare)
+{
+	struct dseek_job *job = *spare;
+
+	if (job)
+		*spare = job->next_spare;
+	else
+		job = kmem_cache_alloc(jobs, GFP_KERNEL);
 	if (!job)
 		return NULL;
 	memset(job, 0, offsetof(struct dseek_job, bindings));
@@ -52,20 +116,21 @@ struct dseek_job *dseek_job_alloc(struct dseek_queue *queue)
 	job->id = job_id(queue);
 	job->queue = queue;
 	kref_get(&queue->ref);
-	INIT_LIST_HEAD(&job->link);
 	INIT_LIST_HEAD(&job->held_link);
 	dseek_count(DSEEK_COUNT_JOBS, 1);
 	return job;
 }
 
-static void job_free(struct kref *ref)
+/* What it holds, and what its tenant wrote into it. */
+static void job_clear(struct dseek_job *job)
 {
-	struct dseek_job *job = container_of(ref, struct dseek_job, ref);
 	u32 i;
 
-	for (i = 0; i < job->wait_count; i++)
-		dma_fence_put(job->waits[i].fence);
-	kfree(job->waits);
+	if (job->waits) {
+		for (i = 0; i < job->wait_count; i++)
+			dma_fence_put(job->waits[i].fence);
+		kfree(job->waits);
+	}
 	for (i = 0; i < job->binding_count; i++) {
 		dseek_bo_unuse(job->bindings[i].bo);
 		drm_gem_object_put(&job->bindings[i].bo->base);
@@ -73,14 +138,33 @@ static void job_free(struct kref *ref)
 	if (job->program)
 		dseek_program_put(job->program);
 	dseek_queue_put(job->queue);
-	kmem_cache_free(jobs, job);
+	if (job->const_size)
+		memset(job->consts, 0, job->const_size);
 	dseek_count(DSEEK_COUNT_JOBS, -1);
 }
 
 /* Process context. */
 void dseek_job_put(struct dseek_job *job)
 {
-	kref_put(&job->ref, job_free);
+	if (!refcount_dec_and_test(&job->ref.refcount))
+		return;
+	job_clear(job);
+	kmem_cache_free(jobs, job);
+}
+
+/* Who else has a reference to one of them doesn't look at its link. */
+void dseek_jobs_put(struct dseek_engine *engine, struct list_head *over)
+{
+	struct dseek_job *job, *next, *spare = NULL;
+
+	list_for_each_entry_safe(job, next, over, link) {
+		if (!refcount_dec_and_test(&job->ref.refcount))
+			continue;
+		job_clear(job);
+		job->next_spare = spare;
+		spare = job;
+	}
+	dseek_spare_give(&engine->spare, spare);
 }
 
 static void job_over(struct dseek_job *job, u64 now)
@@ -117,9 +201,42 @@ static void job_over(struct dseek_job *job, u64 now)
 	list_move_tail(&job->link, &queue->engine->finished);
 }
 
+/* The core may pick it from now on. */
+static void make_ready(struct dseek_queue *queue, struct dseek_job *job, u64 now)
+{
+	job->state = DSEEK_JOB_READY;
+	queue->ready++;
+	trace_dseek_job_ready(job);
+	dseek_engine_ready(queue->engine, now);
+	if (queue->set) {
+		job->cost = xa_load(&job->program->costs, queue->engine->id);
+		job->arb.cost = job->cost;
+		arb_cost_recall(queue->arb.share, job->cost);
+		dseek_job_predict(job, now);
+	}
+	arb_job_ready(&job->arb, now);
+}
+
+/* Jobs at the head that are done or have faulted are over. */
+static void settle(struct dseek_queue *queue, u64 now)
+{
+	struct dseek_job *job, *next;
+
+	list_for_each_entry_safe(job, next, &queue->jobs, link) {
+		if (job->state != DSEEK_JOB_ENDED)
+			break;
+		job_over(job, now);
+	}
+	if (queue->dead && !queue->removed && list_empty(&queue->jobs) && list_empty(&queue->waiting)) {
+		queue->removed = true;
+		list_del(&queue->engine_link);
+		arb_queue_remove(&queue->arb, now);
+	}
+}
+
 /*
- * Bring the queue as far as it goes: jobs whose waits are over become ready in their order, jobs at the
- * head that are done or have faulted are over. A queue with a set of which the core has nothing is asked about first.
+ * Bring the queue as far as it goes: jobs whose waits are over become ready in their order, then settle().
+ * A queue with a set of which the core has nothing is asked about first.
  */
 static void advance(struct dseek_queue *queue, bool decided, u64 now)
 {
@@ -149,34 +266,39 @@ static void advance(struct dseek_queue *queue, bool decided, u64 now)
 			job->state = DSEEK_JOB_ENDED;
 			continue;
 		}
-		job->state = DSEEK_JOB_READY;
-		queue->ready++;
-		trace_dseek_job_ready(job);
-		dseek_engine_ready(engine, now);
-		if (queue->set) {
-			job->cost = xa_load(&job->program->costs, engine->id);
-			job->arb.cost = job->cost;
-			arb_cost_recall(queue->arb.share, job->cost);
-			dseek_job_predict(job, now);
-		}
-		arb_job_ready(&job->arb, now);
-	}
-	list_for_each_entry_safe(job, next, &queue->jobs, link) {
-		if (job->state != DSEEK_JOB_ENDED)
-			break;
-		job_over(job, now);
+		make_ready(queue, job, now);
 	}
 	dseek_queue_track(queue);
-	if (queue->dead && !queue->removed && list_empty(&queue->jobs) && list_empty(&queue->waiting)) {
-		queue->removed = true;
-		list_del(&queue->engine_link);
-		arb_queue_remove(&queue->arb, now);
-	}
+	settle(queue, now);
 }
 
 void dseek_queue_advance(struct dseek_queue *queue, u64 now)
 {
 	advance(queue, false, now);
+}
+
+/* A job that was admitted and waits for no fence, behind those of its queue. */
+void dseek_queue_append(struct dseek_queue *queue, struct dseek_job *job, u64 now)
+{
+	lockdep_assert_held(&queue->engine->lock);
+	if (queue->set || !list_empty(&queue->waiting)) {
+		list_add_tail(&job->link, &queue->waiting);
+		advance(queue, false, now);
+		return;
+	}
+	/* Nothing is asked, nothing before it waits; and what is admitted has neither a dead queue nor an engine that is gone. */
+	list_add_tail(&job->link, &queue->jobs);
+	make_ready(queue, job, now);
+}
+
+/* A job of the queue has ended. */
+void dseek_queue_settle(struct dseek_queue *queue, u64 now)
+{
+	lockdep_assert_held(&queue->engine->lock);
+	if (queue->set)		/* it takes another, maybe */
+		advance(queue, false, now);
+	else
+		settle(queue, now);
 }
 
 void dseek_queue_hand(struct dseek_queue *queue, u64 now)

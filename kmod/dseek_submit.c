@@ -25,11 +25,12 @@ struct signal {
 struct submission {
 	struct drm_file *drm_file;
 	struct dseek_queue *queue;
-	struct list_head prepared;	/* jobs to be published */
+	struct dseek_job *prepared[TOGETHER];	/* to be published */
 	u32 prepared_count;
 	u32 done;			/* jobs published */
 	u32 left;			/* jobs not prepared yet */
 	u32 charged;			/* for jobs not prepared yet */
+	struct dseek_job *spare;	/* memory for them */
 	u32 program_handle;
 	struct dseek_program *program;	/* of the last job: mostly the next one's too */
 	struct arb_cost *cost;
@@ -233,7 +234,6 @@ static void drop(struct dseek_job *job)
 {
 	struct dseek_tenant *tenant = job->queue->tenant;
 
-	list_del_init(&job->link);
 	if (job->fence)
 		dseek_fence_free(job->fence);
 	dseek_job_put(job);
@@ -263,14 +263,15 @@ static int admit(struct dseek_queue *queue, struct dseek_job *job, u64 now)
 		dma_fence_get(&job->fence->base);	/* the submitter's */
 	}
 	job->state = DSEEK_JOB_WAITING;
-	list_move_tail(&job->link, &queue->waiting);
 	trace_dseek_job_submit(job);
+	if (!job->wait_count) {
+		dseek_queue_append(queue, job, now);	/* the next is judged with this one before it */
+		return 0;
+	}
+	list_add_tail(&job->link, &queue->waiting);
 	/* One more than there are: released when all callbacks are in place. */
-	job->waits_left = job->wait_count ? job->wait_count + 1 : 0;
-	if (job->wait_count)
-		kref_get(&job->ref);
-	else
-		dseek_queue_advance(queue, now);	/* the next is judged with this one before it */
+	job->waits_left = job->wait_count + 1;
+	kref_get(&job->ref);
 	return 0;
 }
 
@@ -279,24 +280,24 @@ static int publish(struct submission *sub)
 {
 	struct dseek_queue *queue = sub->queue;
 	struct dseek_engine *engine;
-	struct dseek_job *job, *next;
 	u64 now = ktime_get_ns();
 	int err = 0;
+	u32 i;
 
 	engine = dseek_queue_lock(queue);
-	list_for_each_entry_safe(job, next, &sub->prepared, link) {
-		err = admit(queue, job, now);
+	for (i = 0; i < sub->prepared_count; i++) {
+		err = admit(queue, sub->prepared[i], now);
 		if (err)
 			break;
-		sub->done++;
 	}
 	dseek_engine_kick(engine, now);
 	spin_unlock_irq(&engine->lock);
+	sub->done += i;
+	for (; i < sub->prepared_count; i++)
+		drop(sub->prepared[i]);
 	sub->prepared_count = 0;
 	if (!err)
 		return 0;
-	list_for_each_entry_safe(job, next, &sub->prepared, link)
-		drop(job);
 	drm_dbg(&dseek->drm, "SUBMIT: engine %s: %s\n", engine->name,
 		err == -ETIME ? "the deadline can't be met" :
 		err == -ESHUTDOWN ? "no executor, or it is drained" : "the queue was destroyed");
@@ -353,7 +354,9 @@ static struct dseek_job *prepare_one(struct submission *sub, const struct drm_ds
 		sub->charged = dseek_charge_some(queue->tenant, DSEEK_JOBS, sub->left);
 	if (!sub->charged)
 		return ERR_PTR(-EDQUOT);
-	job = dseek_job_alloc(queue);
+	if (!sub->spare)
+		sub->spare = dseek_spare_take(&READ_ONCE(queue->engine)->spare, min_t(u32, sub->left, TOGETHER));
+	job = dseek_job_alloc(queue, &sub->spare);
 	if (!job)
 		return ERR_PTR(-ENOMEM);
 	sub->charged--;
@@ -377,7 +380,7 @@ static int publish_alone(struct submission *sub, struct dseek_job *job)
 	struct signal *signal;
 	int err;
 
-	list_add_tail(&job->link, &sub->prepared);
+	sub->prepared[sub->prepared_count++] = job;
 	err = publish(sub);
 	if (err) {
 		drop_signals(sub);
@@ -413,8 +416,8 @@ static int submit_one(struct submission *sub, const struct drm_dseek_job *args)
 		return PTR_ERR(job);
 	if (alone)
 		return publish_alone(sub, job);
-	list_add_tail(&job->link, &sub->prepared);
-	return ++sub->prepared_count < TOGETHER ? 0 : publish(sub);
+	sub->prepared[sub->prepared_count++] = job;
+	return sub->prepared_count < TOGETHER ? 0 : publish(sub);
 }
 
 /* Up to the first job that is refused. */
@@ -431,6 +434,7 @@ static int submit_each(struct submission *sub, const struct drm_dseek_submit *ar
 	}
 	if (sub->charged)
 		dseek_uncharge(sub->queue->tenant, DSEEK_JOBS, sub->charged);
+	dseek_spare_give(&READ_ONCE(sub->queue->engine)->spare, sub->spare);
 	if (sub->prepared_count)
 		err_before = publish(sub);
 	return err_before ?: err;
@@ -468,8 +472,8 @@ int dseek_ioctl_submit(struct drm_device *drm, void *data, struct drm_file *drm_
 		drm_dbg(drm, "SUBMIT: flags 0x%x, count %u or stride %u\n", args->flags, args->count, args->stride);
 		return -EINVAL;
 	}
-	INIT_LIST_HEAD(&sub.prepared);
 	sub.prepared_count = 0;
+	sub.spare = NULL;
 	sub.done = 0;
 	sub.left = args->count;
 	sub.charged = 0;
