@@ -339,6 +339,7 @@ struct dseek_program {
 
 struct dseek_program *dseek_program_find(struct dseek_file *file, u32 handle);	/* NULL */
 void dseek_program_put(struct dseek_program *program);
+void dseek_program_put_many(struct dseek_program *program, u32 count);
 struct arb_cost *dseek_program_cost(struct dseek_program *program, u32 engine_id); /* ERR_PTR */
 void dseek_programs_close(struct dseek_file *file);
 
@@ -412,6 +413,7 @@ struct dseek_queue {
 
 struct dseek_queue *dseek_queue_find(struct dseek_file *file, u32 handle);	/* NULL */
 void dseek_queue_put(struct dseek_queue *queue);
+void dseek_queue_put_many(struct dseek_queue *queue, u32 count);
 void dseek_queues_close(struct dseek_file *file);
 void dseek_queue_settle(struct dseek_queue *queue, u64 now);
 void dseek_queue_advance(struct dseek_queue *queue, u64 now);
@@ -462,7 +464,7 @@ struct dseek_job {
 
 	/* engine->lock from here */
 	struct list_head link;		/* queue->waiting, queue->jobs, engine->finished */
-	struct list_head held_link;	/* exec->held; the canceller's list */
+	struct list_head cancel_link;	/* the canceller's list */
 	struct arb_job arb;
 	struct arb_cost *cost;
 	enum dseek_job_state state;
@@ -473,7 +475,6 @@ struct dseek_job {
 	u64 cursor;
 	u64 start_ns;			/* first fetch */
 	u64 fetch_ns;			/* last fetch */
-	u64 head_ns;			/* since when it is the oldest that the executor holds; 0: it is not */
 	u64 past_ns;			/* engine time used on engines it has left */
 	u64 placed_ns, predicted_ns, predicted_cost_ns;	/* struct drm_dseek_wait */
 	u32 preemptions;		/* on engines it has left */
@@ -570,6 +571,14 @@ static inline bool dseek_engine_undrained(const struct dseek_engine *engine)
 	return !list_empty(&engine->finished) || !list_empty(&engine->choosing);
 }
 
+/* What its executor runs; NULL: nothing. */
+static inline struct dseek_job *dseek_engine_runs(const struct dseek_engine *engine)
+{
+	struct arb_job *job = arb_runs(&engine->arb);
+
+	return job ? container_of(job, struct dseek_job, arb) : NULL;
+}
+
 struct dseek_engine *dseek_engine_find(u32 id);		/* NULL */
 int dseek_engine_attach(struct dseek_exec *exec, struct drm_dseek_attach *args);
 void dseek_engine_serve(struct dseek_engine *engine, struct dseek_exec *exec, u64 now);	/* from now on */
@@ -638,9 +647,8 @@ struct dseek_exec {
 	u32 depth;
 	s32 numa_node;
 	u64 caps;
-	u64 free_tags;
-	struct dseek_job *jobs[DRM_DSEEK_MAX_DEPTH];
-	struct list_head held;		/* in the order of fetching */
+	u64 held;			/* tags, bits (1 << tag); what runs of them is arb_runs() */
+	struct dseek_job *jobs[DRM_DSEEK_MAX_DEPTH];	/* by tag */
 	u64 abort_ns;			/* when the oldest was told to stop; 0: was not */
 	u64 serve_ns;			/* since when it serves the engine */
 	u64 seen_ns;			/* when it last looked for jobs; 0: never did */
@@ -649,6 +657,11 @@ struct dseek_exec {
 	struct xarray maps;		/* struct dseek_exec_map by offset >> DSEEK_MAP_SHIFT */
 	struct list_head active, retired;
 };
+
+static inline u32 dseek_exec_holds(const struct dseek_exec *exec)
+{
+	return hweight64(READ_ONCE(exec->held));
+}
 
 extern const struct file_operations dseek_exec_fops;
 

@@ -137,7 +137,7 @@ static u64 fetch_by(const struct dseek_engine *engine)
 static u64 watchdog_at(const struct dseek_engine *engine)
 {
 	struct dseek_exec *exec = engine->exec;
-	struct dseek_job *job = list_first_entry_or_null(&exec->held, struct dseek_job, held_link);
+	struct dseek_job *job = dseek_engine_runs(engine);
 	u64 left;
 
 	if (!job)
@@ -146,7 +146,7 @@ static u64 watchdog_at(const struct dseek_engine *engine)
 		return exec->abort_ns + dseek_setting_ns(&engine->grace_ms_set, &dseek_grace_ms);
 	left = job->past_ns + job->arb.used_ns;
 	left = job->limit_ns > left ? job->limit_ns - left : 0;
-	return left > KTIME_MAX - job->head_ns ? U64_MAX : job->head_ns + left;
+	return left > KTIME_MAX - job->arb.start_ns ? U64_MAX : job->arb.start_ns + left;
 }
 
 /* Engine time that the executor measured, to those who are told of it; what it means for the policy is the core's. */
@@ -162,7 +162,7 @@ bool dseek_engine_contended(const struct dseek_engine *engine)
 {
 	const struct dseek_exec *exec = engine->exec;
 
-	return exec && !list_empty(&exec->held) && (engine->ready || !list_is_singular(&exec->held));
+	return exec && exec->held && (engine->ready || !is_power_of_2(exec->held));
 }
 
 /* One that fires too early costs less than arming anew. */
@@ -215,7 +215,7 @@ static void watchdog(struct dseek_engine *engine, u64 now)
 
 	if (now < watchdog_at(engine))
 		return;
-	job = list_first_entry_or_null(&exec->held, struct dseek_job, held_link);
+	job = dseek_engine_runs(engine);
 	if (!job) {
 		/* One that waits in NEXT is alive: what is ready may not run now. */
 		if (waitqueue_active(&engine->wait) || test_bit(0, &engine->polling)) {
@@ -339,7 +339,6 @@ void dseek_engine_serve(struct dseek_engine *engine, struct dseek_exec *exec, u6
 	engine->gone = false;
 	engine->longest_op_ns = 0;
 	exec->serve_ns = now;
-	exec->free_tags = exec->depth == 64 ? U64_MAX : BIT_ULL(exec->depth) - 1;
 	WRITE_ONCE(exec->control->generation, engine->generation);
 	trace_dseek_engine_attach(engine);
 }
@@ -424,7 +423,7 @@ int dseek_engine_info(u32 index, struct drm_dseek_engine_info *info)
 	info->predicted = dseek_accuracy(&engine->predicted);
 	info->longest_op_ns = engine->longest_op_ns;
 	info->ready = engine->ready;
-	info->running = engine->exec ? engine->exec->depth - hweight64(engine->exec->free_tags) : 0;
+	info->running = engine->exec ? dseek_exec_holds(engine->exec) : 0;
 	spin_unlock_irq(&engine->lock);
 	return 0;
 }

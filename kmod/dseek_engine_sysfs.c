@@ -78,7 +78,7 @@ NUMBER(longest_op_ns, engine->longest_op_ns)
 NUMBER(job_count, engine->jobs)
 NUMBER(queued, engine->ready)
 NUMBER(standby_count, list_count(&engine->standby))
-NUMBER(running, engine->exec ? engine->exec->depth - hweight64(engine->exec->free_tags) : 0)
+NUMBER(running, engine->exec ? dseek_exec_holds(engine->exec) : 0)
 NUMBER(attached_depth, engine->exec ? engine->depth : 0)
 NUMBER(drain, engine->draining)
 

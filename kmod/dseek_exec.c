@@ -25,7 +25,6 @@ static int exec_open(struct inode *inode, struct file *filp)
 		return -ENOMEM;
 	mutex_init(&exec->lock);
 	INIT_LIST_HEAD(&exec->standby_link);
-	INIT_LIST_HEAD(&exec->held);
 	INIT_LIST_HEAD(&exec->active);
 	INIT_LIST_HEAD(&exec->retired);
 	xa_init_flags(&exec->maps, XA_FLAGS_ALLOC1);
@@ -97,12 +96,17 @@ out:
 
 /* ---- giving back */
 
-static bool may_return(struct dseek_job *job, u32 outcome)
+/* @last: of this queue, returned before, and what ends with it is not taken off yet. NULL: there is none. */
+static bool may_return(struct dseek_job *job, struct dseek_job *last, u32 outcome)
 {
-	struct dseek_job *before;
+	struct dseek_job *before = last ?: list_first_entry(&job->queue->jobs, struct dseek_job, link);
 
-	if (outcome == DRM_DSEEK_OUTCOME_DONE)
-		return list_first_entry(&job->queue->jobs, struct dseek_job, link) == job;
+	if (outcome == DRM_DSEEK_OUTCOME_DONE) {
+		list_for_each_entry_from(before, &job->queue->jobs, link)
+			if (before->state != DSEEK_JOB_ENDED)
+				break;
+		return before == job;
+	}
 	list_for_each_entry(before, &job->queue->jobs, link) {
 		if (before == job)
 			return true;
@@ -112,30 +116,30 @@ static bool may_return(struct dseek_job *job, u32 outcome)
 	return false;
 }
 
-static void release_tag(struct dseek_exec *exec, struct dseek_job *job, u64 now)
+static void release_tag(struct dseek_exec *exec, struct dseek_job *job)
 {
-	struct dseek_job *head;
-
 	exec->jobs[job->tag] = NULL;
-	exec->free_tags |= BIT_ULL(job->tag);
+	WRITE_ONCE(exec->held, exec->held & ~BIT_ULL(job->tag));
 	WRITE_ONCE(exec->engine->events, exec->engine->events + 1);
-	list_del_init(&job->held_link);
-	if (!job->head_ns)
-		return;
-	job->head_ns = 0;
-	head = list_first_entry_or_null(&exec->held, struct dseek_job, held_link);
-	if (head)
-		head->head_ns = now;
-	if (exec->abort_ns) {
+	if (exec->abort_ns && job == dseek_engine_runs(exec->engine)) {
 		exec->abort_ns = 0;
 		WRITE_ONCE(exec->control->abort_mask, 0);
 	}
 }
 
-static int return_job(struct dseek_exec *exec, const struct drm_dseek_completion *done, u64 now)
+/* Jobs of it have come back. */
+static void returned(struct dseek_queue *queue, u64 now)
+{
+	dseek_queue_settle(queue, now);
+	/* What follows may be done sooner elsewhere by now. */
+	if (queue->ready || !list_empty(&queue->waiting))
+		dseek_queue_ask(queue);
+}
+
+/* Jobs of one queue that come back one after the other are taken off it together: after the last of them, which is *last. */
+static int return_job(struct dseek_exec *exec, const struct drm_dseek_completion *done, struct dseek_job **last, u64 now)
 {
 	struct dseek_engine *engine = exec->engine;
-	struct dseek_queue *queue;
 	struct dseek_job *job;
 	bool yield;
 	u64 used;
@@ -146,10 +150,14 @@ static int return_job(struct dseek_exec *exec, const struct drm_dseek_completion
 		return -EINVAL;
 	job = exec->jobs[done->tag];
 	yield = done->outcome == DRM_DSEEK_OUTCOME_YIELD;
-	if (!may_return(job, done->outcome))
+	if (*last && (yield || (*last)->queue != job->queue)) {
+		returned((*last)->queue, now);
+		*last = NULL;
+	}
+	if (!may_return(job, *last, done->outcome))
 		return -EINVAL;
 	used = min_t(u64, done->engine_ns, ARB_USED_MAX_NS);
-	release_tag(exec, job, now);
+	release_tag(exec, job);
 	if (yield && !job->queue->dead && !job->aborted) {
 		job->cursor = done->cursor;
 		trace_dseek_job_yield(job, used, DSEEK_YIELD_ASKED);
@@ -170,12 +178,22 @@ static int return_job(struct dseek_exec *exec, const struct drm_dseek_completion
 		arb_cost_keep(job->queue->arb.share, job->cost);
 		dseek_job_score(job, now);
 	}
-	queue = job->queue;
-	dseek_queue_settle(queue, now);
-	/* What follows may be done sooner elsewhere by now. */
-	if (queue->ready || !list_empty(&queue->waiting))
-		dseek_queue_ask(queue);
+	*last = job;
 	return 0;
+}
+
+static int return_all(struct dseek_exec *exec, const struct drm_dseek_completion *done, u32 count, u32 *completed, u64 now)
+{
+	struct dseek_job *last = NULL;
+	int err = 0;
+
+	for (; count-- && !err; done++) {
+		err = return_job(exec, done, &last, now);
+		*completed += !err;
+	}
+	if (last)
+		returned(last->queue, now);
+	return err;
 }
 
 /* ---- taking */
@@ -220,11 +238,12 @@ static u32 take_jobs(struct dseek_exec *exec, u32 *tags, u32 max, u64 now)
 	struct dseek_job *job;
 	bool contended;
 	u32 count = 0;
+	s32 left;
 
 	if (engine->exec != exec)	/* it stands by */
 		return 0;
 	exec->seen_ns = now;
-	while (count < max && exec->depth - hweight64(exec->free_tags) < dseek_engine_depth(engine) && engine->ready) {
+	for (left = dseek_engine_depth(engine) - dseek_exec_holds(exec); left > 0 && count < max && engine->ready; left--) {
 		picked = arb_pick(&engine->arb, now);
 		if (!picked)
 			break;
@@ -234,14 +253,12 @@ static u32 take_jobs(struct dseek_exec *exec, u32 *tags, u32 max, u64 now)
 		job->queue->running++;
 		dseek_queue_track(job->queue);
 		job->state = DSEEK_JOB_RUNNING;
-		job->tag = __ffs64(exec->free_tags);
-		exec->free_tags &= ~BIT_ULL(job->tag);
+		job->tag = __ffs64(~exec->held);
+		WRITE_ONCE(exec->held, exec->held | BIT_ULL(job->tag));
 		exec->jobs[job->tag] = job;
 		job->fetch_ns = now;
 		if (!job->start_ns)
 			job->start_ns = now;
-		job->head_ns = list_empty(&exec->held) ? now : 0;
-		list_add_tail(&job->held_link, &exec->held);
 		describe(exec, job);
 		trace_dseek_job_run(job);
 		tags[count++] = job->tag;
@@ -271,7 +288,7 @@ static void untake_jobs(struct dseek_exec *exec, const u32 *tags, u32 count)
 		struct dseek_job *job = exec->jobs[tags[count]];
 
 		back.cursor = job->cursor;
-		release_tag(exec, job, now);
+		release_tag(exec, job);
 		if (job->queue->dead) {
 			dseek_job_end(job, -ECANCELED, 0, now);
 			dseek_queue_advance(job->queue, now);
@@ -300,7 +317,7 @@ static int return_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32
 	struct drm_dseek_completion done[CHUNK] __uninitialized;
 	struct dseek_engine *engine = exec->engine;
 	LIST_HEAD(finished);
-	u32 count, i;
+	u32 count, before;
 	int err = 0;
 	u64 now;
 
@@ -315,10 +332,9 @@ static int return_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32
 		now = ktime_get_ns();
 		if (exec->lost)
 			err = -ESTALE;
-		for (i = 0; !err && i < count; i++) {
-			err = return_job(exec, &done[i], now);
-			args->completed += !err;
-		}
+		before = args->completed;
+		if (!err)
+			err = return_all(exec, done, count, &args->completed, now);
 		if (!err && args->completed == args->completion_count && args->tag_max)
 			args->tag_count = take_jobs(exec, tags, args->tag_max, now);
 		*events = engine->events;
@@ -326,7 +342,7 @@ static int return_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32
 		spin_unlock_irq(&engine->lock);
 		if (err == -EINVAL)
 			drm_dbg(&dseek->drm, "NEXT: engine %s: tag %u isn't held, is out of order, or its outcome is no such thing\n",
-				engine->name, done[i - 1].tag);
+				engine->name, done[args->completed - before].tag);
 	} while (!err && args->completed < args->completion_count);
 	dseek_jobs_finish(engine, &finished);
 	if (!list_empty_careful(&engine->choosing))
@@ -460,7 +476,7 @@ static int next_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32 *
 	if (!READ_ONCE(exec->control->generation))
 		return wait_for_turn(exec, args->deadline_ns);
 	if (args->tag_max) {
-		if (!args->tag_count && list_empty_careful(&exec->held))
+		if (!args->tag_count && !READ_ONCE(exec->held))
 			err = pull_jobs(exec, args, tags);
 		if (!err && !args->tag_count && args->deadline_ns && list_empty_careful(&exec->retired))
 			err = wait_for_jobs(exec, args, tags, events);
@@ -488,7 +504,7 @@ static int next_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32 *
 		args->retired_count += count;
 	}
 	/* More than was taken, and another thread that waits: its turn. */
-	if (READ_ONCE(exec->free_tags))
+	if (dseek_exec_holds(exec) < exec->depth)
 		dseek_engine_wake(engine);
 	return 0;
 }

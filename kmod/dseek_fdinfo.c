@@ -50,15 +50,14 @@ u64 dseek_client_id(const struct drm_file *drm_file)
  */
 static u64 client_engine_ns(struct dseek_client *client, struct dseek_engine *engine)
 {
-	struct dseek_job *job = NULL;
+	struct dseek_job *job;
 	u64 ns;
 
 	spin_lock_irq(&engine->lock);
 	ns = client->engine_ns[engine->id];
-	if (engine->exec)
-		job = list_first_entry_or_null(&engine->exec->held, struct dseek_job, held_link);
+	job = dseek_engine_runs(engine);
 	if (job && job->queue->client == client)
-		ns += ktime_get_ns() - job->head_ns;
+		ns += ktime_get_ns() - job->arb.start_ns;
 	ns = max(ns, client->told_ns[engine->id]);
 	client->told_ns[engine->id] = ns;
 	spin_unlock_irq(&engine->lock);

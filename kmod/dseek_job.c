@@ -116,12 +116,11 @@ struct dseek_job *dseek_job_alloc(struct dseek_queue *queue, struct dseek_job **
 	job->id = job_id(queue);
 	job->queue = queue;
 	kref_get(&queue->ref);
-	INIT_LIST_HEAD(&job->held_link);
 	dseek_count(DSEEK_COUNT_JOBS, 1);
 	return job;
 }
 
-/* What it holds, and what its tenant wrote into it. */
+/* What it holds but its queue and program, and what its tenant wrote into it. */
 static void job_clear(struct dseek_job *job)
 {
 	u32 i;
@@ -135,9 +134,6 @@ static void job_clear(struct dseek_job *job)
 		dseek_bo_unuse(job->bindings[i].bo);
 		drm_gem_object_put(&job->bindings[i].bo->base);
 	}
-	if (job->program)
-		dseek_program_put(job->program);
-	dseek_queue_put(job->queue);
 	if (job->const_size)
 		memset(job->consts, 0, job->const_size);
 	dseek_count(DSEEK_COUNT_JOBS, -1);
@@ -149,27 +145,49 @@ void dseek_job_put(struct dseek_job *job)
 	if (!refcount_dec_and_test(&job->ref.refcount))
 		return;
 	job_clear(job);
+	if (job->program)
+		dseek_program_put(job->program);
+	dseek_queue_put(job->queue);
 	kmem_cache_free(jobs, job);
+}
+
+/* Of @count jobs. */
+static void put_refs(struct dseek_queue *queue, struct dseek_program *program, u32 count)
+{
+	if (!count)
+		return;
+	dseek_program_put_many(program, count);
+	dseek_queue_put_many(queue, count);
 }
 
 /* Who else has a reference to one of them doesn't look at its link. */
 void dseek_jobs_put(struct dseek_engine *engine, struct list_head *over)
 {
 	struct dseek_job *job, *next, *spare = NULL;
+	struct dseek_program *program = NULL;
+	struct dseek_queue *queue = NULL;
+	u32 count = 0;
 
 	list_for_each_entry_safe(job, next, over, link) {
 		if (!refcount_dec_and_test(&job->ref.refcount))
 			continue;
+		if (job->queue != queue || job->program != program) {
+			put_refs(queue, program, count);
+			queue = job->queue;
+			program = job->program;
+			count = 0;
+		}
+		count++;
 		job_clear(job);
 		job->next_spare = spare;
 		spare = job;
 	}
+	put_refs(queue, program, count);
 	dseek_spare_give(&engine->spare, spare);
 }
 
-static void job_over(struct dseek_job *job, u64 now)
+static void record(struct dseek_queue *queue, struct dseek_job *job, u64 now)
 {
-	struct dseek_queue *queue = job->queue;
 	struct dseek_result *result = &queue->results[job->seqno % DRM_DSEEK_STATUS_RING];
 
 	/* Read without a lock, by result_of() of dseek_wait.c, whose barriers these pair with. */
@@ -189,16 +207,6 @@ static void job_over(struct dseek_job *job, u64 now)
 		queue->faulted++;
 	job->state = DSEEK_JOB_OVER;
 	trace_dseek_job_over(job);
-	/* Who learns that it is complete may submit the next. */
-	dseek_uncharge(queue->tenant, DSEEK_JOBS, 1);
-	queue->engine->jobs--;
-	queue->finished = job->seqno;
-	/* Who sees the number finds the fence signalled. */
-	if (job->fence || queue->signalling)
-		queue->signalling++;
-	else	/* nor before its result; pairs with completed() of dseek_wait.c */
-		smp_store_release(&queue->completed, job->seqno);
-	list_move_tail(&job->link, &queue->engine->finished);
 }
 
 /* The core may pick it from now on. */
@@ -221,12 +229,29 @@ static void make_ready(struct dseek_queue *queue, struct dseek_job *job, u64 now
 static void settle(struct dseek_queue *queue, u64 now)
 {
 	struct dseek_job *job, *next;
+	u64 completed = 0;
+	u32 over = 0;
 
 	list_for_each_entry_safe(job, next, &queue->jobs, link) {
 		if (job->state != DSEEK_JOB_ENDED)
 			break;
-		job_over(job, now);
+		record(queue, job, now);
+		over++;
+		queue->finished = job->seqno;
+		/* Who sees the number finds the fence signalled. */
+		if (job->fence || queue->signalling)
+			queue->signalling++;
+		else
+			completed = job->seqno;
+		list_move_tail(&job->link, &queue->engine->finished);
 	}
+	if (over) {
+		queue->engine->jobs -= over;
+		/* Who learns that it is complete may submit the next. */
+		dseek_uncharge(queue->tenant, DSEEK_JOBS, over);
+	}
+	if (completed)	/* not before the results; pairs with completed() of dseek_wait.c */
+		smp_store_release(&queue->completed, completed);
 	if (queue->dead && !queue->removed && list_empty(&queue->jobs) && list_empty(&queue->waiting)) {
 		queue->removed = true;
 		list_del(&queue->engine_link);

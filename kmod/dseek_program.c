@@ -22,9 +22,15 @@ static void program_free(struct kref *ref)
 	dseek_count(DSEEK_COUNT_PROGRAMS, -1);
 }
 
+void dseek_program_put_many(struct dseek_program *program, u32 count)
+{
+	if (refcount_sub_and_test(count, &program->ref.refcount))
+		program_free(&program->ref);
+}
+
 void dseek_program_put(struct dseek_program *program)
 {
-	kref_put(&program->ref, program_free);
+	dseek_program_put_many(program, 1);
 }
 
 struct dseek_program *dseek_program_find(struct dseek_file *file, u32 handle)

@@ -21,9 +21,15 @@ static void queue_free(struct kref *ref)
 	dseek_count(DSEEK_COUNT_QUEUES, -1);
 }
 
+void dseek_queue_put_many(struct dseek_queue *queue, u32 count)
+{
+	if (refcount_sub_and_test(count, &queue->ref.refcount))
+		queue_free(&queue->ref);
+}
+
 void dseek_queue_put(struct dseek_queue *queue)
 {
-	kref_put(&queue->ref, queue_free);
+	dseek_queue_put_many(queue, 1);
 }
 
 struct dseek_queue *dseek_queue_find(struct dseek_file *file, u32 handle)
@@ -119,16 +125,16 @@ static void queue_destroy(struct dseek_queue *queue)
 			dseek_job_end(job, -ECANCELED, 0, now);
 	list_for_each_entry(job, &queue->waiting, link) {
 		kref_get(&job->ref);
-		list_add_tail(&job->held_link, &waiting);
+		list_add_tail(&job->cancel_link, &waiting);
 	}
 	dseek_queue_advance(queue, now);
 	spin_unlock_irq(&engine->lock);
 
 	/* Callbacks are taken back one by one; those that run meanwhile count themselves off. */
-	list_for_each_entry_safe(job, next, &waiting, held_link) {
+	list_for_each_entry_safe(job, next, &waiting, cancel_link) {
 		u32 removed = 0;
 
-		list_del_init(&job->held_link);
+		list_del(&job->cancel_link);
 		for (i = 0; i < job->wait_count; i++)
 			if (job->waits[i].armed && dma_fence_remove_callback(job->waits[i].fence, &job->waits[i].cb))
 				removed++;

@@ -12,19 +12,19 @@
 /* Any context. What the executor used of a job that is taken from it is not known: only the oldest was surely running. */
 void dseek_engine_lose(struct dseek_engine *engine, struct dseek_exec *exec, u64 now)
 {
-	struct dseek_job *job, *next;
 	struct dseek_exec *heir;
+	struct dseek_job *job;
 
 	lockdep_assert_held(&engine->lock);
 	trace_dseek_engine_lose(engine);
 	exec->lost = true;
 	WRITE_ONCE(exec->control->detach, 1);
 	engine->exec = NULL;
-	list_for_each_entry_safe(job, next, &exec->held, held_link) {
-		u64 used = job->head_ns ? now - job->head_ns : 0;
+	exec->held = 0;
+	memset(exec->jobs, 0, sizeof(exec->jobs));
+	while ((job = dseek_engine_runs(engine))) {
+		u64 used = now - job->arb.start_ns;
 
-		list_del_init(&job->held_link);
-		exec->jobs[job->tag] = NULL;
 		if (job->flags & DRM_DSEEK_JOB_IDEMPOTENT && !job->queue->dead && !job->aborted) {
 			job->cursor = 0;
 			trace_dseek_job_yield(job, used, DSEEK_YIELD_LOST);

@@ -54,14 +54,14 @@ static void copy_job(struct job_row *row, struct dseek_job *job, u64 now)
 	if (job->state == DSEEK_JOB_READY)
 		since = job->arb.ready_ns;
 	else if (job->state == DSEEK_JOB_RUNNING)
-		since = job->head_ns ?: job->fetch_ns;
+		since = job->arb.start_ns;
 	*row = (struct job_row) {
 		.id = job->id, .seqno = job->seqno, .program = job->program->id, .cursor = job->cursor,
 		.age = now - job->submit_ns, .since = now - since, .used = job->arb.used_ns,
 		.limit = job->limit_ns, .deadline = job->arb.deadline_ns ? job->arb.deadline_ns - now : 0,
 		.state = job->state, .tag = job->tag, .waits_left = job->waits_left, .error = job->error,
 		.aborted = job->aborted, .idempotent = job->flags & DRM_DSEEK_JOB_IDEMPOTENT,
-		.head = job->head_ns,
+		.head = &job->arb == arb_runs(&job->queue->engine->arb),
 	};
 	if (job->state == DSEEK_JOB_WAITING)
 		copy_waits(row, job);
@@ -195,7 +195,7 @@ static void show_engine(struct seq_file *m, struct dseek_engine *engine)
 		standby++;
 	if (attached) {
 		pid = pid_vnr(engine->exec->pid);	/* as the reader's namespace knows it */
-		held = engine->depth - hweight64(engine->exec->free_tags);
+		held = dseek_exec_holds(engine->exec);
 		preempt = engine->exec->control->preempt;
 		abort_mask = engine->exec->control->abort_mask;
 		abort_ns = engine->exec->abort_ns;

@@ -152,12 +152,12 @@ struct arb_job {
 	u64 used_ns;			/* engine time measured so far, all runs */
 	u32 preemptions;
 	u32 state;			/* enum arb_job_state */
+	u64 start_ns;			/* running: since when it is the first of those; before that, when it was picked */
 	/* private from here */
 	u32 trial;			/* set by arb_job_admit() */
 	u64 seq;			/* in its queue */
 	u64 bound_ns;			/* in its queue's backlog */
 	u64 waits_ns;			/* in the sums of ready work, while it is ready */
-	u64 start_ns;			/* when it came to be what runs */
 	u64 run_deadline;		/* its server's, when picked */
 	u64 run_budget;			/* its server's, when picked */
 	struct arb_vtime charged[2];	/* ahead: queue, tenant */
@@ -321,6 +321,12 @@ int arb_job_admit(const struct arb_queue *queue, struct arb_job *job, u64 now_ns
 
 void arb_job_ready(struct arb_job *job, u64 now_ns);	/* may run now; in the order of its queue */
 void arb_job_cancel(struct arb_job *job, u64 now_ns);	/* ready, not running */
+
+/* What runs: of those that are out, the one picked first. NULL: nothing is. */
+static inline struct arb_job *arb_runs(const struct arb_engine *engine)
+{
+	return arb_list_empty(&engine->running) ? NULL : arb_container_of(engine->running.next, struct arb_job, in_engine);
+}
 
 /* NULL: nothing may run now. The caller holds back when the engine has as many jobs as it wants (its depth). */
 struct arb_job *arb_pick(struct arb_engine *engine, u64 now_ns);
