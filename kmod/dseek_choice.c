@@ -378,8 +378,6 @@ void dseek_job_score(struct dseek_job *job, u64 now)
 	struct dseek_queue *queue = job->queue;
 	u64 predicted = job->predicted_ns - job->placed_ns, took = now > job->placed_ns ? now - job->placed_ns : 0;
 
-	if (!queue->set)
-		return;
 	arb_accuracy_add(&queue->predicted, predicted, took, job->predicted_cost_ns, job->arb.used_ns);
 	arb_accuracy_add(&queue->engine->predicted, predicted, took, job->predicted_cost_ns, job->arb.used_ns);
 }

@@ -69,7 +69,8 @@ void dseek_jobs_finish(struct dseek_engine *engine, struct list_head *finished)
 				smp_store_release(&queue->completed, queue->finished);
 			spin_unlock_irq(&locked->lock);
 		}
-		dseek_queue_wake(queue);
+		if (list_is_last(&job->link, finished) || list_next_entry(job, link)->queue != queue)
+			dseek_queue_wake(queue);
 	}
 	dseek_jobs_put(engine, finished);
 }

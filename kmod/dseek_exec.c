@@ -127,9 +127,19 @@ static void release_tag(struct dseek_exec *exec, struct dseek_job *job)
 	}
 }
 
-/* Jobs of it have come back. */
-static void returned(struct dseek_queue *queue, u64 now)
+/* What its program costs here, with all that was learned from those before it. */
+static void keep_cost(struct dseek_job *job)
 {
+	if (!job->error)
+		arb_cost_keep(job->queue->arb.share, job->cost);
+}
+
+/* Jobs of its queue have come back, the last of them @last. */
+static void returned(struct dseek_job *last, u64 now)
+{
+	struct dseek_queue *queue = last->queue;
+
+	keep_cost(last);
 	dseek_queue_settle(queue, now);
 	/* What follows may be done sooner elsewhere by now. */
 	if (queue->ready || !list_empty(&queue->waiting))
@@ -151,7 +161,7 @@ static int return_job(struct dseek_exec *exec, const struct drm_dseek_completion
 	job = exec->jobs[done->tag];
 	yield = done->outcome == DRM_DSEEK_OUTCOME_YIELD;
 	if (*last && (yield || (*last)->queue != job->queue)) {
-		returned((*last)->queue, now);
+		returned(*last, now);
 		*last = NULL;
 	}
 	if (!may_return(job, *last, done->outcome))
@@ -175,9 +185,11 @@ static int return_job(struct dseek_exec *exec, const struct drm_dseek_completion
 	dseek_job_end(job, !yield ? done->error : job->aborted ? -ETIMEDOUT : -ECANCELED, used, now);
 	if (!job->error) {
 		arb_cost_update(job->cost, job->arb.used_ns);
-		arb_cost_keep(job->queue->arb.share, job->cost);
-		dseek_job_score(job, now);
+		if (job->queue->set)
+			dseek_job_score(job, now);
 	}
+	if (*last && (*last)->cost != job->cost)
+		keep_cost(*last);
 	*last = job;
 	return 0;
 }
@@ -192,7 +204,7 @@ static int return_all(struct dseek_exec *exec, const struct drm_dseek_completion
 		*completed += !err;
 	}
 	if (last)
-		returned(last->queue, now);
+		returned(last, now);
 	return err;
 }
 

@@ -67,7 +67,7 @@ void arb_heap_insert(struct arb_heap *heap, struct arb_node *node, u64 key, u32 
 	heap->root = merge(heap->root, node);
 }
 
-void arb_heap_move(struct arb_heap *heap, struct arb_node *node, u64 key, u32 frac, u64 seq)
+void arb_heap_shift(struct arb_heap *heap, struct arb_node *node, u64 key, u32 frac, u64 seq)
 {
 	const struct arb_node *parent = node->parent, *left = node->left, *right = node->right;
 	const struct arb_node to = { .key = key, .frac = frac, .seq = seq };

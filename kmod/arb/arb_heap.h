@@ -37,7 +37,19 @@ static inline int arb_heap_holds(const struct arb_node *node)
 }
 
 void arb_heap_insert(struct arb_heap *heap, struct arb_node *node, u64 key, u32 frac, u64 seq);
-void arb_heap_move(struct arb_heap *heap, struct arb_node *node, u64 key, u32 frac, u64 seq);	/* it is in the heap */
+void arb_heap_shift(struct arb_heap *heap, struct arb_node *node, u64 key, u32 frac, u64 seq);
+
+/* It is in the heap, mostly alone. */
+static inline void arb_heap_move(struct arb_heap *heap, struct arb_node *node, u64 key, u32 frac, u64 seq)
+{
+	if (node->parent || node->left) {	/* what has a child has a left one */
+		arb_heap_shift(heap, node, key, frac, seq);
+		return;
+	}
+	node->key = key;
+	node->frac = frac;
+	node->seq = seq;
+}
 void arb_heap_remove(struct arb_heap *heap, struct arb_node *node);
 
 #define arb_container_of(ptr, type, member) \
