@@ -469,4 +469,29 @@ static inline int parameter_set(const char *name, unsigned int value, unsigned i
 		EXPECT_EQ(-(err), call(fd, request, &bad_)) { TH_LOG("%s", #request " with " #change); } \
 	} while (0)
 
+#ifdef __KSELFTEST_HARNESS_H
+/* A job that an executor of its own holds, and may map the one buffer of. It points into itself: not to be copied. */
+struct held_job {
+	struct drm_dseek_binding binding;	/* the caller's; may change between jobs */
+	struct drm_dseek_job job;
+	struct test_exec exec;
+	uint32_t queue;
+	struct drm_dseek_completion done;	/* what gives it back */
+	struct drm_dseek_map map;
+};
+
+/* Of @fd, whose every step is an ASSERT of the test at hand: it names the one that failed. exec_close(&h->exec) undoes it. */
+static inline void hold_job(struct __test_metadata *_metadata, int fd, struct held_job *h)
+{
+	h->job = (struct drm_dseek_job){ .bindings = (uintptr_t)&h->binding, .binding_count = 1 };
+	ASSERT_EQ(0, exec_attach(&h->exec, TEST_ENGINE, 2));
+	ASSERT_EQ(0, program_create(fd, &h->job.program));
+	ASSERT_EQ(0, queue_create(fd, h->exec.engine, DRM_DSEEK_CLASS_BATCH, 1, &h->queue));
+	ASSERT_EQ(0, submit(fd, h->queue, &h->job, 1, NULL));
+	ASSERT_EQ(1, exec_next(&h->exec, NULL, 0, &h->done.tag, 1, SEC));
+	h->map.tag = h->done.tag;
+	ASSERT_EQ(0, call(h->exec.fd, DRM_IOCTL_DSEEK_MAP, &h->map));
+}
+#endif
+
 #endif /* DSEEK_TEST_H */

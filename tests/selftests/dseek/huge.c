@@ -104,24 +104,14 @@ TEST_F(huge, all_views_see_the_same)
 
 TEST_F(huge, an_executor_sees_them_too)
 {
-	struct drm_dseek_binding b = { .handle = self->bo, .access = DRM_DSEEK_ACCESS_READ | DRM_DSEEK_ACCESS_WRITE, .size = SIZE };
-	struct drm_dseek_job job = { .bindings = (uintptr_t)&b, .binding_count = 1 };
-	struct drm_dseek_completion done = { 0 };
-	struct drm_dseek_map map = { 0 };
+	struct held_job h = { .binding = { .handle = self->bo, .size = SIZE,
+					   .access = DRM_DSEEK_ACCESS_READ | DRM_DSEEK_ACCESS_WRITE } };
 	uint8_t *mine, *its;
-	struct test_exec e;
-	uint32_t queue, tag;
 	uint64_t at;
 
-	ASSERT_EQ(0, exec_attach(&e, TEST_ENGINE, 2));
-	ASSERT_EQ(0, program_create(self->fd, &job.program));
-	ASSERT_EQ(0, queue_create(self->fd, e.engine, DRM_DSEEK_CLASS_BATCH, 1, &queue));
-	ASSERT_EQ(0, submit(self->fd, queue, &job, 1, NULL));
-	ASSERT_EQ(1, exec_next(&e, NULL, 0, &tag, 1, SEC));
-	map.tag = tag;
-	ASSERT_EQ(0, call(e.fd, DRM_IOCTL_DSEEK_MAP, &map));
+	hold_job(_metadata, self->fd, &h);
 	mine = map_at(self->room, SIZE, self->fd, self->offset, PROT_READ | PROT_WRITE);
-	its = map_at(self->room + 4 * HUGE, SIZE, e.fd, map.mmap_offset, PROT_READ | PROT_WRITE);
+	its = map_at(self->room + 4 * HUGE, SIZE, h.exec.fd, h.map.mmap_offset, PROT_READ | PROT_WRITE);
 	ASSERT_NE(MAP_FAILED, (void *)mine);
 	ASSERT_NE(MAP_FAILED, (void *)its);
 	for (at = 0; at < SIZE; at += PAGE)
@@ -130,10 +120,9 @@ TEST_F(huge, an_executor_sees_them_too)
 		EXPECT_EQ((uint8_t)(at / PAGE % 251 + 1), its[at]);
 	its[HUGE] = 9;
 	EXPECT_EQ(9, mine[HUGE]);
-	done.tag = tag;
-	EXPECT_EQ(0, exec_next(&e, &done, 1, NULL, 0, 0));
+	EXPECT_EQ(0, exec_next(&h.exec, &h.done, 1, NULL, 0, 0));
 	munmap(its, SIZE);
-	exec_close(&e);
+	exec_close(&h.exec);
 }
 
 /* Purged between two looks: what is mapped huge goes as a whole, and is not there to be touched. */

@@ -191,22 +191,12 @@ TEST_F(memory, closed_while_not_needed)
 
 TEST_F(memory, jobs_and_executors_hold_it)
 {
-	struct drm_dseek_binding b = { .handle = self->bo, .access = DRM_DSEEK_ACCESS_READ, .size = PAGE };
-	struct drm_dseek_job job = { .bindings = (uintptr_t)&b, .binding_count = 1 };
-	struct drm_dseek_completion done = { 0 };
-	struct drm_dseek_map map = { 0 };
-	struct test_exec e;
-	uint32_t queue, tag;
+	struct held_job h = { .binding = { .handle = self->bo, .access = DRM_DSEEK_ACCESS_READ, .size = PAGE } };
+	uint32_t tag;
 	uint8_t *q;
 
-	ASSERT_EQ(0, exec_attach(&e, TEST_ENGINE, 2));
-	ASSERT_EQ(0, program_create(self->fd, &job.program));
-	ASSERT_EQ(0, queue_create(self->fd, e.engine, DRM_DSEEK_CLASS_BATCH, 1, &queue));
-	ASSERT_EQ(0, submit(self->fd, queue, &job, 1, NULL));
-	ASSERT_EQ(1, exec_next(&e, NULL, 0, &tag, 1, SEC));
-	map.tag = tag;
-	ASSERT_EQ(0, call(e.fd, DRM_IOCTL_DSEEK_MAP, &map));
-	q = mmap(NULL, map.bo_size, PROT_READ, MAP_SHARED, e.fd, (off_t)map.mmap_offset);
+	hold_job(_metadata, self->fd, &h);
+	q = mmap(NULL, h.map.bo_size, PROT_READ, MAP_SHARED, h.exec.fd, (off_t)h.map.mmap_offset);
 	ASSERT_NE(MAP_FAILED, (void *)q);
 	EXPECT_EQ(0x5a, touch(q));
 
@@ -214,24 +204,23 @@ TEST_F(memory, jobs_and_executors_hold_it)
 	ASSERT_EQ(0, advise(self->fd, self->bo, DRM_DSEEK_MADV_DONTNEED, &self->retained));
 	ASSERT_EQ(0, text_write(PURGE, "1"));
 	EXPECT_EQ(0x5a, touch(self->p));
-	EXPECT_EQ(-EINVAL, submit(self->fd, queue, &job, 1, NULL));
+	EXPECT_EQ(-EINVAL, submit(self->fd, h.queue, &h.job, 1, NULL));
 	/* the executor has it mapped: it is asked to unmap when the job is over */
-	done.tag = tag;
-	EXPECT_EQ(0, e.retired);
-	ASSERT_EQ(0, exec_next(&e, &done, 1, &tag, 0, 0));
-	ASSERT_EQ(0, exec_next(&e, NULL, 0, &tag, 1, SEC));
-	EXPECT_EQ(1, e.retired);
+	EXPECT_EQ(0, h.exec.retired);
+	ASSERT_EQ(0, exec_next(&h.exec, &h.done, 1, &tag, 0, 0));
+	ASSERT_EQ(0, exec_next(&h.exec, NULL, 0, &tag, 1, SEC));
+	EXPECT_EQ(1, h.exec.retired);
 	ASSERT_EQ(0, text_write(PURGE, "1"));
 	EXPECT_EQ(0x5a, touch(q));
 	EXPECT_EQ(16 * PAGE, tenant_info(self->fd).pinned_bytes);
 	/* and when it has, the pages go */
-	munmap(q, map.bo_size);
+	munmap(q, h.map.bo_size);
 	ASSERT_EQ(0, text_write(PURGE, "1"));
 	EXPECT_EQ(0, tenant_info(self->fd).pinned_bytes);
 	EXPECT_EQ(-EFAULT, touch(self->p));
 	ASSERT_EQ(0, advise(self->fd, self->bo, DRM_DSEEK_MADV_WILLNEED, &self->retained));
-	EXPECT_EQ(0, submit(self->fd, queue, &job, 1, NULL));
-	exec_close(&e);
+	EXPECT_EQ(0, submit(self->fd, h.queue, &h.job, 1, NULL));
+	exec_close(&h.exec);
 }
 
 /*

@@ -247,59 +247,48 @@ TEST_F(foreign, is_counted)
 /* The executor maps the exporter's own pages, and keeps them as long as it likes. */
 TEST_F(foreign, an_executor_sees_the_same_bytes)
 {
-	struct drm_dseek_binding b = { .access = DRM_DSEEK_ACCESS_READ, .size = 4 * PAGE };
-	struct drm_dseek_job job = { .bindings = (uintptr_t)&b, .binding_count = 1 };
-	struct drm_dseek_completion done = { 0 };
-	struct drm_dseek_map map = { 0 };
+	struct held_job h = { .binding = { .access = DRM_DSEEK_ACCESS_READ, .size = 4 * PAGE } };
 	struct drm_dseek_bo_info info;
 	uint8_t *mine, *theirs, *q;
-	struct test_exec e;
-	uint32_t queue, tag, i;
+	uint32_t tag, i;
 
 	NEED_EXPORTER;
 	theirs = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, self->dmabuf, 0);
 	ASSERT_NE(MAP_FAILED, (void *)theirs);
 	theirs[3 * PAGE] = 7;
-	ASSERT_EQ(0, import_fd(self->fd, self->dmabuf, &b.handle));
-	mine = bo_map(self->fd, b.handle);
+	ASSERT_EQ(0, import_fd(self->fd, self->dmabuf, &h.binding.handle));
+	mine = bo_map(self->fd, h.binding.handle);
 	ASSERT_NE(MAP_FAILED, (void *)mine);
 	EXPECT_EQ(7, mine[3 * PAGE]);
 
-	ASSERT_EQ(0, exec_attach(&e, TEST_ENGINE, 2));
-	ASSERT_EQ(0, program_create(self->fd, &job.program));
-	ASSERT_EQ(0, queue_create(self->fd, e.engine, DRM_DSEEK_CLASS_BATCH, 1, &queue));
-	ASSERT_EQ(0, submit(self->fd, queue, &job, 1, NULL));
-	ASSERT_EQ(1, exec_next(&e, NULL, 0, &tag, 1, SEC));
-	map.tag = tag;
-	ASSERT_EQ(0, call(e.fd, DRM_IOCTL_DSEEK_MAP, &map));
-	EXPECT_EQ(4 * PAGE, map.bo_size);
+	hold_job(_metadata, self->fd, &h);
+	EXPECT_EQ(4 * PAGE, h.map.bo_size);
 	/* bound for reading only, so far */
-	EXPECT_EQ(MAP_FAILED, mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, e.fd, (off_t)map.mmap_offset));
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, h.exec.fd, (off_t)h.map.mmap_offset));
 	EXPECT_EQ(EPERM, errno);
-	EXPECT_EQ(MAP_FAILED, mmap(NULL, 5 * PAGE, PROT_READ, MAP_SHARED, e.fd, (off_t)map.mmap_offset));
-	b.access = DRM_DSEEK_ACCESS_READ | DRM_DSEEK_ACCESS_WRITE;
-	ASSERT_EQ(0, submit(self->fd, queue, &job, 1, NULL));
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, 5 * PAGE, PROT_READ, MAP_SHARED, h.exec.fd, (off_t)h.map.mmap_offset));
+	h.binding.access = DRM_DSEEK_ACCESS_READ | DRM_DSEEK_ACCESS_WRITE;
+	ASSERT_EQ(0, submit(self->fd, h.queue, &h.job, 1, NULL));
 	/* exporters differ in what they make of an offset */
-	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_READ, MAP_SHARED, e.fd, (off_t)(map.mmap_offset + PAGE)));
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_READ, MAP_SHARED, h.exec.fd, (off_t)(h.map.mmap_offset + PAGE)));
 	EXPECT_EQ(EINVAL, errno);
-	ASSERT_EQ(0, bo_info(self->fd, b.handle, &info));
+	ASSERT_EQ(0, bo_info(self->fd, h.binding.handle, &info));
 	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_READ, MAP_SHARED, self->fd, (off_t)(info.mmap_offset + PAGE)));
 	EXPECT_EQ(EINVAL, errno);
-	q = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, e.fd, (off_t)map.mmap_offset);
+	q = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, h.exec.fd, (off_t)h.map.mmap_offset);
 	ASSERT_NE(MAP_FAILED, (void *)q);
 	EXPECT_EQ(7, q[3 * PAGE]);
 	q[3 * PAGE] = 8;
 	EXPECT_EQ(8, theirs[3 * PAGE]);
 	EXPECT_EQ(8, mine[3 * PAGE]);
 
-	done.tag = tag;
-	ASSERT_EQ(1, exec_next(&e, &done, 1, &tag, 1, SEC));
-	done.tag = tag;
-	ASSERT_EQ(0, exec_next(&e, &done, 1, &tag, 0, 0));
+	ASSERT_EQ(1, exec_next(&h.exec, &h.done, 1, &tag, 1, SEC));
+	h.done.tag = tag;
+	ASSERT_EQ(0, exec_next(&h.exec, &h.done, 1, &tag, 0, 0));
 	munmap(mine, 4 * PAGE);
-	ASSERT_EQ(0, bo_close(self->fd, b.handle));
-	ASSERT_EQ(0, exec_next(&e, NULL, 0, &tag, 1, SEC));
-	EXPECT_EQ(1, e.retired);
+	ASSERT_EQ(0, bo_close(self->fd, h.binding.handle));
+	ASSERT_EQ(0, exec_next(&h.exec, NULL, 0, &tag, 1, SEC));
+	EXPECT_EQ(1, h.exec.retired);
 	/* told, it need not hurry: the exporter's pages are its exporter's */
 	EXPECT_EQ(8, q[3 * PAGE]);
 	/* a worker lets go of what an executor had last */
@@ -308,7 +297,7 @@ TEST_F(foreign, an_executor_sees_the_same_bytes)
 	EXPECT_EQ(0, tenant_info(self->fd).imported_bytes);
 	munmap(q, 4 * PAGE);
 	munmap(theirs, 4 * PAGE);
-	exec_close(&e);
+	exec_close(&h.exec);
 }
 
 /* Another driver's device imports what is ours: its pages, for as long as it has them. */
