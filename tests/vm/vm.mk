@@ -8,6 +8,7 @@ $(foreach p,$(vm-programs),$(eval tests/vm/$(p)-src := tests/vm/$(p).c))
 tests/vm/fuzzer/fuzz-src := $(filter-out %/coverage.c,$(wildcard tests/vm/fuzzer/*.c))
 coverage-src := $(addprefix tests/vm/fuzzer/,coverage.c kcov.c recorder.c program.c grammar.c)
 tests/vm/shares-src += tests/vm/stall.c
+tests/vm/failnth-src += $(addprefix tests/vm/failnth_,fault.c state.c object.c job.c)
 tests/vm/failover-src += tests/vm/stall.c
 tests/vm/throughput-src += tests/vm/ublk_null.c
 tests/vm/throughput-libs := -luring

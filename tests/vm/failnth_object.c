@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: MIT
+/* Calls about files, buffers, dma-bufs, programs and queues. */
+#include "failnth.h"
+#include <linux/udmabuf.h>
+
+#define PURGE		"/sys/kernel/debug/dseek/purge"
+#define HUGE		(2 << 20)
+
+static int foreign = -1, exported = -1, other = -1;
+static uint32_t made;
+static void *mapped;
+static uint64_t offset;
+
+static int do_query_device(void)
+{
+	struct drm_dseek_device_info i;
+
+	return query(on.fd, DRM_DSEEK_QUERY_DEVICE, 0, &i, sizeof(i));
+}
+
+static int do_query_engine(void)
+{
+	struct drm_dseek_engine_info i;
+
+	return query(on.fd, DRM_DSEEK_QUERY_ENGINE, 0, &i, sizeof(i));
+}
+
+static int do_query_tenant(void)
+{
+	struct drm_dseek_tenant_info i;
+
+	return query(on.fd, DRM_DSEEK_QUERY_TENANT, 0, &i, sizeof(i));
+}
+
+static int do_open(void)
+{
+	other = open_node();
+	return other < 0 ? -errno : 0;
+}
+
+static void undo_open(void)
+{
+	close(other);
+}
+
+/* As a user that nobody has been before: a tenant is made, too. */
+static int do_open_new(void)
+{
+	static uid_t uid = 7000;
+	int r;
+
+	if (setresuid((uid_t)-1, uid++, (uid_t)-1))
+		die("setresuid");
+	r = do_open();
+	if (setresuid((uid_t)-1, 0, (uid_t)-1))
+		die("setresuid");
+	return r;
+}
+
+static int do_bo_create(void)
+{
+	return bo_create(on.fd, SMALL, &made);
+}
+
+static int do_bo_create_huge(void)
+{
+	struct drm_dseek_bo_create c = { .size = HUGE, .numa_node = -1, .flags = DRM_DSEEK_BO_HUGE };
+	int r = call(on.fd, DRM_IOCTL_DSEEK_BO_CREATE, &c);
+
+	made = c.handle;
+	return r;
+}
+
+static void undo_bo(void)
+{
+	must(bo_close(on.fd, made), "GEM_CLOSE");
+}
+
+static int do_bo_info(void)
+{
+	struct drm_dseek_bo_info i;
+
+	return bo_info(on.fd, on.bo, &i);
+}
+
+static int madvise_bo(uint32_t advice)
+{
+	struct drm_dseek_bo_madvise m = { .handle = on.bo, .advice = advice };
+
+	return call(on.fd, DRM_IOCTL_DSEEK_BO_MADVISE, &m);
+}
+
+static int do_dontneed(void)
+{
+	return madvise_bo(DRM_DSEEK_MADV_DONTNEED);
+}
+
+static void undo_dontneed(void)
+{
+	must(madvise_bo(DRM_DSEEK_MADV_WILLNEED), "WILLNEED");
+}
+
+static void prepare_purged(void)
+{
+	must(bo_create(on.fd, SMALL, &made), "BO_CREATE");
+	must(call(on.fd, DRM_IOCTL_DSEEK_BO_MADVISE, &(struct drm_dseek_bo_madvise){ .handle = made, .advice = DRM_DSEEK_MADV_DONTNEED }), "DONTNEED");
+	must(text_write(PURGE, "1"), PURGE);
+}
+
+static int do_willneed(void)
+{
+	struct drm_dseek_bo_madvise m = { .handle = made, .advice = DRM_DSEEK_MADV_WILLNEED };
+
+	return call(on.fd, DRM_IOCTL_DSEEK_BO_MADVISE, &m);
+}
+
+static void prepare_offset(void)
+{
+	struct drm_dseek_bo_info i;
+
+	must(bo_info(on.fd, on.bo, &i), "BO_INFO");
+	offset = i.mmap_offset;
+}
+
+static int do_mmap(void)
+{
+	mapped = mmap(NULL, SMALL, PROT_READ | PROT_WRITE, MAP_SHARED, on.fd, (off_t)offset);
+	return mapped == MAP_FAILED ? -errno : 0;
+}
+
+static void undo_mmap(void)
+{
+	munmap(mapped, SMALL);
+}
+
+static void prepare_mmap(void)
+{
+	prepare_offset();
+	must(do_mmap(), "mmap");
+}
+
+static int do_populate(void)
+{
+	return madvise(mapped, SMALL, 23 /* MADV_POPULATE_WRITE */) ? -errno : 0;
+}
+
+static int do_export(void)
+{
+	struct drm_prime_handle h = { .handle = made, .flags = DRM_CLOEXEC | DRM_RDWR };
+	int r = call(on.fd, DRM_IOCTL_PRIME_HANDLE_TO_FD, &h);
+
+	exported = h.fd;
+	return r;
+}
+
+static void prepare_bo(void)
+{
+	must(bo_create(on.fd, SMALL, &made), "BO_CREATE");
+}
+
+static void undo_export(void)
+{
+	close(exported);
+	undo_bo();
+}
+
+static int do_import(void)
+{
+	struct drm_prime_handle h = { .fd = foreign };
+	int r = call(on.fd, DRM_IOCTL_PRIME_FD_TO_HANDLE, &h);
+
+	made = h.handle;
+	return r;
+}
+
+static int do_program_create(void)
+{
+	return program_create(on.fd, &made);
+}
+
+static int do_program_create_big(void)
+{
+	static uint8_t blob[300000];
+	struct drm_dseek_program_create c = { .pointer = (uintptr_t)blob, .size = sizeof(blob) };
+	int r = call(on.fd, DRM_IOCTL_DSEEK_PROGRAM_CREATE, &c);
+
+	made = c.handle;
+	return r;
+}
+
+static int do_program_destroy(void)
+{
+	return call(on.fd, DRM_IOCTL_DSEEK_PROGRAM_DESTROY, &(struct drm_dseek_program_destroy){ .handle = made });
+}
+
+static void undo_program(void)
+{
+	must(do_program_destroy(), "PROGRAM_DESTROY");
+}
+
+static void prepare_program(void)
+{
+	must(program_create(on.fd, &made), "PROGRAM_CREATE");
+}
+
+static int do_queue_batch(void)
+{
+	return queue_create(on.fd, on.exec.engine, DRM_DSEEK_CLASS_BATCH, 1, &made);
+}
+
+static int do_queue_deadline(void)
+{
+	struct drm_dseek_queue_create c = { .engine = on.exec.engine, .sched_class = DRM_DSEEK_CLASS_DEADLINE, .budget_ns = MS, .period_ns = 100 * MS };
+	int r = call(on.fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, &c);
+
+	made = c.handle;
+	return r;
+}
+
+static int do_queue_destroy(void)
+{
+	return queue_destroy(on.fd, made);
+}
+
+/* The first of a tenant's on an engine: its share of that is made. */
+static void prepare_new(void)
+{
+	must(do_open_new(), "the render node");
+}
+
+static int do_queue_new(void)
+{
+	return queue_create(other, on.exec.engine, DRM_DSEEK_CLASS_BATCH, 1, &made);
+}
+
+static void undo_queue(void)
+{
+	must(do_queue_destroy(), "QUEUE_DESTROY");
+}
+
+static void prepare_queue(void)
+{
+	must(do_queue_batch(), "QUEUE_CREATE");
+}
+
+static int do_queue_query(void)
+{
+	return call(on.fd, DRM_IOCTL_DSEEK_QUEUE_QUERY, &(struct drm_dseek_queue_query){ .handle = on.queue });
+}
+
+const struct step object_steps[] = {
+	{ "open", nothing, do_open, undo_open },
+	{ "query-device", nothing, do_query_device, nothing },
+	{ "query-engine", nothing, do_query_engine, nothing },
+	{ "query-tenant", nothing, do_query_tenant, nothing },
+	{ "bo-create", nothing, do_bo_create, undo_bo },
+	{ "bo-create-huge", nothing, do_bo_create_huge, undo_bo },
+	{ "bo-info", nothing, do_bo_info, nothing },
+	{ "bo-dontneed", nothing, do_dontneed, undo_dontneed },
+	{ "bo-willneed", prepare_purged, do_willneed, undo_bo },
+	{ "bo-mmap", prepare_offset, do_mmap, undo_mmap },
+	{ "bo-populate", prepare_mmap, do_populate, undo_mmap },
+	{ "export", prepare_bo, do_export, undo_export },
+	{ "import", nothing, do_import, undo_bo },
+	{ "program-create", nothing, do_program_create, undo_program },
+	{ "program-create-big", nothing, do_program_create_big, undo_program },
+	{ "program-destroy", prepare_program, do_program_destroy, nothing },
+	{ "queue-create-batch", nothing, do_queue_batch, undo_queue },
+	{ "queue-create-deadline", nothing, do_queue_deadline, undo_queue },
+	{ "queue-destroy", prepare_queue, do_queue_destroy, nothing },
+	{ "queue-query", nothing, do_queue_query, nothing },
+	{ NULL },
+};
+
+const struct step tenant_steps[] = {
+	{ "open-new", nothing, do_open_new, undo_open, "uid:7", 1 },
+	{ "queue-create-new", prepare_new, do_queue_new, undo_open, "uid:7", 1 },
+	{ NULL },
+};
+
+void object_steps_begin(void)
+{
+	struct udmabuf_create c = { .flags = UDMABUF_FLAGS_CLOEXEC, .size = SMALL };
+	int dev = open("/dev/udmabuf", O_RDWR), mem = memfd_create("failnth", MFD_ALLOW_SEALING);
+
+	if (dev < 0 || mem < 0 || ftruncate(mem, SMALL) || fcntl(mem, F_ADD_SEALS, F_SEAL_SHRINK))
+		die("/dev/udmabuf");
+	c.memfd = (uint32_t)mem;
+	foreign = ioctl(dev, UDMABUF_CREATE, &c);
+	if (foreign < 0)
+		die("UDMABUF_CREATE");
+	close(dev);
+	close(mem);
+}
