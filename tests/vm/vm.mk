@@ -10,6 +10,7 @@ coverage-src := $(addprefix tests/vm/fuzzer/,coverage.c kcov.c recorder.c progra
 tests/vm/shares-src += tests/vm/stall.c
 tests/vm/failnth-src += $(addprefix tests/vm/failnth_,fault.c state.c object.c job.c)
 tests/vm/failover-src += tests/vm/stall.c
+tests/vm/reload-src += $(addprefix tests/vm/reload_,try.c hold.c)
 tests/vm/throughput-src += tests/vm/ublk_null.c
 tests/vm/throughput-libs := -luring
 
