@@ -11,7 +11,7 @@
 #   make fuzz            fuzzers, for long; make fuzzers, fuzz-llvm: with libFuzzer (tests/fuzz/fuzz.mk)
 #   make kernels         code objects for AMD GPUs, optional (kernels/kernels.mk); make check-mutants: do their tests notice?
 #   make install DESTDIR= PREFIX=/usr/local LIBDIR=PREFIX/lib
-#   make deb             Debian packages, into $(O)/deb; make check-deb: they install, work and go (tests/deb/run)
+#   make deb             Debian packages, into $(O)/deb [DEBFULLNAME= DEBEMAIL=]; make check-deb: they install, work and go (tests/deb/run)
 #   J=N: tests that make check runs at a time (the processors; those that measure time run alone)
 #   O=DIR  V=1  CC=clang  SAN=address,undefined | thread
 
