@@ -28,6 +28,7 @@ static bool holds(const struct program *p, int count, const char *command)
 	fflush(stdout);
 	pid = fork();
 	if (!pid) {
+		dup2(STDERR_FILENO, STDOUT_FILENO);	/* where the programs go */
 		execl("/bin/sh", "sh", "-c", command, "sh", path, (char *)NULL);
 		_exit(127);
 	}

@@ -55,6 +55,7 @@ check "an unknown option" sh -c '"$1" --fast >/dev/null 2>&1; [ $? = 2 ]' sh "$f
 "$fuzz" --check "$seeds" >"$dir/seeds"
 check "the least that holds" sh -c '"$1" --minimise --while "grep -q \"prime_export .*flags=0x80002\" \"\$1\"" "$2" >"$3" && [ "$(grep -c . "$3")" = 1 ]' sh "$fuzz" "$dir/seeds" "$dir/least"
 check "and nothing besides" grep -qx "0 prime_export flags=0x80002" "$dir/least"
+check "what the condition says is no program" sh -c '"$1" --minimise --while "grep \"prime_export .*flags=0x80002\" \"\$1\"" "$2" 2>/dev/null | cmp - "$3"' sh "$fuzz" "$dir/seeds" "$dir/least"
 check "what doesn't hold is no beginning" sh -c '"$1" --minimise --while false "$2" 2>&1 | grep -q "does not hold"' sh "$fuzz" "$dir/seeds"
 check "--minimise without a condition" sh -c '"$1" --minimise "$2" 2>&1 | grep -q "needs --while"' sh "$fuzz" "$dir/seeds"
 echo "1..$n"
