@@ -7,45 +7,61 @@
 
 #define LANES	256
 #define WAVES	(LANES / K_WAVE)
-#define MAX_PER_LANE	(128 / 32)
+#define MAX_PER_LANE	(DSK_MLA_LATENT / 32)
+#define MAX_REST	(DSK_MLA_ROPE / 32)
 
-/* D is a constant once this is inlined, and so are the arrays' sizes. */
-K_DEV void decode(K_WAVE_PARAM int D, K_LOCAL float *part, K_LOCAL float *tops, K_LOCAL float *sums, K_GLOBAL float *acc_out,
+/*
+ * Keys are D + R elements. With R they are those of MLA: their first D are the values, too, and the two parts have an int8 scale each. D
+ * and R are constants once this is inlined, and so are the arrays' sizes.
+ */
+K_DEV void decode(K_WAVE_PARAM int D, int R, K_LOCAL float *part, K_LOCAL float *tops, K_LOCAL float *sums, K_GLOBAL float *acc_out,
 		  K_GLOBAL float *ml_out, K_GLOBAL const float *q, K_GLOBAL const void *k, K_GLOBAL const void *v,
 		  K_GLOBAL const float *k_scales, K_GLOBAL const float *v_scales, K_GLOBAL const int *pages,
 		  K_GLOBAL const int *lengths, struct dsk_attn_params p)
 {
 	int head = k_group_x(), sequence = k_group_y(), split = k_group_z();
-	int kv_head = head / (p.q_heads / p.kv_heads), n = D / K_WAVE;
+	int kv_head = head / (p.q_heads / p.kv_heads), n = D / K_WAVE, rest = R / K_WAVE;
 	int length = kv_length(lengths, sequence, p), low = p.window > 0 && length > p.window ? length - p.window : 0;
 	int each = (length - low + p.splits - 1) / p.splits, first = low + split * each;
 	int last = first + each < length ? first + each : length, at = k_lane() * n;
-	float top = K_NEG_BIG, sum = 0, qs[MAX_PER_LANE], acc[MAX_PER_LANE];
+	int at_rest = D + k_lane() * rest;
+	float top = K_NEG_BIG, sum = 0, qs[MAX_PER_LANE], qs_rest[MAX_REST], acc[MAX_PER_LANE], key[MAX_PER_LANE];
 	long row_q = (long)sequence * p.q_heads + head, row_out = row_q * p.splits + split;
 
 	for (int i = 0; i < n; i++) {
-		qs[i] = q[row_q * D + at + i];
+		qs[i] = q[row_q * (D + R) + at + i];
 		acc[i] = 0;
 	}
+	for (int i = 0; i < rest; i++)
+		qs_rest[i] = q[row_q * (D + R) + at_rest + i];
 	/* one trip count for the group: past the end a wave repeats the first token and throws it away */
 	for (int step = 0; step < (last - first + WAVES - 1) / WAVES; step++) {
 		int token = first + step * WAVES + k_wave(), real = token < last;
-		long row = kv_row(pages, sequence, real ? token : first, kv_head, p), from = (row < 0 ? 0 : row) * D + at;
-		float dot = 0, logit, weight, fade, rise;
+		long row = kv_row(pages, sequence, real ? token : first, kv_head, p), from = row < 0 ? 0 : row;
+		float dot = 0, dot_rest = 0, logit, weight, fade, rise;
 
 		real = real && row >= 0;
-		for (int i = 0; i < n; i++)
-			dot = k_fma(qs[i], kv_load(k, from + i, p.kv_type), dot);
+		for (int i = 0; i < n; i++) {
+			key[i] = kv_load(k, from * (D + R) + at + i, p.kv_type);
+			dot = k_fma(qs[i], key[i], dot);
+		}
+		for (int i = 0; i < rest; i++)
+			dot_rest = k_fma(qs_rest[i], kv_load(k, from * (D + R) + at_rest + i, p.kv_type), dot_rest);
+		if (R)
+			dot = dot * kv_scale(k_scales, from * 2, p.kv_type) + dot_rest * kv_scale(k_scales, from * 2 + 1, p.kv_type);
 		dot = k_wave_sum(K_WAVE_PASS dot);
-		logit = real ? logit2(dot * kv_scale(k_scales, row, p.kv_type), p) : 2 * K_NEG_BIG;
+		logit = real ? logit2(R ? dot : dot * kv_scale(k_scales, row, p.kv_type), p) : 2 * K_NEG_BIG;
 		rise = k_max(top, logit);
 		fade = k_exp2(top - rise);
 		weight = k_exp2(logit - rise);
 		top = rise;
 		sum = k_fma(sum, fade, weight);
-		weight *= real ? kv_scale(v_scales, row, p.kv_type) : 0;
-		for (int i = 0; i < n; i++)	/* a weight of 0 is no mask: what isn't ours may be a NaN */
-			acc[i] = k_fma(weight, real ? kv_load(v, from + i, p.kv_type) : 0, acc[i] * fade);
+		weight *= real ? kv_scale(v_scales, R ? row * 2 : row, p.kv_type) : 0;
+		for (int i = 0; i < n; i++) {	/* a weight of 0 is no mask: what isn't ours may be a NaN */
+			float value = R ? key[i] : kv_load(v, from * D + at + i, p.kv_type);
+
+			acc[i] = k_fma(weight, real ? value : 0, acc[i] * fade);
+		}
 	}
 	for (int i = 0; i < n; i++)
 		part[k_wave() * D + at + i] = acc[i];
@@ -57,12 +73,12 @@ K_DEV void decode(K_WAVE_PARAM int D, K_LOCAL float *part, K_LOCAL float *tops, 
 	top = K_NEG_BIG;
 	for (int w = 0; w < WAVES; w++)
 		top = k_max(top, tops[w]);
-	if (k_tid() < D) {
+	for (int d = k_tid(); d < D; d += LANES) {
 		float total = 0;
 
 		for (int w = 0; w < WAVES; w++)
-			total = k_fma(part[w * D + k_tid()], k_exp2(tops[w] - top), total);
-		acc_out[row_out * D + k_tid()] = total;
+			total = k_fma(part[w * D + d], k_exp2(tops[w] - top), total);
+		acc_out[row_out * D + d] = total;
 	}
 	if (k_tid() == 0) {
 		sum = 0;
@@ -89,10 +105,25 @@ K_KERNEL(LANES) dsk_attn_decode_##D(K_GLOBAL float *acc, K_GLOBAL float *ml, K_G
 	K_LDS(float, tops, WAVES);									\
 	K_LDS(float, sums, WAVES);									\
 	K_COLLECTIVES;											\
-	decode(K_WAVE_PASS D, part, tops, sums, acc, ml, q, k, v, k_scales, v_scales, pages, lengths, p); \
+	decode(K_WAVE_PASS D, 0, part, tops, sums, acc, ml, q, k, v, k_scales, v_scales, pages, lengths, p); \
 }
 DECODE(64)
 DECODE(128)
+
+/*
+ * MLA in the absorbed form. acc [DSK_MLA_LATENT, splits, q_heads, S] and ml as above; q [DSK_MLA_LATENT + DSK_MLA_ROPE, q_heads, S];
+ * cache: rows of as many, a row a token; scales [2] a row if int8: of the latent, of the rest. Groups: q_heads, S, splits.
+ */
+K_KERNEL(LANES) dsk_mla_decode(K_GLOBAL float *acc, K_GLOBAL float *ml, K_GLOBAL const float *q, K_GLOBAL const void *cache,
+			       K_GLOBAL const float *scales, K_GLOBAL const int *pages, K_GLOBAL const int *lengths,
+			       struct dsk_attn_params p)
+{
+	K_LDS(float, part, WAVES * DSK_MLA_LATENT);
+	K_LDS(float, tops, WAVES);
+	K_LDS(float, sums, WAVES);
+	K_COLLECTIVES;
+	decode(K_WAVE_PASS DSK_MLA_LATENT, DSK_MLA_ROPE, part, tops, sums, acc, ml, q, cache, cache, scales, scales, pages, lengths, p);
+}
 
 K_DEV void merge(int D, int lanes, K_GLOBAL float *out, K_GLOBAL const float *acc, K_GLOBAL const float *ml,
 		 K_GLOBAL const float *sinks, struct dsk_attn_params p)
@@ -124,3 +155,4 @@ K_KERNEL(64) dsk_attn_merge_##D(K_GLOBAL float *out, K_GLOBAL const float *acc, 
 }
 MERGE(64)
 MERGE(128)
+MERGE(512)

@@ -13,7 +13,8 @@
 #define KEYS	(2 * ROW)
 #define MAX_PER_LANE	(128 / ROW)
 
-K_DEV void prefill(K_WAVE_PARAM int D, K_LOCAL float *qs, K_LOCAL float *ks, K_LOCAL float *vs, K_LOCAL float *ps, K_LOCAL int *there,
+/* D: size of a key, V: of a value. */
+K_DEV void prefill(K_WAVE_PARAM int D, int V, K_LOCAL float *qs, K_LOCAL float *ks, K_LOCAL float *vs, K_LOCAL float *ps, K_LOCAL int *there,
 		   K_GLOBAL float *out, K_GLOBAL const float *q, K_GLOBAL const void *k, K_GLOBAL const void *v,
 		   K_GLOBAL const float *k_scales, K_GLOBAL const float *v_scales, K_GLOBAL const int *pages,
 		   K_GLOBAL const int *lengths, K_GLOBAL const int *starts, K_GLOBAL const k_u32 *mask,
@@ -21,8 +22,8 @@ K_DEV void prefill(K_WAVE_PARAM int D, K_LOCAL float *qs, K_LOCAL float *ks, K_L
 {
 	int head = k_group_y(), sequence = k_group_z(), kv_head = head / (p.q_heads / p.kv_heads);
 	int start = starts[sequence], n_queries = starts[sequence + 1] - start, first = k_group_x() * QUERIES;
-	int length = kv_length(lengths, sequence, p), row = k_tid() / ROW, col = k_tid() % ROW, n = D / ROW;
-	int stride = D + 1;		/* of a tile's rows: neighbouring keys in different banks */
+	int length = kv_length(lengths, sequence, p), row = k_tid() / ROW, col = k_tid() % ROW, n = V / ROW;
+	int stride = D + 1, v_stride = V + 1;	/* of a tile's rows: neighbouring keys in different banks */
 	int before = length - n_queries, position = before + first + row, low = 0, high = length;
 	long query = start + first + row;
 	float top = K_NEG_BIG, sum = 0, acc[MAX_PER_LANE];
@@ -48,7 +49,8 @@ K_DEV void prefill(K_WAVE_PARAM int D, K_LOCAL float *qs, K_LOCAL float *ks, K_L
 			long at = token < length ? kv_row(pages, sequence, token, kv_head, p) : -1;
 
 			ks[i / D * stride + i % D] = at < 0 ? 0 : kv_load(k, at * D + i % D, p.kv_type) * kv_scale(k_scales, at, p.kv_type);
-			vs[i / D * stride + i % D] = at < 0 ? 0 : kv_load(v, at * D + i % D, p.kv_type) * kv_scale(v_scales, at, p.kv_type);
+			if (i % D < V)
+				vs[i / D * v_stride + i % D] = at < 0 ? 0 : kv_load(v, at * V + i % D, p.kv_type) * kv_scale(v_scales, at, p.kv_type);
 			if (i % D == 0)
 				there[i / D] = at >= 0;
 		}
@@ -76,7 +78,7 @@ K_DEV void prefill(K_WAVE_PARAM int D, K_LOCAL float *qs, K_LOCAL float *ks, K_L
 			acc[i] *= fade;
 			K_UNROLL(4)
 			for (int key = 0; key < KEYS; key++)
-				acc[i] = k_fma(ps[row * (KEYS + 1) + key], vs[key * stride + col + i * ROW], acc[i]);
+				acc[i] = k_fma(ps[row * (KEYS + 1) + key], vs[key * v_stride + col + i * ROW], acc[i]);
 		}
 		k_sync();
 	}
@@ -89,30 +91,29 @@ K_DEV void prefill(K_WAVE_PARAM int D, K_LOCAL float *qs, K_LOCAL float *ks, K_L
 	}
 	if (first + row < n_queries)
 		for (int i = 0; i < n; i++)
-			out[(query * p.q_heads + head) * D + col + i * ROW] = sum > 0 ? acc[i] / sum : 0;
+			out[(query * p.q_heads + head) * V + col + i * ROW] = sum > 0 ? acc[i] / sum : 0;
 }
 
 /*
- * out [D, q_heads, Q], q [D, q_heads, Q]; k, v caches; their scales if int8; pages [max_pages, S]; lengths [S], the queries'
+ * out [V, q_heads, Q], q [D, q_heads, Q]; k, v caches; their scales if int8; pages [max_pages, S]; lengths [S], the queries'
  * tokens counted: they are the last; starts [S + 1]: first query of each sequence; mask [mask_stride, Q], bit t % 32 of word t / 32
  * is token t; sinks [q_heads]. Groups: ceil(most queries of a sequence / 16), q_heads, S.
  */
-#define PREFILL(D)											\
-K_KERNEL(LANES) dsk_attn_prefill_##D(K_GLOBAL float *out, K_GLOBAL const float *q, K_GLOBAL const void *k, \
-				     K_GLOBAL const void *v, K_GLOBAL const float *k_scales,		\
-				     K_GLOBAL const float *v_scales, K_GLOBAL const int *pages,		\
-				     K_GLOBAL const int *lengths, K_GLOBAL const int *starts,		\
-				     K_GLOBAL const k_u32 *mask, K_GLOBAL const float *sinks,		\
-				     struct dsk_attn_params p)						\
+#define PREFILL(D, V, name)										\
+K_KERNEL(LANES) name(K_GLOBAL float *out, K_GLOBAL const float *q, K_GLOBAL const void *k, K_GLOBAL const void *v, \
+		     K_GLOBAL const float *k_scales, K_GLOBAL const float *v_scales, K_GLOBAL const int *pages, \
+		     K_GLOBAL const int *lengths, K_GLOBAL const int *starts, K_GLOBAL const k_u32 *mask, \
+		     K_GLOBAL const float *sinks, struct dsk_attn_params p)				\
 {													\
 	K_LDS(float, qs, QUERIES * (D + 1));								\
 	K_LDS(float, ks, KEYS * (D + 1));								\
-	K_LDS(float, vs, KEYS * (D + 1));								\
+	K_LDS(float, vs, KEYS * (V + 1));								\
 	K_LDS(float, ps, QUERIES * (KEYS + 1));								\
 	K_LDS(int, there, KEYS);									\
 	K_COLLECTIVES;											\
-	prefill(K_WAVE_PASS D, qs, ks, vs, ps, there, out, q, k, v, k_scales, v_scales, pages, lengths,	\
+	prefill(K_WAVE_PASS D, V, qs, ks, vs, ps, there, out, q, k, v, k_scales, v_scales, pages, lengths, \
 		starts, mask, sinks, p);								\
 }
-PREFILL(64)
-PREFILL(128)
+PREFILL(64, 64, dsk_attn_prefill_64)
+PREFILL(128, 128, dsk_attn_prefill_128)
+PREFILL(DSK_MLA_NOPE + DSK_MLA_ROPE, DSK_MLA_VALUE, dsk_mla_prefill)

@@ -20,8 +20,11 @@
 	X(attn_decode, dsk_attn_decode_128, 256, 9, struct dsk_attn_params)		\
 	X(attn_decode, dsk_attn_merge_64, 64, 4, struct dsk_attn_params)		\
 	X(attn_decode, dsk_attn_merge_128, 64, 4, struct dsk_attn_params)		\
+	X(attn_decode, dsk_attn_merge_512, 64, 4, struct dsk_attn_params)		\
+	X(attn_decode, dsk_mla_decode, 256, 7, struct dsk_attn_params)			\
 	X(attn_prefill, dsk_attn_prefill_64, 256, 11, struct dsk_attn_params)		\
 	X(attn_prefill, dsk_attn_prefill_128, 256, 11, struct dsk_attn_params)		\
+	X(attn_prefill, dsk_mla_prefill, 256, 11, struct dsk_attn_params)		\
 	X(attn_prefill_mma, dsk_attn_prefill_bf16_64, 256, 9, struct dsk_attn_params)	\
 	X(attn_prefill_mma, dsk_attn_prefill_bf16_128, 256, 9, struct dsk_attn_params)	\
 	X(attn_prefill_mma, dsk_attn_prefill_f16_64, 256, 9, struct dsk_attn_params)	\

@@ -116,6 +116,19 @@ DSK_SIZE(dsk_combine_params, 24);
  */
 #define DSK_PAGE	16
 
+/*
+ * Multi-head latent attention (DeepSeek-V2, section 2.1; V3): the cache has a row a token, latent c [LATENT] and then k_rope [ROPE], for all
+ * heads. Head h's key is [k_nope = UK_h c | k_rope], NOPE + ROPE elements, its value UV_h c, VALUE elements.
+ *
+ * Decode, absorbed: q.k = (UK_h^T q_nope).c + q_rope.k_rope and sum w UV_h c = UV_h sum w c, so the query that dsk_mla_decode takes is
+ * [UK_h^T q_nope | q_rope], the row is its key, the latent its value, kv_heads is 1, and UV_h is the host's. int8 rows have two scales,
+ * of the latent and of k_rope. Prefill takes keys and values as they are, in caches of this prefill's.
+ */
+#define DSK_MLA_LATENT	512
+#define DSK_MLA_NOPE	128
+#define DSK_MLA_ROPE	64
+#define DSK_MLA_VALUE	128
+
 #define DSK_ATTN_SINKS	1	/* sinks is given, float [q_heads], in the logits' units */
 #define DSK_ATTN_MASK	2	/* mask is given (attn_prefill.c) */
 #define DSK_ATTN_ALL	4	/* queries see what comes after them, too: no causal mask, window 0 (attn_prefill.c) */
@@ -124,7 +137,7 @@ struct dsk_attn_params {
 	int q_heads, kv_heads;
 	int max_pages, n_pages;	/* of a sequence; in the caches: what points past them is as if masked */
 	int window;
-	int kv_type;		/* F16, BF16, or I8 with float scales [page][token][kv head] */
+	int kv_type;		/* F16, BF16, or I8 with float scales [page][token][kv head], MLA: [page][token][2] */
 	int flags;
 	int splits;		/* decode: parts a sequence is split in, each a group */
 	int mask_stride;	/* prefill: 32-bit words of the mask a query */

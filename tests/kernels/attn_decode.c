@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Decode attention. Tolerance: 1e-6, and 4e-7 for each unit of the greatest logit; values are within 1. */
+/* Decode attention, MLA's too. Tolerance: 1e-6, and 4e-7 for each unit of the greatest logit; values are within 1. */
 #include "attn_ref.h"
 
 #define MAX_SEQUENCES	4
+#define MLA	(DSK_MLA_LATENT + DSK_MLA_ROPE)		/* as size of a head: dsk_mla_decode */
 
 static const struct decode_case {
 	int d, q_heads, kv_heads, lengths[MAX_SEQUENCES], window, kv_type, splits, flags;
@@ -25,8 +26,16 @@ static const struct decode_case {
 	{ 64, 2, 1, { 70, 33 }, 0, DSK_BF16, 2, 0, 0, 0, -1, 1 },
 	{ 64, 2, 1, { 70, 33 }, 0, DSK_I8, 1, 0, 0, 0, 0x7fffffff, 1 },
 	{ 64, 1, 1, { 16 }, 0, DSK_BF16, 3, 0, 0, 0, 0, 1 },
+	{ MLA, 1, 1, { 1 }, 0, DSK_BF16, 1, 0, 0, 0, 0, 1 },
+	{ MLA, 3, 1, { 1, 2, 17, 0 }, 0, DSK_F16, 2, 0, 0, 0, 0, 1 },
+	{ MLA, 2, 1, { 67, 33 }, 0, DSK_I8, 2, DSK_ATTN_SINKS, 0, 0, 0, 1 },
+	{ MLA, 2, 1, { 50 }, 16, DSK_BF16, 3, DSK_ATTN_SINKS, 5, 0, 0, 1 },
+	{ MLA, 1, 1, { 31 }, 4096, DSK_BF16, 1, 0, 0, 0, -1, 1 },
+	{ MLA, 1, 1, { 40 }, 0, DSK_I8, 4, 0, 0, 0, 0x7fffffff, 1 },
 	{ 128, 32, 8, { 4097, 1000 }, 1024, DSK_BF16, 8, DSK_ATTN_SINKS, 0, 0, 0, 0 },
 	{ 64, 2, 1, { 100000 }, 0, DSK_BF16, 64, 0, 0, 0, 0, 0 },
+	{ MLA, 16, 1, { 1000 }, 0, DSK_I8, 8, 0, 0, 0, 0, 0 },
+	{ MLA, 1, 1, { 100000 }, 0, DSK_BF16, 64, 0, 0, 0, 0, 0 },
 };
 
 /* Shuffles of all waves: a sum of the wave for each token it takes, as many as the busiest wave of its group. */
@@ -47,7 +56,7 @@ static void run(const struct device *d, const struct decode_case *c)
 {
 	struct attn_cache cache;
 	int sequences = 1;
-	size_t heads, n;
+	size_t heads, n, n_q;
 	float *q, *acc, *ml, *out;
 	double *want, most = 0;
 	char what[192], decode[32], merge[32];
@@ -56,7 +65,10 @@ static void run(const struct device *d, const struct decode_case *c)
 		sequences++;
 	if (c->lengths[0] == 1 && c->lengths[1] == 2)
 		sequences = 4;		/* the last of length 0 */
-	attn_cache_make(&cache, c->d, c->q_heads, c->kv_heads, c->kv_type, c->lengths, sequences);
+	if (c->d == MLA)
+		attn_cache_make_latent(&cache, c->q_heads, c->kv_type, c->lengths, sequences);
+	else
+		attn_cache_make(&cache, c->d, 0, c->q_heads, c->kv_heads, c->kv_type, c->lengths, sequences);
 	cache.p.window = c->window;
 	cache.p.splits = c->splits;
 	cache.p.flags = c->flags;
@@ -65,8 +77,9 @@ static void run(const struct device *d, const struct decode_case *c)
 	if (c->bad_page)
 		cache.pages[1] = c->bad_page;
 	heads = (size_t)(sequences * c->q_heads);
-	n = heads * (size_t)c->d;
-	q = random_typed(n, DSK_F32, 2);
+	n = heads * (size_t)cache.dv;
+	n_q = heads * (size_t)c->d;
+	q = random_typed(n_q, DSK_F32, 2);
 	acc = malloc(n * (size_t)c->splits * 4);
 	ml = malloc(heads * (size_t)c->splits * 8);
 	out = malloc(n * 4);
@@ -74,22 +87,27 @@ static void run(const struct device *d, const struct decode_case *c)
 	for (size_t i = 0; i < heads; i++) {
 		int s = (int)i / c->q_heads;
 
-		most = fmax(most, attn_reference(&cache, s, (int)i % c->q_heads, c->lengths[s] - 1, q + i * (size_t)c->d, NULL, want + i * (size_t)c->d));
+		most = fmax(most, attn_reference(&cache, s, (int)i % c->q_heads, c->lengths[s] - 1, q + i * (size_t)c->d, NULL,
+						 want + i * (size_t)cache.dv));
 	}
-	snprintf(what, sizeof(what), "%s: decode %d, %d:%d heads, %d sequences, %d tokens, window %d, %s, %d splits%s%s%s%s", d->name, c->d,
-		 c->q_heads, c->kv_heads, sequences, c->lengths[0], c->window, type_name(c->kv_type), c->splits,
+	snprintf(what, sizeof(what), "%s: %s %d, %d:%d heads, %d sequences, %d tokens, window %d, %s, %d splits%s%s%s%s", d->name,
+		 cache.latent ? "MLA decode" : "decode", c->d, c->q_heads, c->kv_heads, sequences, c->lengths[0], c->window, type_name(c->kv_type), c->splits,
 		 c->flags & DSK_ATTN_SINKS ? ", sinks" : "", c->cap > 0 ? ", cap" : "", c->scale > 0 ? ", large logits" : "",
 		 c->bad_page ? ", a bad page" : "");
-	snprintf(decode, sizeof(decode), "dsk_attn_decode_%d", c->d);
-	snprintf(merge, sizeof(merge), "dsk_attn_merge_%d", c->d);
+	snprintf(decode, sizeof(decode), cache.latent ? "dsk_mla_decode" : "dsk_attn_decode_%d", c->d);
+	snprintf(merge, sizeof(merge), "dsk_attn_merge_%d", cache.dv);
 	struct simt_launch l = { .grid = { (unsigned int)c->q_heads, (unsigned int)sequences, (unsigned int)c->splits }, LAUNCH_PARAMS(cache.p),
-				 BUFFERS(OUT(acc, n * (size_t)c->splits * 4), OUT(ml, heads * (size_t)c->splits * 8), IN(q, n * 4),
+				 BUFFERS(OUT(acc, n * (size_t)c->splits * 4), OUT(ml, heads * (size_t)c->splits * 8), IN(q, n_q * 4),
 					 ATTN_BUFFERS(cache)) };
+	struct simt_launch latent = { .grid = { (unsigned int)c->q_heads, (unsigned int)sequences, (unsigned int)c->splits },
+				      LAUNCH_PARAMS(cache.p),
+				      BUFFERS(OUT(acc, n * (size_t)c->splits * 4), OUT(ml, heads * (size_t)c->splits * 8), IN(q, n_q * 4),
+					      LATENT_BUFFERS(cache)) };
 	struct simt_launch m = { .grid = { (unsigned int)c->q_heads, (unsigned int)sequences, 1 }, LAUNCH_PARAMS(cache.p),
 				 BUFFERS(OUT(out, n * 4), IN(acc, n * (size_t)c->splits * 4), IN(ml, heads * (size_t)c->splits * 8),
 					 { cache.sinks, c->flags & DSK_ATTN_SINKS ? (size_t)c->q_heads * 4 : 0, SIMT_IN }) };
 
-	if (!ktest_launch(d, decode, &l, "%s", what))
+	if (!ktest_launch(d, decode, cache.latent ? &latent : &l, "%s", what))
 		goto out;
 	if (d->name[0] == 's')
 		ktest_ok(device_simt_report.collectives == shuffles(c, sequences, d->wave), "%s: %llu shuffles, not %u", what,
@@ -111,7 +129,7 @@ static void too_long(const struct device *d)
 
 	memcpy(q, random, sizeof(q));
 	free(random);
-	attn_cache_make(&cache, 64, 1, 1, DSK_BF16, lengths, 1);
+	attn_cache_make(&cache, 64, 0, 1, 1, DSK_BF16, lengths, 1);
 	cache.p.splits = 2;
 	most = attn_reference(&cache, 0, 0, 47, q, NULL, want);
 	cache.lengths[0] = 1000000000;

@@ -7,6 +7,7 @@
 #include "attn_ref.h"
 
 #define MAX_SEQUENCES	3
+#define MLA	(DSK_MLA_NOPE + DSK_MLA_ROPE)		/* as size of a head: dsk_mla_prefill */
 
 static const struct prefill_case {
 	int d, q_heads, kv_heads;
@@ -31,6 +32,11 @@ static const struct prefill_case {
 	{ 64, 2, 1, { 18 }, { 45 }, 0, DSK_I8, DSK_ATTN_SINKS, 0, 0, 1 },
 	{ 64, 1, 1, { 50 }, { 0 }, 0, DSK_BF16, 0, 0, -1, 1 },
 	{ 64, 1, 1, { 70, 2 }, { 0 }, 0, DSK_BF16, 0, 0, 0, 1 },
+	{ MLA, 1, 1, { 1 }, { 0 }, 0, DSK_BF16, 0, 0, 0, 1 },
+	{ MLA, 2, 2, { 17, 3 }, { 0, 40 }, 0, DSK_F16, 0, 0, 0, 1 },
+	{ MLA, 1, 1, { 18 }, { 37 }, 5, DSK_I8, DSK_ATTN_SINKS, 4, 0, 1 },
+	{ MLA, 1, 1, { 20 }, { 50 }, 4096, DSK_BF16, DSK_ATTN_MASK, 0, 0x7fffffff, 1 },
+	{ MLA, 4, 4, { 130, 65 }, { 300, 0 }, 0, DSK_BF16, 0, 0, 0, 0 },
 	{ 128, 8, 2, { 300, 65 }, { 1000, 0 }, 256, DSK_BF16, DSK_ATTN_SINKS, 30, 0, 0 },
 };
 
@@ -59,7 +65,7 @@ static void run(const struct device *d, const struct prefill_case *c, int mma)
 	int of_group = mma ? 16 * (256 / (int)d->wave) : 16;
 	struct attn_cache cache;
 	int sequences = 0, starts[MAX_SEQUENCES + 1] = { 0 }, lengths[MAX_SEQUENCES], most_queries = 0, words;
-	size_t heads, n;
+	size_t heads, n, n_q;
 	float *q, *out;
 	unsigned int *mask;
 	double *want, most = 0;
@@ -71,7 +77,7 @@ static void run(const struct device *d, const struct prefill_case *c, int mma)
 		most_queries = c->queries[sequences] > most_queries ? c->queries[sequences] : most_queries;
 		sequences++;
 	}
-	attn_cache_make(&cache, c->d, c->q_heads, c->kv_heads, c->kv_type, lengths, sequences);
+	attn_cache_make(&cache, c->d, c->d == MLA ? DSK_MLA_VALUE : 0, c->q_heads, c->kv_heads, c->kv_type, lengths, sequences);
 	cache.p.window = c->window;
 	cache.p.flags = c->flags;
 	cache.p.cap = c->cap;
@@ -79,9 +85,10 @@ static void run(const struct device *d, const struct prefill_case *c, int mma)
 	if (c->bad_page)
 		cache.pages[1] = c->bad_page;
 	heads = (size_t)(starts[sequences] * c->q_heads);
-	n = heads * (size_t)c->d;
-	q = random_typed(n, DSK_F32, 2);
-	for (size_t i = 0; mma && i < n; i++) {
+	n = heads * (size_t)cache.dv;
+	n_q = heads * (size_t)c->d;
+	q = random_typed(n_q, DSK_F32, 2);
+	for (size_t i = 0; mma && i < n_q; i++) {
 		void *rounded = typed(q + i, 1, c->kv_type);
 
 		q[i] = (float)typed_get(rounded, 0, c->kv_type);
@@ -96,19 +103,20 @@ static void run(const struct device *d, const struct prefill_case *c, int mma)
 	for (int s = 0; s < sequences; s++)
 		for (int i = starts[s]; i < starts[s + 1]; i++)
 			for (int h = 0; h < c->q_heads; h++) {
-				size_t at = (size_t)(i * c->q_heads + h) * (size_t)c->d;
+				size_t at = (size_t)(i * c->q_heads + h);
 
-				most = fmax(most, attn_reference(&cache, s, h, lengths[s] - starts[s + 1] + i, q + at,
-								 c->flags & DSK_ATTN_MASK ? mask + i * words : NULL, want + at));
+				most = fmax(most, attn_reference(&cache, s, h, lengths[s] - starts[s + 1] + i, q + at * (size_t)c->d,
+								 c->flags & DSK_ATTN_MASK ? mask + i * words : NULL,
+								 want + at * (size_t)cache.dv));
 			}
 	snprintf(what, sizeof(what), "%s: %s %d, %d:%d heads, %d sequences, %d of %d, window %d, %s%s%s%s%s%s", d->name,
-		 mma ? "matrix prefill" : "prefill", c->d, c->q_heads, c->kv_heads, sequences, c->queries[0], lengths[0], c->window, type_name(c->kv_type), c->flags & DSK_ATTN_SINKS ? ", sinks" : "",
+		 mma ? "matrix prefill" : c->d == MLA ? "MLA prefill" : "prefill", c->d, c->q_heads, c->kv_heads, sequences, c->queries[0], lengths[0], c->window, type_name(c->kv_type), c->flags & DSK_ATTN_SINKS ? ", sinks" : "",
 		 c->flags & DSK_ATTN_MASK ? ", mask" : "", c->flags & DSK_ATTN_ALL ? ", not causal" : "", c->cap > 0 ? ", cap" : "",
 		 c->bad_page ? ", a bad page" : "");
-	snprintf(name, sizeof(name), "dsk_attn_prefill_%s%d", mma ? c->kv_type == DSK_BF16 ? "bf16_" : "f16_" : "", c->d);
+	snprintf(name, sizeof(name), c->d == MLA ? "dsk_mla_prefill" : "dsk_attn_prefill_%s%d", mma ? c->kv_type == DSK_BF16 ? "bf16_" : "f16_" : "", c->d);
 	struct simt_launch l = { .grid = { (unsigned int)((most_queries + of_group - 1) / of_group), (unsigned int)c->q_heads,
 					   (unsigned int)sequences }, LAUNCH_PARAMS(cache.p),
-				 BUFFERS(OUT(out, n * 4), IN(q, n * 4), ATTN_BUFFERS(cache), IN(starts, (size_t)(sequences + 1) * 4),
+				 BUFFERS(OUT(out, n * 4), IN(q, n_q * 4), ATTN_BUFFERS(cache), IN(starts, (size_t)(sequences + 1) * 4),
 					 { mask, c->flags & DSK_ATTN_MASK ? (size_t)(starts[sequences] * words) * 4 : 0, SIMT_IN },
 					 { cache.sinks, c->flags & DSK_ATTN_SINKS ? (size_t)c->q_heads * 4 : 0, SIMT_IN }) };
 
@@ -131,7 +139,7 @@ static void test(const struct device *d)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
 		if (cases[i].simt_too || d->name[0] == 'o') {
 			run(d, &cases[i], 0);
-			if (cases[i].kv_type != DSK_I8 && cases[i].simt_too)	/* OpenCL's model of the instructions is slow */
+			if (cases[i].kv_type != DSK_I8 && cases[i].d != MLA && cases[i].simt_too)	/* OpenCL's model of the instructions is slow */
 				run(d, &cases[i], 1);
 		}
 }

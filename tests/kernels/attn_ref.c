@@ -22,12 +22,14 @@ static float *random_scales(size_t n)
 	return p;
 }
 
-void attn_cache_make(struct attn_cache *c, int d, int q_heads, int kv_heads, int kv_type, const int *lengths, int sequences)
+static void make(struct attn_cache *c, int d, int dv, int latent, int q_heads, int kv_heads, int kv_type, const int *lengths, int sequences)
 {
 	int most = 1, used = 0, *order;
 
 	memset(c, 0, sizeof(*c));
 	c->d = d;
+	c->dv = dv;
+	c->latent = latent;
 	c->sequences = sequences;
 	c->lengths = malloc((size_t)sequences * sizeof(int));
 	for (int s = 0; s < sequences; s++) {
@@ -59,19 +61,30 @@ void attn_cache_make(struct attn_cache *c, int d, int q_heads, int kv_heads, int
 			c->pages[s * most + i] = i < (lengths[s] + DSK_PAGE - 1) / DSK_PAGE ? order[next++] : 0x7fffffff;
 	c->rows = (size_t)(c->p.n_pages * DSK_PAGE * kv_heads);
 	c->k = random_rows(c->rows * (size_t)d, kv_type);
-	c->v = random_rows(c->rows * (size_t)d, kv_type);
+	c->v = latent ? NULL : random_rows(c->rows * (size_t)dv, kv_type);
 	for (int i = used; i < c->p.n_pages && kv_type != DSK_I8; i++) {	/* all ones is a NaN */
-		size_t bytes = (size_t)(DSK_PAGE * kv_heads * d) * type_size(kv_type);
+		size_t bytes = (size_t)(DSK_PAGE * kv_heads) * type_size(kv_type);
 
-		memset((char *)c->k + (size_t)order[i] * bytes, 0xff, bytes);
-		memset((char *)c->v + (size_t)order[i] * bytes, 0xff, bytes);
+		memset((char *)c->k + (size_t)(order[i] * d) * bytes, 0xff, (size_t)d * bytes);
+		if (!latent)
+			memset((char *)c->v + (size_t)(order[i] * dv) * bytes, 0xff, (size_t)dv * bytes);
 	}
 	free(order);
 	if (kv_type == DSK_I8) {
-		c->k_scales = random_scales(c->rows);
-		c->v_scales = random_scales(c->rows);
+		c->k_scales = random_scales(latent ? c->rows * 2 : c->rows);
+		c->v_scales = latent ? NULL : random_scales(c->rows);
 	}
 	c->sinks = random_typed((size_t)q_heads, DSK_F32, 2);
+}
+
+void attn_cache_make(struct attn_cache *c, int d, int dv, int q_heads, int kv_heads, int kv_type, const int *lengths, int sequences)
+{
+	make(c, d, dv ? dv : d, 0, q_heads, kv_heads, kv_type, lengths, sequences);
+}
+
+void attn_cache_make_latent(struct attn_cache *c, int q_heads, int kv_type, const int *lengths, int sequences)
+{
+	make(c, DSK_MLA_LATENT + DSK_MLA_ROPE, DSK_MLA_LATENT, 1, q_heads, 1, kv_type, lengths, sequences);
 }
 
 void attn_cache_free(struct attn_cache *c)
@@ -85,11 +98,25 @@ void attn_cache_free(struct attn_cache *c)
 	free(c->sinks);
 }
 
-static double element(const void *p, const float *scales, size_t row, int d, int i, int type)
+static double element(const void *p, size_t i, double scale, int type)
 {
-	if (type == DSK_I8)
-		return (double)((const signed char *)p)[row * (size_t)d + (size_t)i] * scales[row];
-	return typed_get(p, row * (size_t)d + (size_t)i, type);
+	return type == DSK_I8 ? (double)((const signed char *)p)[i] * scale : typed_get(p, i, type);
+}
+
+double attn_cache_key(const struct attn_cache *c, size_t row, int i)
+{
+	double scale = 0;
+
+	if (c->k_scales)
+		scale = c->latent ? c->k_scales[row * 2 + (i >= c->dv)] : c->k_scales[row];
+	return element(c->k, row * (size_t)c->d + (size_t)i, scale, c->p.kv_type);
+}
+
+double attn_cache_value(const struct attn_cache *c, size_t row, int i)
+{
+	if (c->latent)
+		return attn_cache_key(c, row, i);
+	return element(c->v, row * (size_t)c->dv + (size_t)i, c->v_scales ? c->v_scales[row] : 0, c->p.kv_type);
 }
 
 double attn_reference(const struct attn_cache *c, int sequence, int head, int position, const float *q, const unsigned int *mask, double *out)
@@ -110,7 +137,7 @@ double attn_reference(const struct attn_cache *c, int sequence, int head, int po
 			continue;
 		rows[t] = ((size_t)page * DSK_PAGE + (size_t)(t % DSK_PAGE)) * (size_t)p->kv_heads + (size_t)kv_head;
 		for (int i = 0; i < c->d; i++)
-			dot += q[i] * element(c->k, c->k_scales, rows[t], c->d, i, p->kv_type);
+			dot += q[i] * attn_cache_key(c, rows[t], i);
 		logits[t] = dot * p->scale;
 		if (p->cap > 0)
 			logits[t] = p->cap * tanh(logits[t] / p->cap);
@@ -121,15 +148,15 @@ double attn_reference(const struct attn_cache *c, int sequence, int head, int po
 		top = fmax(top, c->sinks[head]);
 		sum = exp(c->sinks[head] - top);
 	}
-	memset(out, 0, (size_t)c->d * sizeof(*out));
+	memset(out, 0, (size_t)c->dv * sizeof(*out));
 	for (int t = 0; t < length; t++) {
 		double weight = logits[t] == -INFINITY ? 0 : exp(logits[t] - top);
 
 		sum += weight;
-		for (int i = 0; weight > 0 && i < c->d; i++)
-			out[i] += weight * element(c->v, c->v_scales, rows[t], c->d, i, p->kv_type);
+		for (int i = 0; weight > 0 && i < c->dv; i++)
+			out[i] += weight * attn_cache_value(c, rows[t], i);
 	}
-	for (int i = 0; i < c->d && sum > 0; i++)
+	for (int i = 0; i < c->dv && sum > 0; i++)
 		out[i] /= sum;
 	free(logits);
 	free(rows);
