@@ -22,6 +22,9 @@
 	X(attn_decode, dsk_attn_merge_128, 64, 4, struct dsk_attn_params)		\
 	X(attn_decode, dsk_attn_merge_512, 64, 4, struct dsk_attn_params)		\
 	X(attn_decode, dsk_mla_decode, 256, 7, struct dsk_attn_params)			\
+	X(attn_decode_packed, dsk_attn_decode_packed_64, 256, 9, struct dsk_attn_params) \
+	X(attn_decode_packed, dsk_attn_decode_packed_128, 256, 9, struct dsk_attn_params) \
+	X(attn_decode_packed, dsk_mla_decode_packed, 256, 7, struct dsk_attn_params)	\
 	X(attn_prefill, dsk_attn_prefill_64, 256, 11, struct dsk_attn_params)		\
 	X(attn_prefill, dsk_attn_prefill_128, 256, 11, struct dsk_attn_params)		\
 	X(attn_prefill, dsk_mla_prefill, 256, 11, struct dsk_attn_params)		\

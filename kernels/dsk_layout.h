@@ -129,6 +129,9 @@ DSK_SIZE(dsk_combine_params, 24);
 #define DSK_MLA_ROPE	64
 #define DSK_MLA_VALUE	128
 
+#define DSK_DECODE_PACK	8	/* attn_decode_packed.c: query heads of a KV head that share a group */
+#define DSK_MLA_PACK	4
+
 #define DSK_ATTN_SINKS	1	/* sinks is given, float [q_heads], in the logits' units */
 #define DSK_ATTN_MASK	2	/* mask is given (attn_prefill.c) */
 #define DSK_ATTN_ALL	4	/* queries see what comes after them, too: no causal mask, window 0 (attn_prefill.c) */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Decode attention, MLA's too. Tolerance: 1e-6, and 4e-7 for each unit of the greatest logit; values are within 1. */
+/*
+ * Decode attention, MLA's too. Tolerance: 1e-6, and 4e-7 for each unit of the greatest logit; values are within 1. The packed kernels: the
+ * plain ones' bits.
+ */
 #include "attn_ref.h"
 
 #define MAX_SEQUENCES	4
@@ -26,6 +29,9 @@ static const struct decode_case {
 	{ 64, 2, 1, { 70, 33 }, 0, DSK_BF16, 2, 0, 0, 0, -1, 1 },
 	{ 64, 2, 1, { 70, 33 }, 0, DSK_I8, 1, 0, 0, 0, 0x7fffffff, 1 },
 	{ 64, 1, 1, { 16 }, 0, DSK_BF16, 3, 0, 0, 0, 0, 1 },
+	{ 64, 9, 1, { 40, 1 }, 0, DSK_BF16, 2, 0, 0, 0, 0, 1 },
+	{ 128, 20, 2, { 19 }, 0, DSK_I8, 1, 0, 0, 0, -1, 1 },
+	{ MLA, 5, 1, { 30, 7 }, 20, DSK_I8, 2, 0, 0, 0, 0, 1 },
 	{ MLA, 1, 1, { 1 }, 0, DSK_BF16, 1, 0, 0, 0, 0, 1 },
 	{ MLA, 3, 1, { 1, 2, 17, 0 }, 0, DSK_F16, 2, 0, 0, 0, 0, 1 },
 	{ MLA, 2, 1, { 67, 33 }, 0, DSK_I8, 2, DSK_ATTN_SINKS, 0, 0, 0, 1 },
@@ -34,7 +40,7 @@ static const struct decode_case {
 	{ MLA, 1, 1, { 40 }, 0, DSK_I8, 4, 0, 0, 0, 0x7fffffff, 1 },
 	{ 128, 32, 8, { 4097, 1000 }, 1024, DSK_BF16, 8, DSK_ATTN_SINKS, 0, 0, 0, 0 },
 	{ 64, 2, 1, { 100000 }, 0, DSK_BF16, 64, 0, 0, 0, 0, 0 },
-	{ MLA, 16, 1, { 1000 }, 0, DSK_I8, 8, 0, 0, 0, 0, 0 },
+	{ MLA, 128, 1, { 1000 }, 0, DSK_I8, 8, 0, 0, 0, 0, 0 },
 	{ MLA, 1, 1, { 100000 }, 0, DSK_BF16, 64, 0, 0, 0, 0, 0 },
 };
 
@@ -52,14 +58,27 @@ static unsigned int shuffles(const struct decode_case *c, int sequences, unsigne
 	return n * waves * (wave == 64 ? 6 : 5) * (unsigned int)c->q_heads;
 }
 
+static unsigned int pack_of(const struct decode_case *c)
+{
+	return c->d == MLA ? DSK_MLA_PACK : DSK_DECODE_PACK;
+}
+
+/* Groups of the packed kernels. */
+static unsigned int packs(const struct decode_case *c)
+{
+	unsigned int of_head = (unsigned int)(c->q_heads / c->kv_heads);
+
+	return (unsigned int)c->kv_heads * ((of_head + pack_of(c) - 1) / pack_of(c));
+}
+
 static void run(const struct device *d, const struct decode_case *c)
 {
 	struct attn_cache cache;
 	int sequences = 1;
 	size_t heads, n, n_q;
-	float *q, *acc, *ml, *out;
+	float *q, *acc, *ml, *acc_packed, *ml_packed, *out;
 	double *want, most = 0;
-	char what[192], decode[32], merge[32];
+	char what[192], decode[32], packed[32], merge[32];
 
 	while (sequences < MAX_SEQUENCES && c->lengths[sequences] > 0)
 		sequences++;
@@ -82,6 +101,8 @@ static void run(const struct device *d, const struct decode_case *c)
 	q = random_typed(n_q, DSK_F32, 2);
 	acc = malloc(n * (size_t)c->splits * 4);
 	ml = malloc(heads * (size_t)c->splits * 8);
+	acc_packed = malloc(n * (size_t)c->splits * 4);
+	ml_packed = malloc(heads * (size_t)c->splits * 8);
 	out = malloc(n * 4);
 	want = malloc(n * sizeof(*want));
 	for (size_t i = 0; i < heads; i++) {
@@ -95,6 +116,7 @@ static void run(const struct device *d, const struct decode_case *c)
 		 c->flags & DSK_ATTN_SINKS ? ", sinks" : "", c->cap > 0 ? ", cap" : "", c->scale > 0 ? ", large logits" : "",
 		 c->bad_page ? ", a bad page" : "");
 	snprintf(decode, sizeof(decode), cache.latent ? "dsk_mla_decode" : "dsk_attn_decode_%d", c->d);
+	snprintf(packed, sizeof(packed), cache.latent ? "dsk_mla_decode_packed" : "dsk_attn_decode_packed_%d", c->d);
 	snprintf(merge, sizeof(merge), "dsk_attn_merge_%d", cache.dv);
 	struct simt_launch l = { .grid = { (unsigned int)c->q_heads, (unsigned int)sequences, (unsigned int)c->splits }, LAUNCH_PARAMS(cache.p),
 				 BUFFERS(OUT(acc, n * (size_t)c->splits * 4), OUT(ml, heads * (size_t)c->splits * 8), IN(q, n_q * 4),
@@ -107,16 +129,24 @@ static void run(const struct device *d, const struct decode_case *c)
 				 BUFFERS(OUT(out, n * 4), IN(acc, n * (size_t)c->splits * 4), IN(ml, heads * (size_t)c->splits * 8),
 					 { cache.sinks, c->flags & DSK_ATTN_SINKS ? (size_t)c->q_heads * 4 : 0, SIMT_IN }) };
 
-	if (!ktest_launch(d, decode, cache.latent ? &latent : &l, "%s", what))
+	struct simt_launch *plain = cache.latent ? &latent : &l, pack = *plain;
+
+	pack.grid[0] = packs(c);
+	pack.buffers[0].data = acc_packed;
+	pack.buffers[1].data = ml_packed;
+	if (!ktest_launch(d, decode, plain, "%s", what))
 		goto out;
 	if (d->name[0] == 's')
 		ktest_ok(device_simt_report.collectives == shuffles(c, sequences, d->wave), "%s: %llu shuffles, not %u", what,
 			 (unsigned long long)device_simt_report.collectives, shuffles(c, sequences, d->wave));
+	if (ktest_launch(d, packed, &pack, "%s", what))
+		ktest_ok(!memcmp(acc, acc_packed, n * (size_t)c->splits * 4) && !memcmp(ml, ml_packed, heads * (size_t)c->splits * 8),
+			 "%s: packed: the same bits", what);
 	if (ktest_launch(d, merge, &m, "%s", what))
 		ktest_close(out, DSK_F32, want, n, 1e-6 + 4e-7 * most, 0, "%s", what);
 out:
 	attn_cache_free(&cache);
-	free(q); free(acc); free(ml); free(out); free(want);
+	free(q); free(acc); free(ml); free(acc_packed); free(ml_packed); free(out); free(want);
 }
 
 /* A length that the page table has no room for is the table's: the sequence is 48 tokens, its length says a thousand million. */
@@ -142,9 +172,64 @@ static void too_long(const struct device *d)
 	attn_cache_free(&cache);
 }
 
+/* Loads of one launch over @tokens. */
+static uint64_t loads(const struct device *d, const struct decode_case *c, int tokens, int packed)
+{
+	struct attn_cache cache;
+	size_t heads = (size_t)c->q_heads;
+	float *q, *acc, *ml;
+	char name[32];
+	struct simt_launch l = { .grid = { packed ? packs(c) : (unsigned int)c->q_heads, 1, 1 } };
+
+	if (c->d == MLA)
+		attn_cache_make_latent(&cache, c->q_heads, c->kv_type, &tokens, 1);
+	else
+		attn_cache_make(&cache, c->d, 0, c->q_heads, c->kv_heads, c->kv_type, &tokens, 1);
+	q = random_typed(heads * (size_t)c->d, DSK_F32, 1);
+	acc = malloc(heads * (size_t)cache.dv * 4);
+	ml = malloc(heads * 8);
+	struct simt_launch ordinary = { LAUNCH_PARAMS(cache.p), BUFFERS(OUT(acc, heads * (size_t)cache.dv * 4), OUT(ml, heads * 8),
+								      IN(q, heads * (size_t)c->d * 4), ATTN_BUFFERS(cache)) };
+	struct simt_launch latent = { LAUNCH_PARAMS(cache.p), BUFFERS(OUT(acc, heads * (size_t)cache.dv * 4), OUT(ml, heads * 8),
+								    IN(q, heads * (size_t)c->d * 4), LATENT_BUFFERS(cache)) };
+	unsigned int groups = l.grid[0];
+
+	l = cache.latent ? latent : ordinary;
+	memcpy(l.grid, (unsigned int[]){ groups, 1, 1 }, sizeof(l.grid));
+	snprintf(name, sizeof(name), cache.latent ? "dsk_mla_decode%s" : "dsk_attn_decode%s_%d", packed ? "_packed" : "", c->d);
+	if (!ktest_launch(d, name, &l, "%s: loads", d->name))
+		device_simt_report.loads = 0;
+	attn_cache_free(&cache);
+	free(q); free(acc); free(ml);
+	return device_simt_report.loads;
+}
+
+/* What a token more costs in loads: as many times less as there are fewer groups. */
+static void shared_loads(const struct device *d)
+{
+	static const struct decode_case shapes[] = {
+		{ .d = 64, .q_heads = 8, .kv_heads = 1, .kv_type = DSK_BF16 },
+		{ .d = 128, .q_heads = 8, .kv_heads = 2, .kv_type = DSK_I8 },
+		{ .d = 64, .q_heads = 9, .kv_heads = 1, .kv_type = DSK_F16 },
+		{ .d = MLA, .q_heads = 8, .kv_heads = 1, .kv_type = DSK_BF16 },
+	};
+
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
+		const struct decode_case *c = &shapes[i];
+		uint64_t plain = loads(d, c, 32, 0) - loads(d, c, 16, 0), packed = loads(d, c, 32, 1) - loads(d, c, 16, 1);
+
+		ktest_ok(packed && plain * packs(c) == packed * (unsigned int)c->q_heads,
+			 "%s: decode %d, %d:%d heads, %s: %llu loads a token, packed %llu: %.2f times less", d->name, c->d, c->q_heads, c->kv_heads,
+			 type_name(c->kv_type), (unsigned long long)plain / 16, (unsigned long long)packed / 16,
+			 packed ? (double)plain / (double)packed : 0);
+	}
+}
+
 static void test(const struct device *d)
 {
 	too_long(d);
+	if (d->name[0] == 's')
+		shared_loads(d);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
 		if (cases[i].simt_too || d->name[0] == 'o')
 			run(d, &cases[i]);
