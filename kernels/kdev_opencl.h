@@ -11,7 +11,7 @@
 #define K_MAX_LANES	1024
 
 #define K_KERNEL(lanes)	__kernel __attribute__((reqd_work_group_size(lanes, 1, 1))) void
-#define K_DEV		static inline
+#define K_DEV		static inline __attribute__((always_inline))
 #define K_GLOBAL	__global
 #define K_LOCAL		__local
 #define K_RESTRICT	restrict
