@@ -45,10 +45,12 @@ K_DEV void decode(K_WAVE_PARAM int D, int R, int PACK, K_LOCAL float *part, K_LO
 		int token = first + step * WAVES + k_wave(), real = token < last;
 		long row = kv_row(pages, sequence, real ? token : first, kv_head, p), from = row < 0 ? 0 : row;
 		float key[MAX_PER_LANE], key_rest[MAX_REST], value[MAX_PER_LANE];
-		float k_scale = kv_scale(k_scales, R ? from * 2 : from, p.kv_type), rest_scale = R ? kv_scale(k_scales, from * 2 + 1, p.kv_type) : 1;
+		float k_scale = kv_scale(k_scales, R ? from * 2 : from, p.kv_type), rest_scale = 1;
 		float v_scale = R ? k_scale : kv_scale(v_scales, from, p.kv_type);
 
 		real = real && row >= 0;
+		if (R)
+			rest_scale = kv_scale(k_scales, from * 2 + 1, p.kv_type);
 		for (int i = 0; i < n; i++) {
 			key[i] = kv_load(k, from * (D + R) + at + i, p.kv_type);
 			/* a weight of 0 is no mask: what isn't ours may be a NaN */

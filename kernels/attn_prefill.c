@@ -13,12 +13,18 @@
 #define KEYS	(2 * ROW)
 #define MAX_PER_LANE	(128 / ROW)
 
-/* D: size of a key, V: of a value. */
+/* Is key block @block among the selected? What has no bit isn't. */
+K_DEV int seen(K_GLOBAL const k_u32 *blocks, int block, struct dsk_attn_params p)
+{
+	return block / 32 < p.block_stride && blocks[block / 32] >> (block % 32) & 1;
+}
+
+/* D: size of a key, V: of a value. @blocks: the words of this group's block of queries, or NULL: all blocks are seen. */
 K_DEV void prefill(K_WAVE_PARAM int D, int V, K_LOCAL float *qs, K_LOCAL float *ks, K_LOCAL float *vs, K_LOCAL float *ps, K_LOCAL int *there,
 		   K_GLOBAL float *out, K_GLOBAL const float *q, K_GLOBAL const void *k, K_GLOBAL const void *v,
 		   K_GLOBAL const float *k_scales, K_GLOBAL const float *v_scales, K_GLOBAL const int *pages,
 		   K_GLOBAL const int *lengths, K_GLOBAL const int *starts, K_GLOBAL const k_u32 *mask,
-		   K_GLOBAL const float *sinks, struct dsk_attn_params p)
+		   K_GLOBAL const float *sinks, K_GLOBAL const k_u32 *blocks, struct dsk_attn_params p)
 {
 	int head = k_group_y(), sequence = k_group_z(), kv_head = head / (p.q_heads / p.kv_heads);
 	int start = starts[sequence], n_queries = starts[sequence + 1] - start, first = k_group_x() * QUERIES;
@@ -43,6 +49,8 @@ K_DEV void prefill(K_WAVE_PARAM int D, int V, K_LOCAL float *qs, K_LOCAL float *
 	for (int tile = low; tile < high; tile += KEYS) {
 		float logit[2], weight[2], rise, fade;
 
+		if (blocks && !seen(blocks, tile / DSK_BLOCK, p))	/* the whole group's: no lane waits for another */
+			continue;
 		K_UNROLL(2)
 		for (int i = k_tid(); i < KEYS * D; i += LANES) {
 			int token = tile + i / D;
@@ -112,8 +120,34 @@ K_KERNEL(LANES) name(K_GLOBAL float *out, K_GLOBAL const float *q, K_GLOBAL cons
 	K_LDS(int, there, KEYS);									\
 	K_COLLECTIVES;											\
 	prefill(K_WAVE_PASS D, V, qs, ks, vs, ps, there, out, q, k, v, k_scales, v_scales, pages, lengths, \
-		starts, mask, sinks, p);								\
+		starts, mask, sinks, (K_GLOBAL const k_u32 *)0, p);					\
 }
 PREFILL(64, 64, dsk_attn_prefill_64)
 PREFILL(128, 128, dsk_attn_prefill_128)
 PREFILL(DSK_MLA_NOPE + DSK_MLA_ROPE, DSK_MLA_VALUE, dsk_mla_prefill)
+
+/*
+ * Only blocks that are selected: blocks [block_stride, q_heads, query_blocks, S], bit j % 32 of word j / 32 is key block j
+ * (attn_gate.c). The other buffers, groups and results as of dsk_attn_prefill; no mask.
+ */
+#define SPARSE(D)											\
+K_KERNEL(LANES) dsk_attn_sparse_##D(K_GLOBAL float *out, K_GLOBAL const float *q, K_GLOBAL const void *k, K_GLOBAL const void *v, \
+				    K_GLOBAL const float *k_scales, K_GLOBAL const float *v_scales, K_GLOBAL const int *pages, \
+				    K_GLOBAL const int *lengths, K_GLOBAL const int *starts, K_GLOBAL const k_u32 *blocks, \
+				    K_GLOBAL const float *sinks, struct dsk_attn_params p)		\
+{													\
+	K_LDS(float, qs, QUERIES * (D + 1));								\
+	K_LDS(float, ks, KEYS * (D + 1));								\
+	K_LDS(float, vs, KEYS * (D + 1));								\
+	K_LDS(float, ps, QUERIES * (KEYS + 1));								\
+	K_LDS(int, there, KEYS);									\
+	K_COLLECTIVES;											\
+	int block = k_group_x() * QUERIES / DSK_BLOCK;							\
+													\
+	p.flags &= ~DSK_ATTN_MASK;									\
+	if (block < p.query_blocks)									\
+		prefill(K_WAVE_PASS D, D, qs, ks, vs, ps, there, out, q, k, v, k_scales, v_scales, pages, lengths, starts, (K_GLOBAL const k_u32 *)0, sinks, \
+			blocks + (((long)k_group_z() * p.query_blocks + block) * p.q_heads + k_group_y()) * p.block_stride, p); \
+}
+SPARSE(64)
+SPARSE(128)

@@ -28,6 +28,11 @@
 	X(attn_prefill, dsk_attn_prefill_64, 256, 11, struct dsk_attn_params)		\
 	X(attn_prefill, dsk_attn_prefill_128, 256, 11, struct dsk_attn_params)		\
 	X(attn_prefill, dsk_mla_prefill, 256, 11, struct dsk_attn_params)		\
+	X(attn_prefill, dsk_attn_sparse_64, 256, 11, struct dsk_attn_params)		\
+	X(attn_prefill, dsk_attn_sparse_128, 256, 11, struct dsk_attn_params)		\
+	X(attn_gate, dsk_gate_queries, 256, 4, struct dsk_gate_params)			\
+	X(attn_gate, dsk_gate_keys, 256, 6, struct dsk_gate_params)			\
+	X(attn_gate, dsk_gate_select, 256, 7, struct dsk_gate_params)			\
 	X(attn_prefill_mma, dsk_attn_prefill_bf16_64, 256, 9, struct dsk_attn_params)	\
 	X(attn_prefill_mma, dsk_attn_prefill_bf16_128, 256, 9, struct dsk_attn_params)	\
 	X(attn_prefill_mma, dsk_attn_prefill_f16_64, 256, 9, struct dsk_attn_params)	\

@@ -145,8 +145,45 @@ struct dsk_attn_params {
 	int splits;		/* decode: parts a sequence is split in, each a group */
 	int mask_stride;	/* prefill: 32-bit words of the mask a query */
 	float scale, cap;
+	int block_stride, query_blocks;	/* dsk_attn_sparse: as of dsk_gate_params */
 	int pad;
 };
-DSK_SIZE(dsk_attn_params, 48);
+DSK_SIZE(dsk_attn_params, 56);
+
+/* ---- attn_gate.c, attn_prefill.c's dsk_attn_sparse: attention over blocks of keys that a learned gate selects */
+
+/*
+ * After SeerAttention (Gao et al. 2024, equations 2 and 3). Tokens of a sequence are in blocks of DSK_BLOCK; so are its queries, counted
+ * from the first of this launch. For query block i and key block j of a head, with weights Wq [D, G, q_heads], Wk [D, G, kv_heads],
+ *
+ *	a_i = Wq mean(queries of i)	b_j = Wk mean(keys of j)	s_ij = scale * a_i.b_j
+ *	gate_ij = exp(s_ij) / sum over visible j' of exp(s_ij')
+ *
+ * Block j is visible to i unless all its tokens come after all queries of i. Of those,
+ *
+ *	always seen:	the first `sinks` and each that has a token of i's own queries (the diagonal)
+ *	selected:	of the rest, the top_k of greatest s_ij (of equals the earlier), those with gate_ij >= threshold
+ *
+ * s_ij that is no number counts as less than any other.
+ */
+#define DSK_BLOCK	64
+#define DSK_MAX_BLOCKS	4096		/* of keys of a sequence */
+#define DSK_GATE_MAX_D	256
+
+#define DSK_GATE_PROBABILITIES	1	/* gates is given: float [key_blocks, q_heads, query_blocks, S], 0 where not visible */
+
+struct dsk_gate_params {
+	int q_heads, kv_heads;
+	int max_pages, n_pages;		/* as of dsk_attn_params */
+	int kv_type;
+	int d, g;			/* elements of a head, at most DSK_GATE_MAX_D, and of its a and b */
+	int query_blocks, key_blocks;	/* of a sequence, in buffers: of the longest; key_blocks at most DSK_MAX_BLOCKS */
+	int block_stride;		/* 32-bit words of selected blocks a query block */
+	int top_k, sinks;
+	int flags;
+	float threshold, scale;
+	int pad;
+};
+DSK_SIZE(dsk_gate_params, 64);
 
 #endif /* DSK_LAYOUT_H */

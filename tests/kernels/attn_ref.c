@@ -62,18 +62,24 @@ static void make(struct attn_cache *c, int d, int dv, int latent, int q_heads, i
 	c->rows = (size_t)(c->p.n_pages * DSK_PAGE * kv_heads);
 	c->k = random_rows(c->rows * (size_t)d, kv_type);
 	c->v = latent ? NULL : random_rows(c->rows * (size_t)dv, kv_type);
-	for (int i = used; i < c->p.n_pages && kv_type != DSK_I8; i++) {	/* all ones is a NaN */
-		size_t bytes = (size_t)(DSK_PAGE * kv_heads) * type_size(kv_type);
-
-		memset((char *)c->k + (size_t)(order[i] * d) * bytes, 0xff, (size_t)d * bytes);
-		if (!latent)
-			memset((char *)c->v + (size_t)(order[i] * dv) * bytes, 0xff, (size_t)dv * bytes);
-	}
-	free(order);
 	if (kv_type == DSK_I8) {
 		c->k_scales = random_scales(latent ? c->rows * 2 : c->rows);
 		c->v_scales = latent ? NULL : random_scales(c->rows);
 	}
+	for (int i = used; i < c->p.n_pages; i++) {	/* all ones is a NaN */
+		size_t rows = (size_t)(DSK_PAGE * kv_heads), bytes = rows * type_size(kv_type), page = (size_t)order[i];
+
+		if (kv_type == DSK_I8) {
+			memset(c->k_scales + page * rows * (latent ? 2 : 1), 0xff, rows * (latent ? 8 : 4));
+			if (!latent)
+				memset(c->v_scales + page * rows, 0xff, rows * 4);
+			continue;
+		}
+		memset((char *)c->k + page * (size_t)d * bytes, 0xff, (size_t)d * bytes);
+		if (!latent)
+			memset((char *)c->v + page * (size_t)dv * bytes, 0xff, (size_t)dv * bytes);
+	}
+	free(order);
 	c->sinks = random_typed((size_t)q_heads, DSK_F32, 2);
 }
 
