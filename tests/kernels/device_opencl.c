@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Kernels as OpenCL C, built from source by the first device of the first platform: PoCL on the CPU, where that is all there is. */
+/*
+ * Kernels as OpenCL C, built from source by the first device there is (PoCL on the CPU, where that is all), or the first whose name has
+ * DSEEK_OPENCL in it: so they run on any GPU that has an OpenCL driver.
+ */
 #define CL_TARGET_OPENCL_VERSION 120
 #include <CL/cl.h>
 #include <stdio.h>
@@ -22,22 +25,45 @@ static struct {
 	unsigned int n_files;
 } cl;
 
+static int find(const char *wanted, cl_device_id *ret)
+{
+	cl_platform_id platforms[8];
+	cl_device_id devices[16];
+	cl_uint n_platforms = 0, n, p, d;
+	char name[256];
+
+	if (clGetPlatformIDs(8, platforms, &n_platforms))
+		return -1;
+	for (p = 0; p < n_platforms && p < 8; p++) {
+		if (clGetDeviceIDs(platforms[p], CL_DEVICE_TYPE_ALL, 16, devices, &n))
+			continue;
+		for (d = 0; d < n && d < 16; d++) {
+			if (clGetDeviceInfo(devices[d], CL_DEVICE_NAME, sizeof(name), name, NULL) || !strstr(name, wanted))
+				continue;
+			printf("# OpenCL device: %s\n", name);
+			*ret = devices[d];
+			return 0;
+		}
+	}
+	return -1;
+}
+
 static int setup(char *err, size_t err_size)
 {
-	cl_platform_id platform;
-	cl_int rc;
+	const char *wanted = getenv("DSEEK_OPENCL") ? getenv("DSEEK_OPENCL") : "";
+	cl_int rc = 0;
 
 	if (cl.queue)
 		return 0;
-	rc = clGetPlatformIDs(1, &platform, NULL);
-	if (!rc)
-		rc = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 1, &cl.id, NULL);
-	if (!rc)
-		cl.context = clCreateContext(NULL, 1, &cl.id, NULL, NULL, &rc);
+	if (find(wanted, &cl.id)) {
+		snprintf(err, err_size, "no OpenCL device%s%s: is pocl-opencl-icd installed?", *wanted ? " has in its name " : "", wanted);
+		return -1;
+	}
+	cl.context = clCreateContext(NULL, 1, &cl.id, NULL, NULL, &rc);
 	if (!rc)
 		cl.queue = clCreateCommandQueue(cl.context, cl.id, 0, &rc);
 	if (rc)
-		snprintf(err, err_size, "no OpenCL device (%d): is pocl-opencl-icd installed?", rc);
+		snprintf(err, err_size, "OpenCL error %d: no context on the device", rc);
 	return rc ? -1 : 0;
 }
 

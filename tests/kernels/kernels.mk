@@ -47,4 +47,7 @@ print-simt-cflags:
 	@echo $(simt-cflags)
 check-mutants: $(addprefix $(O)/,$(kernel-tests))
 	DSEEK_BUILD=$(abspath $(O)) tests/kernels/mutate -v
-.PHONY: print-simt-cflags check-mutants
+# On an OpenCL device that has DSEEK_OPENCL in its name.
+check-opencl: $(addprefix $(O)/,$(filter-out tests/kernels/simt/faults,$(kernel-tests)))
+	DSEEK_KERNEL_DEVICES=opencl32,opencl64 tests/run -o $(O) -t 1200 $^
+.PHONY: print-simt-cflags check-mutants check-opencl
