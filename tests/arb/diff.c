@@ -38,9 +38,9 @@ int main(int argc, char **argv)
 		int bad = 0;
 
 		total = (struct drive_result){ 0 };
-		for (seed = n * 100; seed < (uint64_t)n * 100 + 40; seed++)
+		for (seed = n * 100; seed < (uint64_t)n * 100 + DRIVE_RUNS(40); seed++)
 			bad |= run(seed, 1500, &total);
-		bad |= run(n * 100 + 99, 15000, &total);
+		bad |= run(n * 100 + 99, DRIVE_RUNS(15000), &total);
 		bad |= !total.trials;
 		bad |= !total.predictions;
 		printf("# %llu predictions within their bounds, later than fluid sharing by %.2f %% on average\n",

@@ -27,4 +27,4 @@ static int report(char *buf, size_t size)
 	return snprintf(buf, size, "%llu events, %llu picks", (unsigned long long)events, (unsigned long long)picks);
 }
 
-const struct fuzzer fuzzer = { .run = run, .report = report, .max_size = 2048, .runs = 20000 };
+const struct fuzzer fuzzer = { .run = run, .report = report, .max_size = 2048, .runs = DRIVE_RUNS(20000) };
