@@ -49,6 +49,53 @@ K_DEV int kv_length(K_GLOBAL const int *lengths, int sequence, struct dsk_attn_p
 	return n < most ? n : most;
 }
 
+/* The pyramid's b_l of a sequence of @n tokens (dsk_layout.h). */
+K_DEV int pyramid_bound(int n, int level, struct dsk_attn_params p)
+{
+	int reach = 0;
+
+	if (level == DSK_LEVELS)
+		return 0;
+	for (int i = 0; i < level; i++)
+		reach = p.reach[i] > reach ? p.reach[i] : reach;
+	if (n < reach)
+		return 0;
+	return level ? (n - reach) / DSK_PAGE * DSK_PAGE : n;
+}
+
+/* Tokens and pools that a query sees, of all levels. */
+K_DEV int pyramid_rows(int n, struct dsk_attn_params p)
+{
+	int rows = 0;
+
+	for (int level = 0; level < DSK_LEVELS; level++)
+		rows += (pyramid_bound(n, level, p) - pyramid_bound(n, level + 1, p)) >> level;
+	return rows;
+}
+
+/* Row of the cache (@level 0) or of its pools where the @at-th is, counted from the farthest; -1 as kv_row. */
+K_DEV long pyramid_row(K_GLOBAL const int *pages, int sequence, int at, int head, int n, int *level, struct dsk_attn_params p)
+{
+	int token = 0, page, rest;
+
+	for (int l = DSK_LEVELS - 1; l >= 0; l--) {
+		int low = pyramid_bound(n, l + 1, p);
+
+		if (at >= 0) {		/* the last level that it gets to is its own */
+			token = low + (at << l);
+			*level = l;
+		}
+		at -= (pyramid_bound(n, l, p) - low) >> l;
+	}
+	page = pages[sequence * p.max_pages + token / DSK_PAGE];
+	rest = token % DSK_PAGE >> *level;
+	if ((k_u32)page >= (k_u32)p.n_pages)
+		return -1;
+	if (*level)
+		return ((long)page * DSK_POOLS + DSK_PAGE - (2 * DSK_PAGE >> *level) + rest) * p.kv_heads + head;
+	return ((long)page * DSK_PAGE + rest) * p.kv_heads + head;
+}
+
 /* Over 16 neighbouring lanes. */
 K_DEV float max16(K_WAVE_PARAM float v)
 {

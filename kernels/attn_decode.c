@@ -11,17 +11,17 @@
 #define MAX_REST	(DSK_MLA_ROPE / 32)
 
 /*
- * Keys are D + R elements. With R they are those of MLA: their first D are the values, too, and the two parts have an int8 scale each. D
+ * With @pyramid rows of k_pools and v_pools stand for the far tokens. Keys are D + R elements. With R they are those of MLA: their first D are the values, too, and the two parts have an int8 scale each. D
  * and R are constants once this is inlined, and so are the arrays' sizes.
  */
-K_DEV void decode(K_WAVE_PARAM int D, int R, K_LOCAL float *part, K_LOCAL float *tops, K_LOCAL float *sums, K_GLOBAL float *acc_out,
+K_DEV void decode(K_WAVE_PARAM int D, int R, int pyramid, K_LOCAL float *part, K_LOCAL float *tops, K_LOCAL float *sums, K_GLOBAL float *acc_out,
 		  K_GLOBAL float *ml_out, K_GLOBAL const float *q, K_GLOBAL const void *k, K_GLOBAL const void *v,
-		  K_GLOBAL const float *k_scales, K_GLOBAL const float *v_scales, K_GLOBAL const int *pages,
-		  K_GLOBAL const int *lengths, struct dsk_attn_params p)
+		  K_GLOBAL const void *k_pools, K_GLOBAL const void *v_pools, K_GLOBAL const float *k_scales,
+		  K_GLOBAL const float *v_scales, K_GLOBAL const int *pages, K_GLOBAL const int *lengths, struct dsk_attn_params p)
 {
 	int head = k_group_x(), sequence = k_group_y(), split = k_group_z();
 	int kv_head = head / (p.q_heads / p.kv_heads), n = D / K_WAVE, rest = R / K_WAVE;
-	int length = kv_length(lengths, sequence, p), low = p.window > 0 && length > p.window ? length - p.window : 0;
+	int tokens = kv_length(lengths, sequence, p), length = pyramid ? pyramid_rows(tokens, p) : tokens, low = !pyramid && p.window > 0 && length > p.window ? length - p.window : 0;
 	int each = (length - low + p.splits - 1) / p.splits, first = low + split * each;
 	int last = first + each < length ? first + each : length, at = k_lane() * n;
 	int at_rest = D + k_lane() * rest;
@@ -36,21 +36,25 @@ K_DEV void decode(K_WAVE_PARAM int D, int R, K_LOCAL float *part, K_LOCAL float 
 		qs_rest[i] = q[row_q * (D + R) + at_rest + i];
 	/* one trip count for the group: past the end a wave repeats the first token and throws it away */
 	for (int step = 0; step < (last - first + WAVES - 1) / WAVES; step++) {
-		int token = first + step * WAVES + k_wave(), real = token < last;
-		long row = kv_row(pages, sequence, real ? token : first, kv_head, p), from = row < 0 ? 0 : row;
+		int token = first + step * WAVES + k_wave(), real = token < last, level = 0;
+		long row = pyramid ? pyramid_row(pages, sequence, real ? token : first, kv_head, tokens, &level, p) :
+			kv_row(pages, sequence, real ? token : first, kv_head, p), from = row < 0 ? 0 : row;
+		K_GLOBAL const void *keys = level ? k_pools : k, *values = level ? v_pools : v;
 		float dot = 0, dot_rest = 0, logit, weight, fade, rise;
 
 		real = real && row >= 0;
 		for (int i = 0; i < n; i++) {
-			key[i] = kv_load(k, from * (D + R) + at + i, p.kv_type);
+			key[i] = kv_load(keys, from * (D + R) + at + i, p.kv_type);
 			dot = k_fma(qs[i], key[i], dot);
 		}
 		for (int i = 0; i < rest; i++)
-			dot_rest = k_fma(qs_rest[i], kv_load(k, from * (D + R) + at_rest + i, p.kv_type), dot_rest);
+			dot_rest = k_fma(qs_rest[i], kv_load(keys, from * (D + R) + at_rest + i, p.kv_type), dot_rest);
 		if (R)
 			dot = dot * kv_scale(k_scales, from * 2, p.kv_type) + dot_rest * kv_scale(k_scales, from * 2 + 1, p.kv_type);
 		dot = k_wave_sum(K_WAVE_PASS dot);
 		logit = real ? logit2(R ? dot : dot * kv_scale(k_scales, row, p.kv_type), p) : 2 * K_NEG_BIG;
+		if (pyramid)
+			logit += (float)level;
 		rise = k_max(top, logit);
 		fade = k_exp2(top - rise);
 		weight = k_exp2(logit - rise);
@@ -58,7 +62,7 @@ K_DEV void decode(K_WAVE_PARAM int D, int R, K_LOCAL float *part, K_LOCAL float 
 		sum = k_fma(sum, fade, weight);
 		weight *= real ? kv_scale(v_scales, R ? row * 2 : row, p.kv_type) : 0;
 		for (int i = 0; i < n; i++) {	/* a weight of 0 is no mask: what isn't ours may be a NaN */
-			float value = R ? key[i] : kv_load(v, from * D + at + i, p.kv_type);
+			float value = R ? key[i] : kv_load(values, from * D + at + i, p.kv_type);
 
 			acc[i] = k_fma(weight, real ? value : 0, acc[i] * fade);
 		}
@@ -105,7 +109,7 @@ K_KERNEL(LANES) dsk_attn_decode_##D(K_GLOBAL float *acc, K_GLOBAL float *ml, K_G
 	K_LDS(float, tops, WAVES);									\
 	K_LDS(float, sums, WAVES);									\
 	K_COLLECTIVES;											\
-	decode(K_WAVE_PASS D, 0, part, tops, sums, acc, ml, q, k, v, k_scales, v_scales, pages, lengths, p); \
+	decode(K_WAVE_PASS D, 0, 0, part, tops, sums, acc, ml, q, k, v, k, v, k_scales, v_scales, pages, lengths, p); \
 }
 DECODE(64)
 DECODE(128)
@@ -122,8 +126,28 @@ K_KERNEL(LANES) dsk_mla_decode(K_GLOBAL float *acc, K_GLOBAL float *ml, K_GLOBAL
 	K_LDS(float, tops, WAVES);
 	K_LDS(float, sums, WAVES);
 	K_COLLECTIVES;
-	decode(K_WAVE_PASS DSK_MLA_LATENT, DSK_MLA_ROPE, part, tops, sums, acc, ml, q, cache, cache, scales, scales, pages, lengths, p);
+	decode(K_WAVE_PASS DSK_MLA_LATENT, DSK_MLA_ROPE, 0, part, tops, sums, acc, ml, q, cache, cache, cache, cache, scales, scales, pages,
+	       lengths, p);
 }
+
+/* As dsk_attn_decode, but over the pyramid: k_pools and v_pools of dsk_pyramid_pool in the place of scales. */
+#define PYRAMID(D)											\
+K_KERNEL(LANES) dsk_pyramid_decode_##D(K_GLOBAL float *acc, K_GLOBAL float *ml, K_GLOBAL const float *q, \
+				       K_GLOBAL const void *k, K_GLOBAL const void *v,			\
+				       K_GLOBAL const void *k_pools, K_GLOBAL const void *v_pools,	\
+				       K_GLOBAL const int *pages, K_GLOBAL const int *lengths,		\
+				       struct dsk_attn_params p)					\
+{													\
+	K_LDS(float, part, WAVES * D);									\
+	K_LDS(float, tops, WAVES);									\
+	K_LDS(float, sums, WAVES);									\
+	K_COLLECTIVES;											\
+	p.kv_type = p.kv_type == DSK_F16 ? DSK_F16 : DSK_BF16;	/* there are no others */		\
+	decode(K_WAVE_PASS D, 0, 1, part, tops, sums, acc, ml, q, k, v, k_pools, v_pools, (K_GLOBAL const float *)0, \
+	       (K_GLOBAL const float *)0, pages, lengths, p);						\
+}
+PYRAMID(64)
+PYRAMID(128)
 
 K_DEV void merge(int D, int lanes, K_GLOBAL float *out, K_GLOBAL const float *acc, K_GLOBAL const float *ml,
 		 K_GLOBAL const float *sinks, struct dsk_attn_params p)

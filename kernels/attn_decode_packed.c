@@ -19,7 +19,7 @@ K_DEV void decode(K_WAVE_PARAM int D, int R, int PACK, K_LOCAL float *part, K_LO
 {
 	int of_head = p.q_heads / p.kv_heads, packs = (of_head + PACK - 1) / PACK;
 	int kv_head = k_group_x() / packs, first_query = k_group_x() % packs * PACK;
-	int queries = of_head - first_query < PACK ? of_head - first_query : PACK;
+	int queries = of_head - first_query;	/* from here on; this group has PACK of them or all */
 	int sequence = k_group_y(), split = k_group_z(), n = D / K_WAVE, rest = R / K_WAVE;
 	int length = kv_length(lengths, sequence, p), low = p.window > 0 && length > p.window ? length - p.window : 0;
 	int each = (length - low + p.splits - 1) / p.splits, first = low + split * each;

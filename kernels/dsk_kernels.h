@@ -22,6 +22,10 @@
 	X(attn_decode, dsk_attn_merge_128, 64, 4, struct dsk_attn_params)		\
 	X(attn_decode, dsk_attn_merge_512, 64, 4, struct dsk_attn_params)		\
 	X(attn_decode, dsk_mla_decode, 256, 7, struct dsk_attn_params)			\
+	X(attn_decode, dsk_pyramid_decode_64, 256, 9, struct dsk_attn_params)		\
+	X(attn_decode, dsk_pyramid_decode_128, 256, 9, struct dsk_attn_params)		\
+	X(attn_pyramid, dsk_pyramid_pool_64, 64, 5, struct dsk_attn_params)		\
+	X(attn_pyramid, dsk_pyramid_pool_128, 128, 5, struct dsk_attn_params)		\
 	X(attn_decode_packed, dsk_attn_decode_packed_64, 256, 9, struct dsk_attn_params) \
 	X(attn_decode_packed, dsk_attn_decode_packed_128, 256, 9, struct dsk_attn_params) \
 	X(attn_decode_packed, dsk_mla_decode_packed, 256, 7, struct dsk_attn_params)	\

@@ -146,9 +146,28 @@ struct dsk_attn_params {
 	int mask_stride;	/* prefill: 32-bit words of the mask a query */
 	float scale, cap;
 	int block_stride, query_blocks;	/* dsk_attn_sparse: as of dsk_gate_params */
-	int pad;
+	int reach[3];		/* dsk_pyramid */
 };
-DSK_SIZE(dsk_attn_params, 56);
+DSK_SIZE(dsk_attn_params, 64);
+
+/* ---- attn_pyramid.c, attn_decode.c's dsk_pyramid_decode: near tokens one by one, farther ones by 2, 4 and 8 */
+
+/*
+ * Of a sequence of n tokens, the query's own counted, level l = 0..3 has those from b_{l+1} up to b_l, in pools of 2^l:
+ *
+ *	b_0 = n		b_l = DSK_PAGE * floor(max(n - r_l, 0) / DSK_PAGE), l = 1..3		b_4 = 0
+ *	r_l = max(0, reach[0], .. reach[l - 1])
+ *	K_l[m] = mean of K[t], V_l[m] = mean of V[t], over m 2^l <= t < (m + 1) 2^l
+ *	logit_l[m] = cap(scale * q.K_l[m]) + l ln 2
+ *	out = sum w V_l[m] / sum w, w = exp(logit_l[m]), over all l and b_{l+1} <= m 2^l < b_l
+ *
+ * So every token is seen once, a pool counts as the 2^l tokens that it stands for, and where keys of a pool are equal the result is that of
+ * full attention; with reach[0] >= n it is that anyway. What is pooled is in full pages, whose pools never change: those of page p are at
+ * ((p * DSK_POOLS + first_l + i) * kv_heads + h) * D + d, i = 0..(16 >> l) - 1, first_1 = 0, first_2 = 8, first_3 = 12, rounded to the
+ * cache's type, F16 or BF16. No window.
+ */
+#define DSK_LEVELS	4
+#define DSK_POOLS	14		/* of a page: 8 of two tokens, 4 of four, 2 of eight */
 
 /* ---- attn_gate.c, attn_prefill.c's dsk_attn_sparse: attention over blocks of keys that a learned gate selects */
 

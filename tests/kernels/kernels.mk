@@ -31,10 +31,10 @@ kernel-opencl := device_no_opencl.c
 endif
 device-src := $(addprefix tests/kernels/,device.c device_simt.c ktest.c $(kernel-opencl)) $(simt-src)
 
-kernel-tests := tests/kernels/simt/faults $(addprefix tests/kernels/,kdev norm rope embed route permute attn_decode attn_prefill attn_gate mla mma)
+kernel-tests := tests/kernels/simt/faults $(addprefix tests/kernels/,kdev norm rope embed route permute attn_decode attn_prefill attn_gate attn_pyramid mla mma)
 $(foreach t,$(kernel-tests),$(eval $(t)-src := $(t).c $(device-src))$(eval $(t)-libs := $(kernel-libs)))
 CFLAGS-tests/kernels/rope.c := -Ikernels
-$(foreach t,attn_decode attn_prefill attn_gate mla,$(eval tests/kernels/$(t)-src += tests/kernels/attn_ref.c))
+$(foreach t,attn_decode attn_prefill attn_gate attn_pyramid mla,$(eval tests/kernels/$(t)-src += tests/kernels/attn_ref.c))
 tests/kernels/simt/faults-src := tests/kernels/simt/faults.c $(simt-src)
 ifeq ($(shell uname -m),x86_64)
 tests += $(kernel-tests)
