@@ -139,7 +139,8 @@ static void run(const struct device *d, const struct decode_case *c)
 	if (d->name[0] == 's')
 		ktest_ok(device_simt_report.collectives == shuffles(c, sequences, d->wave), "%s: %llu shuffles, not %u", what,
 			 (unsigned long long)device_simt_report.collectives, shuffles(c, sequences, d->wave));
-	if (ktest_launch(d, packed, &pack, "%s", what))
+	/* the largest with one size of wave only: it is the test's longest launch */
+	if ((c->lengths[0] < 100000 || d->wave == 32) && ktest_launch(d, packed, &pack, "%s", what))
 		ktest_ok(!memcmp(acc, acc_packed, n * (size_t)c->splits * 4) && !memcmp(ml, ml_packed, heads * (size_t)c->splits * 8),
 			 "%s: packed: the same bits", what);
 	if (ktest_launch(d, merge, &m, "%s", what))
