@@ -11,6 +11,7 @@
 #define K_MAX_LANES	1024
 
 #define K_KERNEL(lanes)	__kernel __attribute__((reqd_work_group_size(lanes, 1, 1))) void
+/* Always, as kdev.h says: PoCL 3.1 makes LDS that a function which it did not inline was given one variable of all groups. */
 #define K_DEV		static inline __attribute__((always_inline))
 #define K_GLOBAL	__global
 #define K_LOCAL		__local
