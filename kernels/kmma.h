@@ -20,6 +20,7 @@
  *	struct k_acc_f32, k_acc_i32	.v[K_ACC]
  *	k_mma_bf16(a, b, c) k_mma_f16(a, b, c) k_mma_i8(a, b, c)	the new accumulator; a collective
  *	k_acc_zero_f32() k_acc_zero_i32()
+ *	k_frag16_of(words) k_frag8_of(words)	of K_FRAG16 / 2 or K_FRAG8 / 4 words, the first element lowest
  *
  * On the host and in OpenCL a model stands for the instruction; -DK_MMA=K_MMA_CDNA2 and so on says which.
  */

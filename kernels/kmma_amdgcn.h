@@ -22,6 +22,28 @@ typedef long k_int8_words;
 typedef K_VECTOR(int, 2) k_int8_words;
 #endif
 
+K_DEV struct k_frag16 k_frag16_of(const unsigned int *words)
+{
+	K_VECTOR(unsigned int, K_FRAG16 / 2) w;
+	struct k_frag16 f;
+
+	for (int i = 0; i < K_FRAG16 / 2; i++)
+		w[i] = words[i];
+	f.v = __builtin_bit_cast(K_VECTOR(short, K_FRAG16), w);
+	return f;
+}
+
+K_DEV struct k_frag8 k_frag8_of(const unsigned int *words)
+{
+	K_VECTOR(unsigned int, K_FRAG8 / 4) w;
+	struct k_frag8 f;
+
+	for (int i = 0; i < K_FRAG8 / 4; i++)
+		w[i] = words[i];
+	f.v = __builtin_bit_cast(K_VECTOR(signed char, K_FRAG8), w);
+	return f;
+}
+
 #define K_AS(type, frag)	__builtin_bit_cast(type, (frag).v)
 
 K_DEV struct k_acc_f32 k_mma_bf16(struct k_frag16 a, struct k_frag16 b, struct k_acc_f32 c)

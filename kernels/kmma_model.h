@@ -11,6 +11,24 @@ struct k_frag8 { signed char v[K_FRAG8]; };
 struct k_acc_f32 { float v[K_ACC]; };
 struct k_acc_i32 { int v[K_ACC]; };
 
+K_DEV struct k_frag16 k_frag16_of(const k_u32 *words)
+{
+	struct k_frag16 f;
+
+	for (int i = 0; i < K_FRAG16; i++)
+		f.v[i] = (k_u16)(words[i / 2] >> (i % 2 * 16));
+	return f;
+}
+
+K_DEV struct k_frag8 k_frag8_of(const k_u32 *words)
+{
+	struct k_frag8 f;
+
+	for (int i = 0; i < K_FRAG8; i++)
+		f.v[i] = (signed char)(words[i / 4] >> (i % 4 * 8));
+	return f;
+}
+
 #if defined(__OPENCL_C_VERSION__)
 
 /* One element of every lane's fragments at a time. */
@@ -39,14 +57,17 @@ K_MODEL(k_mma_i8, k_frag8, k_acc_i32, K_HALVES, K_FRAG8, int, K_FROM_I8)
 
 #else
 
-/* All lanes' fragments at once; D is summed in the order of K, whatever the layout. */
+/*
+ * All lanes' fragments at once; D is summed in the order of K, whatever the layout. What no lane's memory is, nobody has to watch: the sums
+ * are in functions that aren't instrumented.
+ */
 #define K_MODEL(name, frag, acc, count, column, depth, type, convert)					\
-K_DEV struct acc name##_(const struct simt_site *site, const void *here, struct frag a, struct frag b, struct acc c) \
+struct name##_pair { struct frag a, b; };								\
+static __attribute__((noinline, unused, no_sanitize("thread")))						\
+void name##_sums(const struct name##_pair *all, int me, struct acc *c)					\
 {													\
-	struct { struct frag a, b; } mine = { a, b }, all[K_WAVE];					\
 	type rows[2][K_TILE][depth];									\
 													\
-	simt_exchange(site, here, &mine, sizeof(mine), all);						\
 	for (int lane = 0; lane < K_WAVE; lane++)							\
 		for (int e = 0; e < (count); e++) {							\
 			rows[0][k_mma_row(lane)][column(lane, e)] = convert(all[lane].a.v[e]);		\
@@ -54,7 +75,14 @@ K_DEV struct acc name##_(const struct simt_site *site, const void *here, struct 
 		}											\
 	for (int i = 0; i < K_ACC; i++)									\
 		for (int k = 0; k < (depth); k++)							\
-			c.v[i] += rows[0][k_acc_row(k_lane(), i)][k] * rows[1][k_acc_col(k_lane())][k];	\
+			c->v[i] += rows[0][k_acc_row(me, i)][k] * rows[1][k_acc_col(me)][k];		\
+}													\
+K_DEV struct acc name##_(const struct simt_site *site, const void *here, struct frag a, struct frag b, struct acc c) \
+{													\
+	struct name##_pair mine = { a, b }, all[K_WAVE];						\
+													\
+	simt_exchange(site, here, &mine, sizeof(mine), all);						\
+	name##_sums(all, k_lane(), &c);									\
 	return c;											\
 }
 #define K_AS_IS(x)	(x)

@@ -19,6 +19,7 @@ const struct kernel_info *kernel_find(const char *name);	/* NULL if there is non
 struct device {
 	const char *name;
 	unsigned int wave;
+	const char *build;	/* of the harness: which builds of kernels, in build/kernels/simt */
 	/* 0, or -1 and a sentence in @err. As many buffers as the kernel has; NULL of size 0: not given. */
 	int (*run)(const struct device *device, const struct kernel_info *info, const struct simt_launch *launch, char *err,
 		   size_t err_size);
@@ -26,6 +27,7 @@ struct device {
 };
 
 extern const struct device device_simt[2], device_opencl[2];
+extern const struct device device_simt_mma[3];		/* the harness with matrix instructions that device_simt hasn't */
 extern struct simt_report device_simt_report;	/* of the last launch on device_simt: what it counted */
 
 /* One launch of a kernel of dsk_kernels.h, with as many buffers as it has; grid, buffers and parameters are @launch's. */

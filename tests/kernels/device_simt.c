@@ -9,18 +9,29 @@
 
 struct simt_report device_simt_report;
 
-static void (*find(const struct device *device, const struct kernel_info *info, char *err, size_t err_size))(void)
+/* A file without matrix instructions is built for wave sizes only. */
+static void *open_build(const struct device *device, const char *file)
 {
 	const char *folder = getenv("DSEEK_KERNELS"), *build = getenv("DSEEK_BUILD");
-	void *library, *symbol;
-	void (*kernel)(void);
-	char path[512];
+	void *library = NULL;
+	char path[512], wave[8];
 
-	if (folder)	/* of other builds of the same kernels: tests/kernels/mutate */
-		snprintf(path, sizeof(path), "%s/w%u/%s.so", folder, device->wave, info->file);
-	else
-		snprintf(path, sizeof(path), "%s/kernels/simt/w%u/%s.so", build ? build : "build", device->wave, info->file);
-	library = dlopen(path, RTLD_NOW);
+	snprintf(wave, sizeof(wave), "w%u", device->wave);
+	for (int i = 0; !library && i < 2; i++) {
+		if (folder)	/* of other builds of the same kernels: tests/kernels/mutate */
+			snprintf(path, sizeof(path), "%s/%s/%s.so", folder, i ? wave : device->build, file);
+		else
+			snprintf(path, sizeof(path), "%s/kernels/simt/%s/%s.so", build ? build : "build", i ? wave : device->build, file);
+		library = dlopen(path, RTLD_NOW);
+	}
+	return library;
+}
+
+static void (*find(const struct device *device, const struct kernel_info *info, char *err, size_t err_size))(void)
+{
+	void *library = open_build(device, info->file), *symbol;
+	void (*kernel)(void);
+
 	symbol = library ? dlsym(library, info->name) : NULL;
 	if (!symbol)
 		snprintf(err, err_size, "%s", dlerror());
@@ -75,6 +86,12 @@ out:
 }
 
 const struct device device_simt[2] = {
-	{ .name = "simt32", .wave = 32, .run = run },
-	{ .name = "simt64", .wave = 64, .run = run },
+	{ .name = "simt32", .wave = 32, .build = "w32", .run = run },
+	{ .name = "simt64", .wave = 64, .build = "w64", .run = run },
+};
+
+const struct device device_simt_mma[3] = {
+	{ .name = "simt64 cdna2", .wave = 64, .build = "cdna2", .run = run },
+	{ .name = "simt64 cdna4", .wave = 64, .build = "cdna4", .run = run },
+	{ .name = "simt32 rdna3", .wave = 32, .build = "rdna3", .run = run },
 };

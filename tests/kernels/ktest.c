@@ -28,7 +28,7 @@ size_t type_size(int type)
 
 const char *type_name(int type)
 {
-	return type == DSK_F32 ? "f32" : type == DSK_F16 ? "f16" : type == DSK_BF16 ? "bf16" : "i8";
+	return type == DSK_F32 ? "f32" : type == DSK_F16 ? "f16" : type == DSK_BF16 ? "bf16" : type == DSK_I8 ? "i8" : "i4";
 }
 
 double type_epsilon(int type)
@@ -134,11 +134,12 @@ static int chosen(const char *name)
 	return !only;
 }
 
-int ktest_main(void (*test)(const struct device *device))
+static int on_each(void (*test)(const struct device *device), size_t n)
 {
-	const struct device *all[] = { &device_simt[0], &device_simt[1], &device_opencl[0], &device_opencl[1] };
+	const struct device *all[] = { &device_simt[0], &device_simt[1], &device_opencl[0], &device_opencl[1],
+				       &device_simt_mma[0], &device_simt_mma[1], &device_simt_mma[2] };
 
-	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+	for (size_t i = 0; i < n; i++) {
 		if (!chosen(all[i]->name))
 			continue;
 		if (all[i]->why_not)
@@ -147,4 +148,14 @@ int ktest_main(void (*test)(const struct device *device))
 			test(all[i]);
 	}
 	return tap_end();
+}
+
+int ktest_main(void (*test)(const struct device *device))
+{
+	return on_each(test, 4);
+}
+
+int ktest_main_mma(void (*test)(const struct device *device))
+{
+	return on_each(test, 7);
 }

@@ -31,6 +31,7 @@ int ktest_ok(int good, const char *fmt, ...) __attribute__((format(printf, 2, 3)
  * the exit status.
  */
 int ktest_main(void (*test)(const struct device *device));
+int ktest_main_mma(void (*test)(const struct device *device));	/* and on device_simt_mma */
 
 /*
  * One result: @n elements of @got are within absolute + relative * |want|, where relative gets the type's rounding on top. The line says
