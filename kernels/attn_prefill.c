@@ -145,9 +145,9 @@ K_KERNEL(LANES) dsk_attn_sparse_##D(K_GLOBAL float *out, K_GLOBAL const float *q
 	int block = k_group_x() * QUERIES / DSK_BLOCK;							\
 													\
 	p.flags &= ~DSK_ATTN_MASK;									\
-	if (block < p.query_blocks)									\
-		prefill(K_WAVE_PASS D, D, qs, ks, vs, ps, there, out, q, k, v, k_scales, v_scales, pages, lengths, starts, (K_GLOBAL const k_u32 *)0, sinks, \
-			blocks + (((long)k_group_z() * p.query_blocks + block) * p.q_heads + k_group_y()) * p.block_stride, p); \
+	prefill(K_WAVE_PASS D, D, qs, ks, vs, ps, there, out, q, k, v, k_scales, v_scales, pages, lengths, starts, \
+		(K_GLOBAL const k_u32 *)0, sinks,							\
+		blocks + (((long)k_group_z() * p.query_blocks + block) * p.q_heads + k_group_y()) * p.block_stride, p); \
 }
 SPARSE(64)
 SPARSE(128)

@@ -7,6 +7,9 @@ K_DEV void pool(int D, K_GLOBAL void *pools, K_GLOBAL const void *cache, int pag
 {
 	float sum[DSK_PAGE];
 
+	if ((k_u32)page >= (k_u32)p.n_pages)
+		return;
+	p.kv_type = p.kv_type == DSK_F16 ? DSK_F16 : DSK_BF16;		/* there are no others */
 	K_UNROLL(16)
 	for (int i = 0; i < DSK_PAGE; i++)
 		sum[i] = load_element(cache, (((long)page * DSK_PAGE + i) * p.kv_heads + head) * D + k_tid(), p.kv_type);
@@ -29,9 +32,6 @@ K_KERNEL(D) dsk_pyramid_pool_##D(K_GLOBAL void *k_pools, K_GLOBAL void *v_pools,
 {													\
 	int page = full[k_group_x()];									\
 													\
-	if ((k_u32)page >= (k_u32)p.n_pages)								\
-		return;											\
-	p.kv_type = p.kv_type == DSK_F16 ? DSK_F16 : DSK_BF16;						\
 	pool(D, k_pools, k, page, k_group_y(), p);							\
 	pool(D, v_pools, v, page, k_group_y(), p);							\
 }
