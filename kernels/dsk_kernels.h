@@ -40,6 +40,21 @@
 	X(attn_prefill_mma, dsk_attn_prefill_bf16_64, 256, 9, struct dsk_attn_params)	\
 	X(attn_prefill_mma, dsk_attn_prefill_bf16_128, 256, 9, struct dsk_attn_params)	\
 	X(attn_prefill_mma, dsk_attn_prefill_f16_64, 256, 9, struct dsk_attn_params)	\
-	X(attn_prefill_mma, dsk_attn_prefill_f16_128, 256, 9, struct dsk_attn_params)
+	X(attn_prefill_mma, dsk_attn_prefill_f16_128, 256, 9, struct dsk_attn_params)	\
+	X(expert, dsk_expert, 256, 9, struct dsk_expert_params)				\
+	X(expert, dsk_expert_plan, 256, 2, struct dsk_expert_plan_params)		\
+	X(expert, dsk_glu, 256, 4, struct dsk_glu_params)				\
+	X(expert_mma, dsk_expert_bf16, 256, 9, struct dsk_expert_params)		\
+	X(expert_mma, dsk_expert_i8, 256, 9, struct dsk_expert_params)			\
+	X(expert_mma, dsk_expert_i4, 256, 9, struct dsk_expert_params)			\
+	X(expert_mma, dsk_expert_glu_bf16, 256, 13, struct dsk_expert_params)		\
+	X(expert_mma, dsk_expert_glu_i8, 256, 13, struct dsk_expert_params)		\
+	X(expert_mma, dsk_expert_glu_i4, 256, 13, struct dsk_expert_params)		\
+	X(expert_few, dsk_expert_few_bf16, 256, 9, struct dsk_expert_params)		\
+	X(expert_few, dsk_expert_few_i8, 256, 9, struct dsk_expert_params)		\
+	X(expert_few, dsk_expert_few_i4, 256, 9, struct dsk_expert_params)		\
+	X(expert_few, dsk_expert_few_glu_bf16, 256, 13, struct dsk_expert_params)	\
+	X(expert_few, dsk_expert_few_glu_i8, 256, 13, struct dsk_expert_params)		\
+	X(expert_few, dsk_expert_few_glu_i4, 256, 13, struct dsk_expert_params)
 
 #endif /* DSK_KERNELS_H */

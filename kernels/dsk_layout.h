@@ -9,11 +9,12 @@
 
 #define DSK_SIZE(type, size)	typedef char dsk_size_of_##type[sizeof(struct type) == (size) && (size) > 16 ? 1 : -1]
 
-enum dsk_type { DSK_F32, DSK_F16, DSK_BF16, DSK_I8 };		/* I8: with a float scale for each row */
+/* I8: with a float scale for each row; I4: of weights only, see expert.c */
+enum dsk_type { DSK_F32, DSK_F16, DSK_BF16, DSK_I8, DSK_I4 };
 
 /* ---- norm.c: y = act((x - mean) * w / sqrt(var + eps) + b), a row a group */
 
-enum dsk_act { DSK_ACT_NONE, DSK_ACT_SILU, DSK_ACT_GELU_TANH, DSK_ACT_RELU };
+enum dsk_act { DSK_ACT_NONE, DSK_ACT_SILU, DSK_ACT_GELU_TANH, DSK_ACT_RELU, DSK_ACT_SWIGLU_CLAMPED };	/* the last: of glu only */
 
 #define DSK_NORM_MEAN	1	/* LayerNorm; without: RMSNorm, var is the mean of squares and nothing is subtracted */
 #define DSK_NORM_WEIGHT	2	/* w is given, float [n] */
@@ -104,6 +105,65 @@ struct dsk_combine_params {
 	int in_stride, out_stride;
 };
 DSK_SIZE(dsk_combine_params, 24);
+
+/* ---- expert.c, expert_mma.c, expert_few.c: rows in the order of their experts times their expert's matrix */
+
+/*
+ * y[r][c] = sum over i of x[r][i] * w[e][c][i], + bias[e][c]; offsets[e] <= r < offsets[e + 1] as dsk_place makes them. Rows of x and of w
+ * begin at multiples of 16 bytes: strides are padded, what is past element k is not looked at.
+ *
+ *	BF16	x bf16, w bf16
+ *	I8	x int8 with a float scale a row, w int8 with a float scale for each (expert, column); k up to 2^17
+ *	I4	x bf16, w in halves of bytes, the low one first: (q - zero) * scale with an f16 scale and, if given, a byte of zero, else
+ *		8, for each (expert, column, 64 elements)
+ *
+ * Row r of x is its row r, or the one of its pair's token, row_pair[r] / divisor: no rows have to be gathered then. A pair that is
+ * negative or of no token is a row of zeros. Offsets that don't rise or are past rows are those of no rows.
+ */
+#define DSK_EXPERT_GROUP	64	/* elements with one scale, I4 */
+#define DSK_EXPERT_TILE		64	/* rows of a tile of expert_mma.c */
+#define DSK_EXPERT_FEW		16	/* of expert_few.c */
+#define DSK_EXPERT_COLUMNS	128	/* columns of a group's tile, both kernels; of one with GLU half as many */
+#define DSK_EXPERT_TILES(rows, experts, tile)	((rows) / (tile) + ((rows) < (experts) ? (rows) : (experts)))	/* no order has more */
+
+#define DSK_EXPERT_BIAS		1	/* bias is given, float [n, experts] */
+#define DSK_EXPERT_ZEROS	2	/* zeros are given (I4) */
+
+struct dsk_expert_params {
+	int rows, tokens;	/* of the order, of x */
+	int experts, n, k;
+	int x_stride, w_stride;	/* bytes, multiples of 16 */
+	int y_stride, y_type;	/* F32, F16 or BF16 */
+	int w_type;		/* of dsk_expert: the others are of one type */
+	int divisor;		/* 0: row r is row r */
+	int flags;
+	int act;		/* GLU: enum dsk_act */
+	float alpha, limit;	/* of SWIGLU_CLAMPED; gpt-oss: 1.702, 7 */
+	int pad;
+};
+DSK_SIZE(dsk_expert_params, 64);
+
+/* tiles [3, .]: expert, first row, rows; expert -1: a tile of nothing */
+struct dsk_expert_plan_params {
+	int rows, experts;
+	int tile;		/* rows a tile: DSK_EXPERT_TILE, DSK_EXPERT_FEW */
+	int tiles;		/* DSK_EXPERT_TILES: what else there would be is left out */
+	int pad[2];
+};
+DSK_SIZE(dsk_expert_plan_params, 24);
+
+/* y = act(gate) * up, a row a group; with act NONE and no up: conversion, or quantisation to I8 as norm.c's */
+struct dsk_glu_params {
+	int n;
+	int x_stride, y_stride;
+	int x_type, y_type;	/* x: gate and up */
+	int act;
+	float alpha, limit;
+	int flags;
+	int pad;
+};
+#define DSK_GLU_UP	1	/* up is given */
+DSK_SIZE(dsk_glu_params, 40);
 
 /* ---- attn_decode.c, attn_prefill.c: attention over paged keys and values */
 

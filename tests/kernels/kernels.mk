@@ -18,6 +18,9 @@ $(foreach w,32 64,$(foreach f,$(kernel-files:%=kernels/%.c) tests/kernels/simt/f
 $(foreach g,cdna2 cdna3 cdna4,$(eval $(call simt-rule,$(g),-DK_WAVE=64 -DK_MMA=K_MMA_$(shell echo $(g) | tr a-z A-Z),tests/kernels/mma_probe.c)))
 $(foreach g,rdna3 rdna4,$(eval $(call simt-rule,$(g),-DK_WAVE=32 -DK_MMA=K_MMA_$(shell echo $(g) | tr a-z A-Z),tests/kernels/mma_probe.c)))
 
+$(foreach f,expert_mma expert_few,$(foreach g,cdna2 cdna4,$(eval $(call simt-rule,$(g),-DK_WAVE=64 -DK_MMA=K_MMA_$(shell echo $(g) | tr a-z A-Z),kernels/$(f).c)))\
+	$(eval $(call simt-rule,rdna3,-DK_WAVE=32 -DK_MMA=K_MMA_RDNA3,kernels/$(f).c)))
+
 # The harness switches stacks and sees every address: no sanitizer's business. Kernels find what they call in the program.
 simt-src := $(addprefix tests/kernels/simt/,simt.c memory.c fiber.c)
 $(foreach f,$(simt-src),$(eval CFLAGS-$(f) := -fno-sanitize=all -fvisibility=default))
@@ -32,6 +35,7 @@ endif
 device-src := $(addprefix tests/kernels/,device.c device_simt.c ktest.c $(kernel-opencl)) $(simt-src)
 
 kernel-tests := tests/kernels/simt/faults $(addprefix tests/kernels/,kdev norm rope embed route permute attn_decode attn_prefill attn_gate attn_pyramid mla mma)
+kernel-tests += $(addprefix tests/kernels/,expert)
 $(foreach t,$(kernel-tests),$(eval $(t)-src := $(t).c $(device-src))$(eval $(t)-libs := $(kernel-libs)))
 CFLAGS-tests/kernels/rope.c := -Ikernels
 $(foreach t,attn_decode attn_prefill attn_gate attn_pyramid mla,$(eval tests/kernels/$(t)-src += tests/kernels/attn_ref.c))
