@@ -165,6 +165,80 @@ struct dsk_glu_params {
 #define DSK_GLU_UP	1	/* up is given */
 DSK_SIZE(dsk_glu_params, 40);
 
+/* ---- sample.c: the next token, each sequence by its own parameters */
+
+struct dsk_sample_row {
+	float temperature;		/* 0: the largest logit, the lowest id of equals; else 1e-3 to 1000 */
+	int top_k;			/* 0: all */
+	float top_p;			/* above 0, to 1: all */
+	float min_p;			/* 0: all, to 1 */
+	unsigned int seed_low, seed_high;
+	unsigned int position;		/* of the token that is drawn, in its sequence: with the seed it says the random numbers */
+	unsigned int pad;
+};
+DSK_SIZE(dsk_sample_row, 32);
+#define DSK_SAMPLE_WORDS	8
+
+/* Parameters out of range, a NaN or +infinity, or nothing but -infinity: the id is -1 and *fault is set. */
+struct dsk_sample_params {
+	int n;			/* logits of a row, to 2^24 */
+	int logits_stride;	/* 0: rows share them */
+	int pad[4];
+};
+DSK_SIZE(dsk_sample_params, 24);
+
+/* ---- kv_copy.c: pages of a cache moved */
+
+#define DSK_KV_COPY_WORDS	1024	/* of a page, a group */
+
+struct dsk_kv_copy_params {
+	int pages;		/* of the cache */
+	int page_words;		/* 32-bit words of a page, of K or of V or of scales: a launch each */
+	int pad[4];
+};
+DSK_SIZE(dsk_kv_copy_params, 24);
+
+/* ---- scrub.c */
+
+struct dsk_scrub_params {
+	unsigned int pattern;
+	int pad[5];
+};
+DSK_SIZE(dsk_scrub_params, 24);
+
+/* ---- reroute.c: what is over an expert's capacity goes to others */
+
+/*
+ * Each token has choices, best first, of which the first top_k are its pairs. First all pairs, in order of token and then of choice, take
+ * their expert if it has had fewer than capacity. Then, in each of so many tries, tokens in order: one that has a pair without an expert
+ * looks at its choice top_k + try (from 0), and its first such pair goes there if there is room. Ids that are no expert have none.
+ */
+struct dsk_reroute_params {
+	int tokens, experts;
+	int top_k, choices;	/* choices >= top_k + tries */
+	int capacity, tries;
+};
+DSK_SIZE(dsk_reroute_params, 24);
+
+/* ---- similarity.c: texts and images in one space (Radford et al. 2021, figure 3) */
+
+struct dsk_project_params {
+	int n, d;		/* elements of a row of x, of the space */
+	int x_stride;
+	int x_type, w_type;	/* enum dsk_type, F32, F16 or BF16 */
+	int pad;
+};
+DSK_SIZE(dsk_project_params, 24);
+
+struct dsk_similarity_params {
+	int images;
+	int d;
+	int out_stride;
+	float scale;		/* exp of the learned logit scale */
+	int pad[2];
+};
+DSK_SIZE(dsk_similarity_params, 24);
+
 /* ---- attn_decode.c, attn_prefill.c: attention over paged keys and values */
 
 /*

@@ -36,6 +36,7 @@
  *	k_fma k_rint k_fabs k_max k_min
  *	K_UNROLL(n)		before a loop: so many times and no more
  *	k_opaque(x)		x, an int, of which the compiler knows nothing: what is made of it in a loop is made there and not kept
+ *	k_opaque_acc(x)		the same by an accumulation register, where K_HAS_ACC is 1
  *
  * Nothing is contracted: a product and a sum are one operation where the source says k_fma, so the three differ by k_exp2 and its
  * like only.

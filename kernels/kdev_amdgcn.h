@@ -80,6 +80,13 @@ K_DEV int k_atomic_max(int *p, int v) { return __hip_atomic_fetch_max(p, v, __AT
 K_DEV int k_atomic_or(int *p, int v) { return __hip_atomic_fetch_or(p, v, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT); }
 
 K_DEV int k_opaque(int x) { __asm__ volatile("" : "+v"(x)); return x; }
+#ifdef __GFX9__
+#define K_HAS_ACC	1
+K_DEV int k_opaque_acc(int x) { __asm__ volatile("" : "+a"(x)); return x; }
+#else
+#define K_HAS_ACC	0
+K_DEV int k_opaque_acc(int x) { return x; }
+#endif
 K_DEV float k_exp2(float x) { return __builtin_amdgcn_exp2f(x); }
 K_DEV float k_log2(float x) { return __builtin_amdgcn_logf(x); }
 K_DEV float k_rsqrt(float x) { return __builtin_amdgcn_rsqf(x); }

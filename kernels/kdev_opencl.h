@@ -76,6 +76,8 @@ K_DEV int k_popcount(k_ballot_t x) { return (int)popcount(x); }
 #define k_atomic_or(p, v)	atomic_or(p, v)
 
 K_DEV int k_opaque(int x) { return x; }
+#define K_HAS_ACC	0
+K_DEV int k_opaque_acc(int x) { return x; }
 K_DEV float k_exp2(float x) { return exp2(x); }
 K_DEV float k_log2(float x) { return log2(x); }
 K_DEV float k_rsqrt(float x) { return 1 / sqrt(x); }
