@@ -160,7 +160,7 @@ K_KERNEL(LANES) dsk_sample(K_GLOBAL int *ids, K_GLOBAL int *fault, K_GLOBAL cons
 		}
 		return;
 	}
-	factor = temperature > 0 ? K_LOG2E / temperature : 0;
+	factor = K_LOG2E / temperature;		/* greedy: not looked at */
 	if (temperature == 0)
 		top_k = 0, top_p = 1;		/* the largest is all that is looked for */
 	if (top_k > 0 && top_k < p.n)
