@@ -7,7 +7,6 @@
 #   make kernels-table   what they need of each target, in Markdown
 #   GPU_TARGETS="gfx942 ..."  DSEEK_GPU_CLANG=PATH
 kernel-files := norm rope embed route permute attn_decode attn_decode_packed attn_prefill attn_prefill_mma attn_gate attn_pyramid
-kernel-files += expert expert_mma expert_few
 kernel-files += expert expert_mma expert_few sample kv_copy scrub reroute similarity
 kernel-headers := $(wildcard kernels/*.h)
 GPU_TARGETS ?= gfx90a gfx942 gfx950 gfx1100 gfx1201

@@ -35,7 +35,6 @@ endif
 device-src := $(addprefix tests/kernels/,device.c device_simt.c ktest.c $(kernel-opencl)) $(simt-src)
 
 kernel-tests := tests/kernels/simt/faults $(addprefix tests/kernels/,kdev norm rope embed route permute attn_decode attn_prefill attn_gate attn_pyramid mla mma)
-kernel-tests += $(addprefix tests/kernels/,expert)
 kernel-tests += $(addprefix tests/kernels/,expert sample kv_copy scrub reroute similarity)
 $(foreach t,$(kernel-tests),$(eval $(t)-src := $(t).c $(device-src))$(eval $(t)-libs := $(kernel-libs)))
 tests/kernels/sample-src += userspace/model/sampler.c
