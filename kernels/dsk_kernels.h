@@ -25,6 +25,14 @@
 	X(attn_prefill_mma, dsk_attn_prefill_bf16_64, 256, 9, struct dsk_attn_params)	\
 	X(attn_prefill_mma, dsk_attn_prefill_bf16_128, 256, 9, struct dsk_attn_params)	\
 	X(attn_prefill_mma, dsk_attn_prefill_f16_64, 256, 9, struct dsk_attn_params)	\
-	X(attn_prefill_mma, dsk_attn_prefill_f16_128, 256, 9, struct dsk_attn_params)
+	X(attn_prefill_mma, dsk_attn_prefill_f16_128, 256, 9, struct dsk_attn_params)	\
+	X(rope, dsk_turns, 64, 3, struct dsk_turns_params)				\
+	X(dense, dsk_linear, 64, 4, struct dsk_linear_params)				\
+	X(dense, dsk_glu, 64, 4, struct dsk_glu_params)					\
+	X(dense, dsk_lookup, 64, 4, struct dsk_lookup_params)				\
+	X(elementwise, dsk_elementwise, 256, 3, struct dsk_elementwise_params)		\
+	X(argmax, dsk_argmax, 256, 2, struct dsk_argmax_params)				\
+	X(slots, dsk_slot_store, 64, 4, struct dsk_slot_store_params)			\
+	X(slots, dsk_slot_attend, 64, 7, struct dsk_slot_attend_params)
 
 #endif /* DSK_KERNELS_H */

@@ -38,4 +38,15 @@ K_DEV float k_tanh(float x)
 	return 1 - 2 * k_rcp(1 + k_exp2(2 * K_LOG2E * x));
 }
 
+K_DEV float activate(float x, int act)
+{
+	if (act == DSK_ACT_SILU)
+		return x * sigmoid(x);
+	if (act == DSK_ACT_GELU_TANH)	/* Hendrycks and Gimpel 2016 */
+		return 0.5f * x * (1 + k_tanh(0.797884560802865f * (x + 0.044715f * x * x * x)));
+	if (act == DSK_ACT_RELU)
+		return k_max(x, 0);
+	return x;
+}
+
 #endif /* ELEMENT_H */

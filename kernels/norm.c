@@ -4,17 +4,6 @@
 
 #define LANES	256
 
-K_DEV float activate(float x, int act)
-{
-	if (act == DSK_ACT_SILU)
-		return x * sigmoid(x);
-	if (act == DSK_ACT_GELU_TANH)	/* Hendrycks and Gimpel 2016 */
-		return 0.5f * x * (1 + k_tanh(0.797884560802865f * (x + 0.044715f * x * x * x)));
-	if (act == DSK_ACT_RELU)
-		return k_max(x, 0);
-	return x;
-}
-
 K_DEV float normed(K_GLOBAL const void *x, long at, int i, float mean, float factor, K_GLOBAL const float *w,
 		   K_GLOBAL const float *b, struct dsk_norm_params p)
 {

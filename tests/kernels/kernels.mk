@@ -31,7 +31,7 @@ kernel-opencl := device_no_opencl.c
 endif
 device-src := $(addprefix tests/kernels/,device.c device_simt.c ktest.c $(kernel-opencl)) $(simt-src)
 
-kernel-tests := tests/kernels/simt/faults $(addprefix tests/kernels/,kdev norm rope embed route permute attn_decode attn_prefill mma)
+kernel-tests := tests/kernels/simt/faults $(addprefix tests/kernels/,kdev norm rope embed route permute attn_decode attn_prefill mma dense slots elementwise)
 $(foreach t,$(kernel-tests),$(eval $(t)-src := $(t).c $(device-src))$(eval $(t)-libs := $(kernel-libs)))
 CFLAGS-tests/kernels/rope.c := -Ikernels
 $(foreach t,attn_decode attn_prefill,$(eval tests/kernels/$(t)-src += tests/kernels/attn_ref.c))
