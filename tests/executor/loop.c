@@ -125,14 +125,14 @@ static uint32_t prepared, released, runs;
 static uint64_t last_cursor;
 static void *last_binding;
 
-static int prepare(void *state, const struct dseek_program_view *view, void **ret_prepared)
+static int prepare(void *state, const struct dseek_program_view *view, void **ret_prepared, char *err, size_t err_size)
 {
 	*ret_prepared = &prepared;
 	prepared++;
 	return 0;
 }
 
-static int prepare_refuse(void *state, const struct dseek_program_view *view, void **ret_prepared)
+static int prepare_refuse(void *state, const struct dseek_program_view *view, void **ret_prepared, char *err, size_t err_size)
 {
 	return -ENOTSUP;
 }
