@@ -54,7 +54,7 @@ struct dseek_backend {
 	void (*buffer_unmap)(void *state, void *base);
 };
 
-extern const struct dseek_backend dseek_backend_cpu, dseek_backend_null, dseek_backend_fault;
+extern const struct dseek_backend dseek_backend_cpu, dseek_backend_null, dseek_backend_fault, dseek_backend_hip;
 
 /* Built in, or a path to a shared object; NULL and one sentence in @err if there is none. */
 const struct dseek_backend *dseek_backend_at(size_t index);	/* those built in; NULL past the last */
