@@ -60,6 +60,11 @@ unsigned int hip_device_calls(const char *name)
 	return ((unsigned int (*)(const char *))symbol("hip_standin_calls"))(name);
 }
 
+int hip_device_unregister(void *host)
+{
+	return ((int (*)(void *))symbol("hipHostUnregister"))(host);
+}
+
 unsigned int hip_device_live(void)
 {
 	return ((unsigned int (*)(void))symbol("hip_standin_live"))();

@@ -21,4 +21,6 @@ void hip_device_reset(void);
 unsigned int hip_device_calls(const char *name);
 unsigned int hip_device_live(void);
 
+int hip_device_unregister(void *host);	/* hipHostUnregister() itself, for what a failure of it has left */
+
 #endif /* HIP_DEVICE_H */
