@@ -96,7 +96,7 @@ static int life(void)
 
 	*t.err = 0;
 	t.second = 1;
-	r = hip_device_open("grace_ms=50", &hip, t.err, sizeof(t.err));
+	r = hip_device_open("grace_ms=20000", &hip, t.err, sizeof(t.err));
 	if (r)
 		return r;
 	r = dseek_backend_hip.program_prepare(hip, &t.view, &prepared, t.err, sizeof(t.err));
@@ -160,6 +160,10 @@ int main(void)
 		printf("# %s\n", t.err);
 	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
 		calls[i] = hip_device_calls(names[i]);
+	/* How often an event is looked at is a matter of time; once an op at least. */
+	for (i = 0; strcmp(names[i], "hipEventQuery"); i++)
+		;
+	calls[i] = calls[i] < 3 ? calls[i] : 3;
 	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
 		for (n = 1; n <= calls[i]; n++) {
 			fail(names[i], n, calls[i], 2);
