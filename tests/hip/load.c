@@ -83,7 +83,7 @@ static void test_on_standin(void)
 
 	opened(hip_device_options(NULL), "the stand-in");
 	setenv("HIP_STANDIN_ARCH", "gfx90a:sramecc+:xnack-", 1);
-	opened(hip_device_options("device=0,grace_ms=5,scrub=0"), "a gfx90a with features");
+	opened(hip_device_options("device=0,abort_ms=5,scrub=0"), "a gfx90a with features");
 	setenv("HIP_STANDIN_ARCH", "gfx1100", 1);
 	snprintf(options, sizeof(options), "%s", hip_device_options(NULL));
 	opened(options, "a gfx1100");
@@ -120,7 +120,7 @@ int main(void)
 	refused("size=3", -EINVAL, "hip: unknown option 'size'", "an option it doesn't know");
 	refused("device", -EINVAL, "hip: unknown option 'device'", "an option without a value");
 	refused("device=x", -EINVAL, "hip: device=x: not a number up to 1023", "a device that is no number");
-	refused("grace_ms=-1", -EINVAL, "hip: grace_ms=-1: not a number", "a negative time");
+	refused("abort_ms=-1", -EINVAL, "hip: abort_ms=-1: not a number", "a negative time");
 	refused("scrub=2", -EINVAL, "hip: scrub=2: not a number up to 1", "a switch with three positions");
 	refused("library=/nonexistent/libamdhip64.so.6", -ENOENT, "/nonexistent/libamdhip64.so.6", "a library that isn't there");
 	snprintf(options, sizeof(options), "library=%s/tests/hip/lib/lacks/libamdhip64.so.6", build);

@@ -94,7 +94,7 @@ static int make(void)
 	t.data = aligned_alloc(4096, 4096);
 	t.bindings[0] = t.data;
 	*t.err = 0;
-	return hip_device_open("grace_ms=30", &t.hip, t.err, sizeof(t.err)) ||
+	return hip_device_open("abort_ms=30", &t.hip, t.err, sizeof(t.err)) ||
 	       dseek_backend_hip.program_prepare(t.hip, &t.view, &t.prepared, t.err, sizeof(t.err)) ||
 	       dseek_backend_hip.buffer_map(t.hip, t.data, 4096, 1, t.err, sizeof(t.err));
 }

@@ -19,7 +19,7 @@
 
 struct hip_options {
 	const char *library, *kernels;
-	unsigned long device, grace_ms, scrub;
+	unsigned long device, abort_ms, scrub;
 };
 
 static int parse_option(char *option, struct hip_options *options, char *err, size_t err_size)
@@ -29,7 +29,7 @@ static int parse_option(char *option, struct hip_options *options, char *err, si
 		unsigned long *value, max;
 	} numbers[] = {
 		{ "device", &options->device, 1023 },
-		{ "grace_ms", &options->grace_ms, 1000000000 },
+		{ "abort_ms", &options->abort_ms, 1000000000 },
 		{ "scrub", &options->scrub, 1 },
 	};
 	char *value = strchr(option, '='), *end;
@@ -160,7 +160,7 @@ static void hip_close(void *arg)
 
 static int hip_open(const char *text, void **ret_state, char *err, size_t err_size)
 {
-	struct hip_options options = { .kernels = DSEEK_KERNEL_DIR, .grace_ms = 1000, .scrub = 1 };
+	struct hip_options options = { .kernels = DSEEK_KERNEL_DIR, .abort_ms = 1000, .scrub = 1 };
 	char *copy = strdup(text ? text : ""), *rest = copy, *option, why[400] = "no memory";
 	struct hip_state *state = calloc(1, sizeof(*state));
 	int r = copy && state ? 0 : -ENOMEM;
@@ -171,7 +171,7 @@ static int hip_open(const char *text, void **ret_state, char *err, size_t err_si
 	if (!r) {
 		state->kernels.api = state->memory.api = &state->api;
 		state->device = (int)options.device;
-		state->grace_ns = options.grace_ms * 1000000ull;
+		state->grace_ns = options.abort_ms * 1000000ull;
 		state->scrub = options.scrub;
 		r = open_device(state, &options, why, sizeof(why));
 	}
@@ -207,7 +207,7 @@ const struct dseek_backend dseek_backend_hip = {
 	.abi = DSEEK_BACKEND_ABI,
 	.type = DRM_DSEEK_ENGINE_GPU,
 	.name = "hip",
-	.summary = "an AMD GPU by libamdhip64 [library=, kernels=, device=, grace_ms=, scrub=]",
+	.summary = "an AMD GPU by libamdhip64 [library=, kernels=, device=, abort_ms=, scrub=]",
 	.open = hip_open,
 	.close = hip_close,
 	.program_prepare = hip_program_prepare,
