@@ -179,6 +179,30 @@ struct dsk_lookup_params {
 };
 DSK_SIZE(dsk_lookup_params, 32);
 
+/* ---- moe_dense.c: experts on weights of programs */
+
+#define DSK_MOE_CHOICES	64	/* experts a token, at most */
+
+struct dsk_moe_glu_params {
+	struct dsk_matrix gate, up;	/* of one expert */
+	int gate_stride, up_stride;	/* from one expert's to the next's, in units of 2 bytes */
+	int rows, experts, choices;
+	int x_stride, ids_stride;	/* between tokens */
+	int h_stride, h_token_stride;	/* between choices, between tokens */
+	int act;			/* enum dsk_act */
+};
+DSK_SIZE(dsk_moe_glu_params, 72);
+
+struct dsk_moe_down_params {
+	struct dsk_matrix down;
+	int down_stride;
+	int rows, experts, choices;
+	int h_stride, h_token_stride;
+	int ids_stride, weights_stride, out_stride;
+	int pad;
+};
+DSK_SIZE(dsk_moe_down_params, 56);
+
 /* ---- elementwise.c */
 
 enum dsk_elementwise { DSK_COPY, DSK_ADD, DSK_MUL };

@@ -6,7 +6,7 @@
 #   make kernels-TARGET  for one
 #   make kernels-table   what they need of each target, in Markdown
 #   GPU_TARGETS="gfx942 ..."  DSEEK_GPU_CLANG=PATH
-kernel-files := norm rope embed route permute attn_decode attn_prefill attn_prefill_mma dense elementwise argmax slots
+kernel-files := norm rope embed route permute attn_decode attn_prefill attn_prefill_mma dense moe_dense elementwise argmax slots
 kernel-headers := $(wildcard kernels/*.h)
 GPU_TARGETS ?= gfx90a gfx942 gfx950 gfx1100 gfx1201
 

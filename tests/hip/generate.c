@@ -128,7 +128,7 @@ static void from_file(const char *path, const char *what, uint32_t prompt, uint3
 int main(void)
 {
 	static const int types[] = { DSEEK_F32, DSEEK_F16, DSEEK_BF16, DSEEK_Q8_0, DSEEK_Q4_0, DSEEK_Q4_1 };
-	const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+	const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME"), *models = getenv("DSEEK_MODELS"), *source = getenv("DSEEK_SOURCE");
 	char spec[1400], path[600];
 	size_t i;
 
@@ -143,6 +143,12 @@ int main(void)
 	}
 	for (i = 0; i < sizeof(types) / sizeof(*types); i++)
 		synthetic("tiny-llama", types[i]);
+	synthetic("tiny-mixtral", DSEEK_F32);
+	synthetic("tiny-mixtral", DSEEK_Q8_0);
+	synthetic("tiny-qwen3moe", DSEEK_F32);
+	/* where tests/model/reference looks, too */
+	snprintf(path, sizeof(path), "%s%s/tiny-mixtral-f32.gguf", models ? models : source ? source : ".", models ? "" : "/../shared/models");
+	from_file(path, "Mixtral", 33, 8);
 	snprintf(path, sizeof(path), "%s%s/dseek/SmolLM2-135M-Instruct.Q4_1.gguf", cache ? cache : home ? home : "", cache ? "" : "/.cache");
 	from_file(path, "SmolLM2", 5, 2);
 	dseek_close(dev);

@@ -309,6 +309,32 @@ static void test_route(void)
 	tap_ok(good, "%s: moe_route, all gates, bias, normalised", arch);
 }
 
+static void test_moe(uint32_t dtype, int layout)
+{
+	static const int32_t ids[] = { 5, 0, 2, 3, 3, 2, 1, 4 };
+	uint32_t k = dseek_dtype_block(dtype) == 1 ? 66 : 2 * dseek_dtype_block(dtype), act;
+	struct one_op o;
+	bool good = true;
+
+	for (act = 0; act < DSEEK_ACT_COUNT; act++) {
+		one_op_init(&o, DSEEK_OP_MOE_FFN, 0);
+		fill(one_op_tensor(&o, 0, DSEEK_F32, k, 4, 1), 4 * k);
+		memcpy(one_op_tensor(&o, 1, DSEEK_I32, 2, 4, 1), ids, sizeof(ids));
+		fill(one_op_tensor(&o, 2, DSEEK_F32, 2, 4, 1), 8);
+		one_op_weight(&o, 3, dtype, layout, k, k, 6, NULL);
+		one_op_weight(&o, 4, DSEEK_F16, !layout, k, k, 6, NULL);
+		one_op_weight(&o, 5, dtype, layout, k, 37, 6, NULL);
+		one_op_tensor(&o, 6, DSEEK_F32, 37, 4, 1);
+		one_op_tensor(&o, 7, DSEEK_F32, k, 2, 4);
+		o.op.i[0] = act;
+		good &= same(&o, 2e-5, "moe_ffn");
+		if (dtype == DSEEK_F32 && !act)
+			out_of_range(&o, 1, 6, "an expert");
+		one_op_free(&o);
+	}
+	tap_ok(good, "%s: moe_ffn of %s%s", arch, dseek_dtype_name(dtype), layout ? ", packed" : "");
+}
+
 static void test_simple(void)
 {
 	struct one_op o;
@@ -363,9 +389,23 @@ static void test_refusals(void)
 {
 	struct one_op o;
 
+	one_op_init(&o, DSEEK_OP_COUNT, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 8, 1, 1);
+	refused(&o, "there is no kernel for it");
 	one_op_init(&o, DSEEK_OP_MOE_FFN, 0);
 	one_op_tensor(&o, 0, DSEEK_F32, 8, 1, 1);
-	refused(&o, "op 0, moe_ffn: there is no kernel for it");
+	one_op_tensor(&o, 1, DSEEK_I32, 65, 2, 1);
+	refused(&o, "op 0, moe_ffn: more than 64 experts a token");
+	one_op_init(&o, DSEEK_OP_MOE_FFN, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 8, 1, 1);
+	one_op_tensor(&o, 1, DSEEK_I32, 2, 32768, 1);
+	refused(&o, "op 0, moe_ffn: more than 65535 pairs of tokens and experts");
+	one_op_init(&o, DSEEK_OP_MOE_FFN, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 8, 1, 1);
+	one_op_tensor(&o, 1, DSEEK_I32, 2, 2, 1);
+	one_op_tensor(&o, 4, DSEEK_Q8_0, 32, 8, 2);
+	o.tensors[4].stride[1] = 1ull << 32;
+	refused(&o, "op 0, moe_ffn: experts' weights are 4 GiB apart or more");
 
 	one_op_init(&o, DSEEK_OP_MOE_ROUTE, 0);
 	one_op_tensor(&o, 0, DSEEK_F32, 513, 1, 1);
@@ -425,6 +465,8 @@ static void test_target(const char *name)
 	}
 	for (i = 0; i < 2 * COUNT(weight_types); i++)
 		test_weights(weight_types[i / 2], i % 2);
+	for (i = 0; i < COUNT(weight_types); i++)
+		test_moe(weight_types[i], i % 2);
 	for (i = 0; i < COUNT(float_types); i++)
 		test_cache(float_types[i]);
 	test_norm();

@@ -161,6 +161,72 @@ static void lookup(const struct device *d, uint32_t dtype, uint32_t k, int packe
 	free(w.data); free(w.exact); free(out); free(want);
 }
 
+/* One matrix as that of @experts, of which an id picks one. */
+static void moe(const struct device *d, uint32_t dtype, int packed, int bad)
+{
+	enum { EXPERTS = 5, CHOICES = 2, TOKENS = 3 };
+	uint32_t block = dseek_dtype_block(dtype), k = block == 1 ? 34 : block, f = block == 1 ? 66 : 2 * block, m = 37;
+	struct weight gate = make(dtype, k, EXPERTS * ((f + 15) / 16 * 16), packed), down = make(dtype, f, EXPERTS * ((m + 15) / 16 * 16), packed);
+	uint32_t gate_rows = (f + 15) / 16 * 16, down_rows = (m + 15) / 16 * 16;	/* whole groups: experts one after the other */
+	float *x = random_typed(k * TOKENS, DSK_F32, 1), *weights = random_typed(CHOICES * TOKENS, DSK_F32, 1);
+	float *h = calloc((size_t)f * CHOICES * TOKENS, 4), *out = calloc((size_t)m * TOKENS, 4);
+	double *want_h = calloc((size_t)f * CHOICES * TOKENS, sizeof(double)), *allowed_h = calloc((size_t)f * CHOICES * TOKENS, sizeof(double));
+	double *want = calloc((size_t)m * TOKENS, sizeof(double)), *allowed = calloc((size_t)m * TOKENS, sizeof(double));
+	int ids[CHOICES * TOKENS] = { 4, 0, 2, 2, 3, 1 }, fault = 0;
+	struct dsk_moe_glu_params g = {
+		.gate = gate.m, .up = gate.m, .gate_stride = (int)(gate.bytes / EXPERTS / 2), .up_stride = (int)(gate.bytes / EXPERTS / 2),
+		.rows = (int)f, .experts = EXPERTS, .choices = CHOICES, .x_stride = (int)k, .ids_stride = CHOICES, .h_stride = (int)f,
+		.h_token_stride = (int)f * CHOICES, .act = DSK_ACT_SILU,
+	};
+	struct dsk_moe_down_params p = {
+		.down = down.m, .down_stride = (int)(down.bytes / EXPERTS / 2), .rows = (int)m, .experts = EXPERTS, .choices = CHOICES,
+		.h_stride = (int)f, .h_token_stride = (int)f * CHOICES, .ids_stride = CHOICES, .weights_stride = CHOICES, .out_stride = (int)m,
+	};
+	char why[160] = "";
+
+	if (bad)
+		ids[3] = bad < 0 ? -1 : EXPERTS;
+	for (int i = 0; i < CHOICES * TOKENS; i++)
+		for (uint32_t r = 0; r < f && ids[i] >= 0 && ids[i] < EXPERTS; r++) {
+			double size, v = dot(&gate, (uint32_t)ids[i] * gate_rows + r, x + i / CHOICES * k, &size);
+
+			want_h[i * f + r] = silu(v) * v;
+			allowed_h[i * f + r] = 2e-6 * size * (fabs(silu(v)) + 1.1 * fabs(v) + 1);
+		}
+	struct simt_launch l = { .grid = { (f + 63) / 64, CHOICES * TOKENS, 1 }, LAUNCH_PARAMS(g),
+				 BUFFERS(INOUT(h, (size_t)f * CHOICES * TOKENS * 4), INOUT(&fault, 4), IN(x, (size_t)k * TOKENS * 4),
+					 IN(ids, sizeof(ids)), IN(gate.data, gate.bytes), IN(gate.data, gate.bytes)) };
+	struct simt_launch n = { .grid = { (m + 63) / 64, TOKENS, 1 }, LAUNCH_PARAMS(p),
+				 BUFFERS(INOUT(out, (size_t)m * TOKENS * 4), INOUT(&fault, 4), IN(h, (size_t)f * CHOICES * TOKENS * 4),
+					 IN(ids, sizeof(ids)), IN(weights, sizeof(float) * CHOICES * TOKENS), IN(down.data, down.bytes)) };
+
+	if (ktest_launch(d, "dsk_moe_glu", &l, "%s", d->name)) {
+		ktest_ok(close_to(h, want_h, allowed_h, (size_t)f * CHOICES * TOKENS, why, sizeof(why)), "%s: experts' glu %s%s%s%s", d->name,
+			 dseek_dtype_name(dtype), packed ? " packed" : "", bad ? ", an id out of range" : "", why);
+		ktest_ok(fault == (bad != 0), "%s: experts' glu: fault is %d", d->name, fault);
+	}
+	fault = 0;
+	for (int t = 0; t < TOKENS; t++)
+		for (uint32_t r = 0; r < m; r++)
+			for (int j = 0; j < CHOICES; j++) {
+				int id = ids[t * CHOICES + j];
+				double size;
+
+				if (id < 0 || id >= EXPERTS)
+					continue;
+				want[t * m + r] += weights[t * CHOICES + j] *
+						   dot(&down, (uint32_t)id * down_rows + r, h + (t * CHOICES + j) * f, &size);
+				allowed[t * m + r] += 2e-6 * size + 1e-7;
+			}
+	if (ktest_launch(d, "dsk_moe_down", &n, "%s", d->name)) {
+		ktest_ok(close_to(out, want, allowed, (size_t)m * TOKENS, why, sizeof(why)), "%s: experts' down %s%s%s%s", d->name,
+			 dseek_dtype_name(dtype), packed ? " packed" : "", bad ? ", an id out of range" : "", why);
+		ktest_ok(fault == (bad != 0), "%s: experts' down: fault is %d", d->name, fault);
+	}
+	free(gate.data); free(gate.exact); free(down.data); free(down.exact); free(x); free(weights);
+	free(h); free(out); free(want_h); free(allowed_h); free(want); free(allowed);
+}
+
 static void test(const struct device *d)
 {
 	for (size_t i = 0; i < N_DTYPES; i++) {
@@ -174,6 +240,12 @@ static void test(const struct device *d)
 			lookup(d, dtypes[i], k, packed, 0);
 		}
 	}
+	moe(d, DSEEK_F32, 0, 0);
+	moe(d, DSEEK_F16, 1, 0);
+	moe(d, DSEEK_Q8_0, 1, 0);
+	moe(d, DSEEK_Q4_0, 0, 0);
+	moe(d, DSEEK_BF16, 1, -1);
+	moe(d, DSEEK_Q4_1, 1, 1);
 	linear(d, DSEEK_F32, 1, 3, 2, 0, 0);
 	linear(d, DSEEK_F16, 7, 3, 2, 1, 0);
 	linear(d, DSEEK_BF16, 5, 3, 2, 0, 0);

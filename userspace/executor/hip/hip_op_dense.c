@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* EMBED, ROWS, LINEAR, GLU: what reads weights (kernels/dense.c). */
+/* EMBED, ROWS, LINEAR, GLU, MOE_FFN: what reads weights (kernels/dense.c, moe_dense.c). */
 #include <limits.h>
 
 #include "hip_state.h"
@@ -31,6 +31,8 @@ static int is_weight(const struct cpu_op *op, int n)
 		return n == 0;
 	case DSEEK_OP_LINEAR:
 		return n >= 1 && n <= 3;
+	case DSEEK_OP_MOE_FFN:
+		return n >= 3 && n <= 5;
 	default:
 		return n == 1 || n == 2;
 	}
@@ -45,6 +47,15 @@ const char *hip_refuse_dense(const struct cpu_op *op)
 							  op->t[n].stride[1] > INT_MAX))
 			if (op->t[n].layout == DSEEK_LAYOUT_ROWS)
 				return "rows of a weight are 2 GiB apart or more";
+	if (op->code != DSEEK_OP_MOE_FFN)
+		return NULL;
+	if (op->t[1].ne[0] > DSK_MOE_CHOICES)
+		return "more than 64 experts a token";
+	if ((uint64_t)op->t[1].ne[0] * op->t[1].ne[1] > 65535)
+		return "more than 65535 pairs of tokens and experts";
+	for (n = 3; n < 6; n++)
+		if (op->t[n].stride[2] / 2 > INT_MAX)
+			return "experts' weights are 4 GiB apart or more";
 	return NULL;
 }
 
@@ -99,4 +110,31 @@ int hip_launch_glu(const struct hip_launch *l, const struct cpu_op *op)
 	};
 
 	return HIP_LAUNCH(l, dsk_glu, groups(gate->ne[1], LANES), x->ne[1], &p, out->data, x->data, gate->data, up->data);
+}
+
+int hip_launch_moe_ffn(const struct hip_launch *l, const struct cpu_op *op)
+{
+	const struct cpu_tensor *x = op->t, *ids = op->t + 1, *weights = op->t + 2, *gate = op->t + 3, *up = op->t + 4;
+	const struct cpu_tensor *down = op->t + 5, *out = op->t + 6, *scratch = op->t + 7;
+	const struct dsk_moe_glu_params g = {
+		.gate = matrix(gate), .up = matrix(up), .gate_stride = (int)(gate->stride[2] / 2), .up_stride = (int)(up->stride[2] / 2),
+		.rows = (int)gate->ne[1], .experts = (int)gate->ne[2], .choices = (int)ids->ne[0],
+		.x_stride = hip_stride(x, 1), .ids_stride = hip_stride(ids, 1),
+		.h_stride = hip_stride(scratch, 1), .h_token_stride = hip_stride(scratch, 2), .act = DSK_ACT_SILU + (int)op->i[0],
+	};
+	const struct dsk_moe_down_params d = {
+		.down = matrix(down), .down_stride = (int)(down->stride[2] / 2),
+		.rows = (int)down->ne[1], .experts = (int)down->ne[2], .choices = (int)ids->ne[0],
+		.h_stride = hip_stride(scratch, 1), .h_token_stride = hip_stride(scratch, 2),
+		.ids_stride = hip_stride(ids, 1), .weights_stride = hip_stride(weights, 1), .out_stride = hip_stride(out, 1),
+	};
+	void *fault = &l->state->scratch->fault;
+	int r;
+
+	r = HIP_LAUNCH(l, dsk_moe_glu, groups(gate->ne[1], LANES), ids->ne[0] * ids->ne[1], &g, scratch->data, fault, x->data, ids->data,
+		       gate->data, up->data);
+	if (!r)
+		r = HIP_LAUNCH(l, dsk_moe_down, groups(down->ne[1], LANES), ids->ne[1], &d, out->data, fault, scratch->data, ids->data,
+			       weights->data, down->data);
+	return r;
 }
