@@ -7,7 +7,7 @@
 
 #include "../../userspace/executor/backend.h"
 
-/* NULL, or why nothing can run here: no OpenCL, or no device of it. */
+/* NULL, or why nothing can run here. */
 const char *hip_device_why_not(void);
 
 /* The stand-in's options for the backend, "library=...,kernels=...", and @more behind them. */

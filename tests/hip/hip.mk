@@ -1,23 +1,35 @@
 # SPDX-License-Identifier: MIT
-# The hip backend on a stand-in for AMD's runtime, where OpenCL is; without a device of it, or without OpenCL, tests say so.
+# The hip backend on a stand-in for AMD's runtime: over OpenCL where it is, else tests say so; and over this processor, by a few of them.
 standin-dir := $(O)/tests/hip/lib
 standin-src := $(addprefix tests/hip/,standin.c standin_memory.c standin_fail.c)
 standin-targets := gfx90a gfx942 gfx1100
 standin-objects := $(foreach t,$(standin-targets),$(kernel-files:%=$(O)/tests/hip/kernels/$(t)/%.co))
+standin-cflags := -std=gnu11 -D_GNU_SOURCE -g -fPIC -shared -fvisibility=hidden -Wall -Wextra -Werror -Wno-unused-parameter -Wno-deprecated-declarations \
+		  -fno-strict-aliasing -ffp-contract=off
 
-# Built as it is for every sanitizer: it has to live beside PoCL's compiler.
+# $(1) file, $(2) flags, $(3) sources of the device, $(4) libraries. Built as it is for every sanitizer: it has to live beside PoCL's compiler.
 define standin-rule
-$(standin-dir)/$(1): $(standin-src) tests/hip/standin.h userspace/executor/hip/hip_api.h $(kernel-headers) tests/hip/hip.mk
+$(standin-dir)/$(1): $(standin-src) $(3) tests/hip/standin.h userspace/executor/hip/hip_api.h $(kernel-headers) tests/hip/hip.mk
 	$$(call say,LD,$$@)
 	@mkdir -p $$(@D)
-	$$(Q)$$(CC) -std=gnu11 -O1 -g -fPIC -shared -fvisibility=hidden -Wall -Wextra -Werror -Wno-unused-parameter -Wno-deprecated-declarations \
-		-pthread -DSTANDIN_SOURCE='"$$(CURDIR)"' $(2) $(standin-src) -Wl,-soname,$(1) -o $$@ $(3)
+	$$(Q)$$(CC) $(standin-cflags) -O1 -pthread $(2) $(standin-src) $(3) -Wl,-soname,$$(notdir $$@),-Bsymbolic -o $$@ $(4)
 endef
 ifeq ($(shell pkg-config --exists OpenCL && echo yes),yes)
-$(eval $(call standin-rule,libamdhip64.so.6,,-lOpenCL))
-$(eval $(call standin-rule,old/libamdhip64.so.5,-DSTANDIN_OLD,-lOpenCL))
+$(eval $(call standin-rule,libamdhip64.so.6,-DSTANDIN_SOURCE='"$(CURDIR)"',tests/hip/standin_cl.c,-lOpenCL))
+$(eval $(call standin-rule,old/libamdhip64.so.5,-DSTANDIN_OLD -DSTANDIN_SOURCE='"$(CURDIR)"',tests/hip/standin_cl.c,-lOpenCL))
 standin-libraries := $(standin-dir)/libamdhip64.so.6 $(standin-dir)/old/libamdhip64.so.5
 endif
+ifeq ($(shell uname -m),x86_64)
+$(eval $(call standin-rule,host/libamdhip64.so.6,,tests/hip/standin_host.c tests/kernels/simt/fiber.c,-ldl))
+standin-libraries += $(standin-dir)/host/libamdhip64.so.6 $(foreach w,32 64,$(kernel-files:%=$(standin-dir)/host/w$(w)/%.so))
+endif
+
+define standin-kernel-rule
+$(standin-dir)/host/w$(1)/%.so: kernels/%.c $(kernel-headers) tests/hip/hip.mk
+	@mkdir -p $$(@D)
+	$$(Q)$$(SIMT_CC) $(standin-cflags) -O2 -DK_WAVE=$(1) -Ikernels $$< -o $$@
+endef
+$(foreach w,32 64,$(eval $(call standin-kernel-rule,$(w))))
 
 $(O)/tests/hip/kernels/%.co: tests/hip/hip.mk
 	@mkdir -p $(@D)
@@ -34,3 +46,7 @@ $(foreach t,$(hip-tests),$(eval $(t)-src := $(t).c tests/hip/device.c)$(eval CFL
 tests/hip/ops-src += tests/ops/one_op.c
 CFLAGS-tests/hip/device.c := -Iuserspace/executor
 $(addprefix $(O)/,$(hip-tests)): | $(standin-libraries) $(standin-objects) $(standin-dir)/lacks/libamdhip64.so.6
+
+# For the guest: tests/vm/guest/hip.sh.
+check-programs += tests/hip/near
+tests/hip/near-src := tests/hip/near.c

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* HIP's functions, as far as userspace/executor/hip uses them (hip_api.h), over OpenCL. */
-#define CL_TARGET_OPENCL_VERSION 200
-#include <CL/cl.h>
+/* HIP's functions, as far as userspace/executor/hip uses them (hip_api.h), on a device of standin_cl.c or standin_host.c. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +16,6 @@
 #define NOT_FOUND		500
 #define ILLEGAL_ADDRESS		700
 #define LAUNCH_FAILURE		719
-#define UNKNOWN			999
 
 #pragma GCC visibility push(default)
 
@@ -33,17 +30,14 @@ static const struct kernel_info {
 
 struct function {
 	const struct kernel_info *info;
-	cl_kernel kernel;
+	void *kernel;
 };
 
 struct module {
-	cl_program program;
+	void *program;
 	char file[64];
 	struct function functions[KERNELS];
 };
-
-static cl_device_id device_id;
-static cl_context context;
 
 static const char *arch(void)
 {
@@ -57,27 +51,6 @@ static int devices(void)
 	const char *n = getenv("HIP_STANDIN_DEVICES");
 
 	return n ? atoi(n) : 1;
-}
-
-const char *hip_standin_why_not(void)
-{
-	static char why[80];
-	cl_platform_id platform;
-	cl_int rc;
-
-	if (context)
-		return NULL;
-	/* PoCL 3.1 with several threads mixes up groups of kernels that have a barrier under a condition, once in some 50 launches. */
-	setenv("POCL_MAX_PTHREAD_COUNT", "1", 0);
-	rc = clGetPlatformIDs(1, &platform, NULL);
-	if (!rc)
-		rc = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 1, &device_id, NULL);
-	if (!rc)
-		context = clCreateContext(NULL, 1, &device_id, NULL, NULL, &rc);
-	if (!rc)
-		return NULL;
-	snprintf(why, sizeof(why), "no OpenCL device (%d): is pocl-opencl-icd installed?", rc);
-	return why;
 }
 
 /* Each function first counts, and fails if it is its turn. */
@@ -148,11 +121,10 @@ static hip_error do_DeviceGetStreamPriorityRange(int *least, int *greatest)
 
 static hip_error make_stream(hip_stream *stream)
 {
-	cl_int rc;
+	hip_error error = device_queue_create(stream);
 
-	*stream = clCreateCommandQueue(context, device_id, 0, &rc);
-	standin_live += !rc;
-	return rc ? UNKNOWN : 0;
+	standin_live += !error;
+	return error;
 }
 
 CALL(StreamCreateWithFlags, (hip_stream *stream, unsigned int flags)) { return COUNTED(StreamCreateWithFlags, stream, flags); }
@@ -175,8 +147,7 @@ static hip_error do_StreamCreateWithPriority(hip_stream *stream, unsigned int fl
 CALL(StreamDestroy, (hip_stream stream)) { return COUNTED(StreamDestroy, stream); }
 static hip_error do_StreamDestroy(hip_stream stream)
 {
-	clFinish(stream);
-	clReleaseCommandQueue(stream);
+	device_queue_destroy(stream);
 	standin_live--;
 	return 0;
 }
@@ -184,22 +155,15 @@ static hip_error do_StreamDestroy(hip_stream stream)
 CALL(EventCreateWithFlags, (hip_event *event, unsigned int flags)) { return COUNTED(EventCreateWithFlags, event, flags); }
 static hip_error do_EventCreateWithFlags(hip_event *event, unsigned int flags)
 {
-	*event = calloc(1, sizeof(cl_event));
+	*event = calloc(1, sizeof(void *));
 	standin_live++;
 	return 0;
-}
-
-static void forget_event(cl_event *event)
-{
-	if (*event)
-		clReleaseEvent(*event);
-	*event = NULL;
 }
 
 CALL(EventDestroy, (hip_event event)) { return COUNTED(EventDestroy, event); }
 static hip_error do_EventDestroy(hip_event event)
 {
-	forget_event(event);
+	device_event_forget(event);
 	free(event);
 	standin_live--;
 	return 0;
@@ -208,18 +172,14 @@ static hip_error do_EventDestroy(hip_event event)
 CALL(EventRecord, (hip_event event, hip_stream stream)) { return COUNTED(EventRecord, event, stream); }
 static hip_error do_EventRecord(hip_event event, hip_stream stream)
 {
-	forget_event(event);
-	return clEnqueueMarkerWithWaitList(stream, 0, NULL, event) || clFlush(stream) ? LAUNCH_FAILURE : 0;
+	device_event_forget(event);
+	return device_event_record(event, stream);
 }
 
 CALL(EventQuery, (hip_event event)) { return COUNTED(EventQuery, event); }
 static hip_error do_EventQuery(hip_event event)
 {
-	cl_int status = CL_COMPLETE;
-
-	if (*(cl_event *)event)
-		clGetEventInfo(*(cl_event *)event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof(status), &status, NULL);
-	return status < 0 ? LAUNCH_FAILURE : status == CL_COMPLETE ? 0 : HIP_NOT_READY;
+	return device_event_query(event);
 }
 
 CALL(HostRegister, (void *host, size_t size, unsigned int flags)) { return COUNTED(HostRegister, host, size, flags); }
@@ -276,42 +236,12 @@ static hip_error do_Memcpy(void *to, const void *from, size_t size, int kind)
 CALL(MemsetAsync, (void *device, int value, size_t size, hip_stream stream)) { return COUNTED(MemsetAsync, device, value, size, stream); }
 static hip_error do_MemsetAsync(void *device, int value, size_t size, hip_stream stream)
 {
-	unsigned char byte = (unsigned char)value;
 	void *host = standin_host(device);
 
-	return !host || clEnqueueSVMMemFill(stream, host, &byte, 1, size, 0, NULL, NULL) ? INVALID_VALUE : 0;
+	return host ? device_fill(stream, host, value, size) : INVALID_VALUE;
 }
 
 /* ---- code objects */
-
-static const char *source(void)
-{
-	const char *s = getenv("HIP_STANDIN_SOURCE");
-
-	if (!s)
-		s = getenv("DSEEK_SOURCE");
-	return s ? s : STANDIN_SOURCE;
-}
-
-static hip_error build(const char *file, int wave, cl_program *ret_program)
-{
-	char text[128], options[1024];
-	const char *t = text;
-	size_t n = (size_t)snprintf(text, sizeof(text), "#include \"%s.c\"\n", file);
-	cl_int rc;
-
-	snprintf(options, sizeof(options), "-DK_WAVE=%d -I%s/kernels", wave, source());
-	*ret_program = clCreateProgramWithSource(context, 1, &t, &n, &rc);
-	if (!rc)
-		rc = clBuildProgram(*ret_program, 1, &device_id, options, NULL, NULL);
-	if (rc) {
-		static char log[8192];
-
-		clGetProgramBuildInfo(*ret_program, device_id, CL_PROGRAM_BUILD_LOG, sizeof(log), log, NULL);
-		fprintf(stderr, "stand-in: %s.c: %d: %s\n", file, rc, log);
-	}
-	return rc ? INVALID_IMAGE : 0;
-}
 
 CALL(ModuleLoadData, (hip_module *module, const void *image)) { return COUNTED(ModuleLoadData, module, image); }
 static hip_error do_ModuleLoadData(hip_module *module, const void *image)
@@ -327,7 +257,7 @@ static hip_error do_ModuleLoadData(hip_module *module, const void *image)
 		return HIP_NO_BINARY_FOR_GPU;
 	m = calloc(1, sizeof(*m));
 	strcpy(m->file, file);
-	error = build(file, strlen(target) == 6 && target[3] == '9' ? 64 : 32, &m->program);
+	error = device_program_build(file, strlen(target) == 6 && target[3] == '9' ? 64 : 32, &m->program);
 	if (error) {
 		free(m);
 		return error;
@@ -344,8 +274,8 @@ static hip_error do_ModuleUnload(hip_module module)
 
 	for (size_t i = 0; i < KERNELS; i++)
 		if (m->functions[i].kernel)
-			clReleaseKernel(m->functions[i].kernel);
-	clReleaseProgram(m->program);
+			device_kernel_release(m->functions[i].kernel);
+	device_program_release(m->program);
 	free(m);
 	standin_live--;
 	return 0;
@@ -355,7 +285,6 @@ CALL(ModuleGetFunction, (hip_function *function, hip_module module, const char *
 static hip_error do_ModuleGetFunction(hip_function *function, hip_module module, const char *name)
 {
 	struct module *m = module;
-	cl_int rc;
 	size_t i;
 
 	for (i = 0; i < KERNELS && (strcmp(infos[i].name, name) || strcmp(infos[i].file, m->file)); i++)
@@ -364,8 +293,7 @@ static hip_error do_ModuleGetFunction(hip_function *function, hip_module module,
 		return NOT_FOUND;
 	if (!m->functions[i].kernel) {
 		m->functions[i].info = &infos[i];
-		m->functions[i].kernel = clCreateKernel(m->program, name, &rc);
-		if (rc)
+		if (device_kernel_get(m->program, name, &m->functions[i].kernel))
 			return NOT_FOUND;
 	}
 	*function = &m->functions[i];
@@ -397,8 +325,9 @@ static hip_error do_ModuleLaunchKernel(hip_function function, unsigned int grid_
 				       hip_stream stream, void **params, void **extra)
 {
 	struct function *f = function;
-	size_t local[3] = { lanes_x, lanes_y, lanes_z }, size = 0;
-	size_t global[3] = { (size_t)grid_x * lanes_x, (size_t)grid_y * lanes_y, (size_t)grid_z * lanes_z };
+	const unsigned int grid[3] = { grid_x, grid_y, grid_z };
+	void *hosts[STANDIN_BUFFERS];
+	size_t size = 0;
 	const char *args;
 	unsigned int i;
 
@@ -408,17 +337,12 @@ static hip_error do_ModuleLaunchKernel(hip_function function, unsigned int grid_
 		return INVALID_VALUE;
 	for (i = 0; i < f->info->buffers; i++) {
 		const void *device;
-		void *host;
 
 		memcpy(&device, args + 8 * i, 8);
-		host = device ? standin_host(device) : NULL;
-		if (device && !host)
+		hosts[i] = device ? standin_host(device) : NULL;
+		if (device && !hosts[i])
 			return ILLEGAL_ADDRESS;
-		if (clSetKernelArgSVMPointer(f->kernel, i, host))
-			return INVALID_VALUE;
 	}
-	if (clSetKernelArg(f->kernel, i, f->info->params_size, args + 8 * i))
-		return INVALID_VALUE;
-	return clEnqueueNDRangeKernel(stream, f->kernel, 3, NULL, global, local, 0, NULL, NULL) ? LAUNCH_FAILURE : 0;
+	return device_launch(stream, f->kernel, grid, lanes_x, hosts, i, args + 8 * i, f->info->params_size);
 }
 #pragma GCC visibility pop
