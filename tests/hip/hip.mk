@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# The hip backend on a stand-in for AMD's runtime: over OpenCL where it is, else tests say so; and over this processor, by a few of them.
+# The hip backend on a stand-in for AMD's runtime: over OpenCL where there is a device of it, else, and in guests,
+# over this processor.
 standin-dir := $(O)/tests/hip/lib
 standin-src := $(addprefix tests/hip/,standin.c standin_memory.c standin_fail.c)
 standin-targets := gfx90a gfx942 gfx1100
@@ -12,7 +13,7 @@ define standin-rule
 $(standin-dir)/$(1): $(standin-src) $(3) tests/hip/standin.h userspace/executor/hip/hip_api.h $(kernel-headers) tests/hip/hip.mk
 	$$(call say,LD,$$@)
 	@mkdir -p $$(@D)
-	$$(Q)$$(CC) $(standin-cflags) -O1 -pthread $(2) $(standin-src) $(3) -Wl,-soname,$$(notdir $$@),-Bsymbolic -o $$@ $(4)
+	$$(Q)$$(SIMT_CC) $(standin-cflags) -O1 -pthread $(2) $(standin-src) $(3) -Wl,-soname,$$(notdir $$@),-Bsymbolic -o $$@ $(4)
 endef
 ifeq ($(shell pkg-config --exists OpenCL && echo yes),yes)
 $(eval $(call standin-rule,libamdhip64.so.6,-DSTANDIN_SOURCE='"$(CURDIR)"',tests/hip/standin_cl.c,-lOpenCL))
@@ -50,3 +51,4 @@ $(addprefix $(O)/,$(hip-tests)): | $(standin-libraries) $(standin-objects) $(sta
 # For the guest: tests/vm/guest/hip.sh.
 check-programs += tests/hip/near
 tests/hip/near-src := tests/hip/near.c
+guest-programs: $(O)/tests/hip/near $(filter $(standin-dir)/host/%,$(standin-libraries)) $(filter $(O)/tests/hip/kernels/gfx942/%,$(standin-objects))

@@ -450,6 +450,10 @@ static void test_refusals(void)
 	one_op_tensor(&o, 0, DSEEK_F32, 1, 1, 1);
 	o.tensors[0].ne[3] = 65536;
 	refused(&o, "op 0, add: the last dimension has more than 65535");
+	one_op_init(&o, DSEEK_OP_COPY, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 1, 1, 1);
+	o.tensors[0].ne[1] = o.tensors[0].ne[2] = 4096;
+	refused(&o, "op 0, copy: 2^24 rows or more");
 }
 
 static void test_target(const char *name)

@@ -4,6 +4,8 @@
 
 const char *hip_refuse_simple(const struct cpu_op *op)
 {
+	if ((uint64_t)op->t[0].ne[1] * op->t[0].ne[2] >= 1u << 24)
+		return "2^24 rows or more";
 	return op->t[0].ne[3] > 65535 ? "the last dimension has more than 65535" : NULL;
 }
 
