@@ -17,12 +17,12 @@ $(standin-dir)/$(1): $(standin-src) $(3) tests/hip/standin.h userspace/executor/
 endef
 ifeq ($(shell pkg-config --exists OpenCL && echo yes),yes)
 $(eval $(call standin-rule,libamdhip64.so.6,-DSTANDIN_SOURCE='"$(CURDIR)"',tests/hip/standin_cl.c,-lOpenCL))
-$(eval $(call standin-rule,old/libamdhip64.so.5,-DSTANDIN_OLD -DSTANDIN_SOURCE='"$(CURDIR)"',tests/hip/standin_cl.c,-lOpenCL))
-standin-libraries := $(standin-dir)/libamdhip64.so.6 $(standin-dir)/old/libamdhip64.so.5
+standin-libraries := $(standin-dir)/libamdhip64.so.6
 endif
 ifeq ($(shell uname -m),x86_64)
 $(eval $(call standin-rule,host/libamdhip64.so.6,,tests/hip/standin_host.c tests/kernels/simt/fiber.c,-ldl))
-standin-libraries += $(standin-dir)/host/libamdhip64.so.6 $(foreach w,32 64,$(kernel-files:%=$(standin-dir)/host/w$(w)/%.so))
+$(eval $(call standin-rule,old/libamdhip64.so.5,-DSTANDIN_OLD,tests/hip/standin_host.c tests/kernels/simt/fiber.c,-ldl))
+standin-libraries += $(standin-dir)/host/libamdhip64.so.6 $(standin-dir)/old/libamdhip64.so.5 $(foreach w,32 64,$(kernel-files:%=$(standin-dir)/host/w$(w)/%.so))
 endif
 
 define standin-kernel-rule
