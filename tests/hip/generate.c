@@ -5,10 +5,12 @@
  */
 #include <dseek.h>
 #include <dseek_program.h>
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../../userspace/model/model.h"
@@ -125,6 +127,45 @@ static void from_file(const char *path, const char *what, uint32_t prompt, uint3
 	dsk_model_close(model);
 }
 
+/* Whoever waits for a job is told what the engine lacks: here a folder of kernels with none in it. */
+static void refusal(void)
+{
+	const char *dir = getenv("TMPDIR");
+	struct dsk_session_params params = { .sched_class = DSEEK_CLASS_BATCH, .n_ctx = 8 };
+	struct dseek_device *other = NULL;
+	struct dsk_session *session = NULL;
+	struct dsk_model *model = NULL;
+	struct synth_params synth;
+	char folder[500], target[520], path[520], spec[2000], more[600];
+	const int32_t token = 1;
+	int r;
+
+	snprintf(folder, sizeof(folder), "%s/hip-kernels-%d", dir && *dir ? dir : "/tmp", getpid());
+	snprintf(target, sizeof(target), "%s/gfx942", folder);
+	snprintf(path, sizeof(path), "%s/model.gguf", folder);
+	mkdir(folder, 0777);
+	mkdir(target, 0777);
+	snprintf(more, sizeof(more), "kernels=%s", folder);
+	snprintf(spec, sizeof(spec), "embed:hip-refusal,engine=hip,%s", hip_device_options(more));
+	r = dseek_open(spec, NULL, &other) || synth_preset("tiny-llama", &synth, err, sizeof(err)) || synth_write(&synth, path, err, sizeof(err)) ||
+	    dsk_model_open(path, &model, err, sizeof(err)) || dsk_model_load(model, other, NULL, err, sizeof(err)) ||
+	    dsk_session_create(model, &params, &session, err, sizeof(err));
+	if (r)
+		tap_ok(0, "kernels that aren't there: %s, %s", err, dseek_strerror_detail());
+	else
+		tap_ok(dsk_session_eval(session, &token, 1) == -ENOTSUP &&
+		       strstr(dsk_session_error(session), "the job failed: Operation not supported (op 0, embed: ") &&
+		       strstr(dsk_session_error(session), "/gfx942/dense.co: No such file or directory)"), "kernels that aren't there: %s",
+		       dsk_session_error(session));
+	dsk_session_destroy(session);
+	dsk_model_close(model);
+	if (other)
+		dseek_close(other);
+	unlink(path);
+	rmdir(target);
+	rmdir(folder);
+}
+
 int main(void)
 {
 	static const int types[] = { DSEEK_F32, DSEEK_F16, DSEEK_BF16, DSEEK_Q8_0, DSEEK_Q4_0, DSEEK_Q4_1 };
@@ -152,6 +193,7 @@ int main(void)
 	snprintf(path, sizeof(path), "%s%s/dseek/SmolLM2-135M-Instruct.Q4_1.gguf", cache ? cache : home ? home : "", cache ? "" : "/.cache");
 	from_file(path, "SmolLM2", 5, 2);
 	dseek_close(dev);
+	refusal();
 	tap_ok(hip_device_live() == 0, "nothing is left on the device: %u", hip_device_live());
 	return tap_end();
 }
