@@ -5,13 +5,13 @@
 
 #define LANES	256
 
-/* Does (a, i) come before (b, j)? A NaN comes after every number; index -1 after all. */
+/* Does (a, i) come before (b, j)? A NaN comes after every number, and before none; index -1 after all. */
 K_DEV int better(float a, int i, float b, int j)
 {
 	if (i < 0 || j < 0)
 		return i >= 0;
-	if (a != a || b != b)
-		return a == a ? 1 : b == b ? 0 : i < j;
+	if (b != b)
+		return a == a;
 	return a > b || (a == b && i < j);
 }
 

@@ -88,8 +88,8 @@ K_KERNEL(LANES) dsk_slot_attend(K_GLOBAL float *out, K_GLOBAL int *fault, K_GLOB
 			l = logit(query, k, (long)kv_head * p.k_head_stride + (long)s * p.k_slot_stride, p);
 		top = k_max(top, k_group_max(K_WAVE_PASS red, LANES, l));
 		rescale = k_exp2((before - top) * K_LOG2E);
-		l = s <= pos ? k_exp2((l - top) * K_LOG2E) : 0;
-		weight[k_tid()] = l;
+		l = k_exp2((l - top) * K_LOG2E);
+		weight[k_tid()] = l;	/* what read the last ones is before k_group_max()'s barriers */
 		sum = sum * rescale + k_group_sum(K_WAVE_PASS red, LANES, l);
 		for (int i = k_tid(); i < p.v_n; i += LANES) {
 			float a = acc[i] * rescale;
@@ -99,7 +99,6 @@ K_KERNEL(LANES) dsk_slot_attend(K_GLOBAL float *out, K_GLOBAL int *fault, K_GLOB
 								  p.v_type), a);
 			acc[i] = a;
 		}
-		k_sync();
 	}
 	for (int i = k_tid(); i < p.v_n && pos >= 0; i += LANES)
 		out[out_at + i] = acc[i] / sum;
