@@ -139,6 +139,8 @@ install: all
 	sed 's|@prefix@|$(PREFIX)|; s|@libdir@|$(LIBDIR)|; s|@version@|$(DSEEK_VERSION)|; s|@libs@|$(libdseek-libs)|' \
 		userspace/lib/dseek.pc.in >$(libdir)/pkgconfig/dseek.pc
 	chmod 644 $(libdir)/pkgconfig/dseek.pc
+	for k in $(O)/kernels/gfx*/manifest.json; do t=$${k%/*}; to=$(libdir)/dseek/kernels/$${t##*/}; \
+		[ ! -e $$k ] || { install -d $$to && install -m 644 $$k $$t/*.co $$to; } || exit 1; done
 	install -m 644 userspace/include/*.h $(prefix)/include
 	install -m 644 uapi/drm/*.h $(prefix)/include/drm
 	for m in $(man-pages); do install -m 644 $$m $(prefix)/share/man/man$${m##*.}/ || exit 1; done

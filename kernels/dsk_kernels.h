@@ -62,6 +62,16 @@
 	X(scrub, dsk_scrub_registers, 256, 1, struct dsk_scrub_params)			\
 	X(reroute, dsk_reroute, 256, 5, struct dsk_reroute_params)			\
 	X(similarity, dsk_project, 256, 3, struct dsk_project_params)			\
-	X(similarity, dsk_similarity, 256, 3, struct dsk_similarity_params)
+	X(similarity, dsk_similarity, 256, 3, struct dsk_similarity_params)		\
+	X(rope, dsk_turns, 64, 3, struct dsk_turns_params)				\
+	X(dense, dsk_linear, 64, 4, struct dsk_linear_params)				\
+	X(dense, dsk_linear_glu, 64, 4, struct dsk_linear_glu_params)			\
+	X(dense, dsk_lookup, 64, 4, struct dsk_lookup_params)				\
+	X(moe_dense, dsk_moe_glu, 64, 6, struct dsk_moe_glu_params)			\
+	X(moe_dense, dsk_moe_down, 64, 6, struct dsk_moe_down_params)			\
+	X(elementwise, dsk_elementwise, 256, 3, struct dsk_elementwise_params)		\
+	X(argmax, dsk_argmax, 256, 2, struct dsk_argmax_params)				\
+	X(slots, dsk_slot_store, 64, 4, struct dsk_slot_store_params)			\
+	X(slots, dsk_slot_attend, 64, 7, struct dsk_slot_attend_params)
 
 #endif /* DSK_KERNELS_H */

@@ -44,6 +44,12 @@ struct dsk_rope_params {
 };
 DSK_SIZE(dsk_rope_params, 32);
 
+struct dsk_turns_params {
+	int pairs;
+	int pad[5];
+};
+DSK_SIZE(dsk_turns_params, 24);
+
 /* ---- embed.c: out[t] = scale * table[id[t]] */
 
 struct dsk_embed_params {
@@ -338,5 +344,119 @@ struct dsk_gate_params {
 	int pad;
 };
 DSK_SIZE(dsk_gate_params, 64);
+
+/* ---- dense.c: layers on weights of programs */
+
+/* Element types of weights and their blocks, as in GGUF files; numbers of our own. */
+enum dsk_weight_type { DSK_W_F32, DSK_W_F16, DSK_W_BF16, DSK_W_Q8_0, DSK_W_Q4_0, DSK_W_Q4_1, DSK_W_Q4_K, DSK_W_Q6_K };
+
+struct dsk_matrix {
+	int type;		/* enum dsk_weight_type */
+	int packed;		/* rows interleaved by 16 (weight.h) */
+	int k;			/* elements of a row */
+	int row_bytes;		/* to the next row; packed: of a row by itself */
+};
+
+#define DSK_LINEAR_BIAS		1	/* bias is given, float [rows] */
+#define DSK_LINEAR_ACCUMULATE	2	/* add to y */
+
+struct dsk_linear_params {
+	struct dsk_matrix w;
+	int rows;
+	int x_stride, y_stride;
+	int flags;
+};
+DSK_SIZE(dsk_linear_params, 32);
+
+struct dsk_linear_glu_params {
+	struct dsk_matrix gate, up;
+	int rows;
+	int x_stride, y_stride;
+	int act;		/* enum dsk_act */
+};
+DSK_SIZE(dsk_linear_glu_params, 48);
+
+struct dsk_lookup_params {
+	struct dsk_matrix table;
+	int rows;		/* of the table: an id outside it gives zeros and sets *fault */
+	int out_stride;
+	float scale;
+	int pad;
+};
+DSK_SIZE(dsk_lookup_params, 32);
+
+/* ---- moe_dense.c: experts on weights of programs */
+
+#define DSK_MOE_CHOICES	64	/* experts a token, at most */
+
+struct dsk_moe_glu_params {
+	struct dsk_matrix gate, up;	/* of one expert */
+	int gate_stride, up_stride;	/* from one expert's to the next's, in units of 2 bytes */
+	int rows, experts, choices;
+	int x_stride, ids_stride;	/* between tokens */
+	int h_stride, h_token_stride;	/* between choices, between tokens */
+	int act;			/* enum dsk_act */
+};
+DSK_SIZE(dsk_moe_glu_params, 72);
+
+struct dsk_moe_down_params {
+	struct dsk_matrix down;
+	int down_stride;
+	int rows, experts, choices;
+	int h_stride, h_token_stride;
+	int ids_stride, weights_stride, out_stride;
+	int pad;
+};
+DSK_SIZE(dsk_moe_down_params, 56);
+
+/* ---- elementwise.c */
+
+enum dsk_elementwise { DSK_COPY, DSK_ADD, DSK_MUL };
+
+struct dsk_elementwise_params {
+	int op;			/* enum dsk_elementwise; ADD, MUL: b is float */
+	int a_type, out_type;	/* enum dsk_type, not I8 */
+	int n, ne1, ne2;	/* elements, extents */
+	int a_stride[3], b_stride[3], out_stride[3];
+	int pad;
+};
+DSK_SIZE(dsk_elementwise_params, 64);
+
+/* ---- argmax.c */
+
+struct dsk_argmax_params {
+	int n, x_stride;
+	int pad[4];
+};
+DSK_SIZE(dsk_argmax_params, 24);
+
+/* ---- slots.c: keys and values by slots */
+
+#define DSK_SLOT_HEAD	1024	/* elements of a head, at most */
+#define DSK_SLOT_SINKS	1	/* sinks is given, float [q_heads], in the logits' units */
+
+struct dsk_slot_store_params {
+	int n, slots;
+	int type;		/* of the cache: enum dsk_type, not I8 */
+	int x_head_stride, x_token_stride;
+	int head_stride, slot_stride;
+	int pad;
+};
+DSK_SIZE(dsk_slot_store_params, 32);
+
+struct dsk_slot_attend_params {
+	int q_heads, kv_heads, slots;
+	int k_n, v_n;
+	int k_type, v_type;	/* enum dsk_type, not I8 */
+	int window;		/* 0: all up to the position */
+	int flags;
+	int q_head_stride, q_token_stride;
+	int k_head_stride, k_slot_stride;
+	int v_head_stride, v_slot_stride;
+	int out_head_stride, out_token_stride;
+	float scale, cap;	/* cap 0: none */
+	int pad;
+};
+DSK_SIZE(dsk_slot_attend_params, 80);
 
 #endif /* DSK_LAYOUT_H */

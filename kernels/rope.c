@@ -34,3 +34,17 @@ K_KERNEL(LANES) dsk_rope(K_GLOBAL void *x, K_GLOBAL const int *positions, K_GLOB
 	store_element(x, at + first, p.type, a * c - b * s);
 	store_element(x, at + second, p.type, a * s + b * c);
 }
+
+/* turns [n/2][2] divided by factors [n/2]: the quotient as a float, and what it lacks as another; groups: n/2 / 64 */
+K_KERNEL(64) dsk_turns(K_GLOBAL float *out, K_GLOBAL const float *turns, K_GLOBAL const float *factors, struct dsk_turns_params p)
+{
+	int i = k_group_x() * 64 + k_tid();
+	float high, f;
+
+	if (i >= p.pairs)
+		return;
+	f = factors[i];
+	high = turns[2 * i] / f;
+	out[2 * i] = high;
+	out[2 * i + 1] = (k_fma(-high, f, turns[2 * i]) + turns[2 * i + 1]) / f;
+}

@@ -21,6 +21,22 @@ finds module note "not loaded"
 finds "AMD GPU" note "No such file"
 finds "embedded mode" ok "works"
 
+# What AMD's runtime says: the real one's answer depends on the machine; of a stand-in it is known.
+export LD_LIBRARY_PATH=$DSEEK_BUILD/tests/hip/lib/lacks
+finds HIP note "libamdhip64.so.6 lacks hipGetDeviceCount hipSetDevice hipModuleLoadData and 16 more"
+mkdir "$dir/dev"; touch "$dir/dev/kfd"
+finds HIP warn "libamdhip64.so.6 lacks hip"
+rm -r "$dir/dev"
+if [ -e "$DSEEK_BUILD/tests/hip/lib/host/libamdhip64.so.6" ] && HIP_STANDIN_ARCH=none LD_LIBRARY_PATH=$DSEEK_BUILD/tests/hip/lib/host "$dseek" doctor | grep -q 'calls itself "none"'; then
+	export LD_LIBRARY_PATH=$DSEEK_BUILD/tests/hip/lib/host HIP_STANDIN_ARCH=gfx9999:xnack-
+	finds HIP note "no kernels for gfx9999"
+	HIP_STANDIN_DEVICES=0 finds HIP note "hipErrorNoDevice (100)"
+	unset HIP_STANDIN_ARCH
+else
+	skip "what the runtime says of a device" "the stand-in is for x86-64"
+fi
+unset LD_LIBRARY_PATH
+
 mkdir -p "$dir"/{proc,dev,sys/module/dseek,sys/class/infiniband/mlx5_0,sys/devices/system/node/node{0,1},sys/kernel/mm/transparent_hugepage}
 printf 'model name\t: Made Up 9000\nflags\t\t: fpu avx2 fma f16c avx512f avx512bw avx512dq avx512vl amx_tile avx512_vnni\n' >"$dir/proc/cpuinfo"
 echo 'MemTotal:  524288 kB' >"$dir/proc/meminfo"

@@ -125,16 +125,51 @@ static uint32_t prepared, released, runs;
 static uint64_t last_cursor;
 static void *last_binding;
 
-static int prepare(void *state, const struct dseek_program_view *view, void **ret_prepared)
+static int prepare(void *state, const struct dseek_program_view *view, void **ret_prepared, char *err, size_t err_size)
 {
 	*ret_prepared = &prepared;
 	prepared++;
 	return 0;
 }
 
-static int prepare_refuse(void *state, const struct dseek_program_view *view, void **ret_prepared)
+static int prepare_refuse(void *state, const struct dseek_program_view *view, void **ret_prepared, char *err, size_t err_size)
 {
+	snprintf(err, err_size, "op 0: no kernel");
 	return -ENOTSUP;
+}
+
+/* ---- what backends with an address space of their own are told, and what all say of errors */
+
+static uint32_t buffers, notices;
+static char notice[100];
+
+static int buffer_map(void *state, void *base, uint64_t size, int writable, char *err, size_t err_size)
+{
+	ck_assert_ptr_eq(base, fake->memory);
+	ck_assert_uint_eq(size, 4096);
+	ck_assert_int_eq(writable, 1);
+	buffers++;
+	return 0;
+}
+
+static int buffer_map_fails(void *state, void *base, uint64_t size, int writable, char *err, size_t err_size)
+{
+	snprintf(err, err_size, "no room on the device");
+	return -ENOMEM;
+}
+
+static void buffer_unmap(void *state, void *base)
+{
+	ck_assert_ptr_eq(base, fake->memory);
+	ck_assert_uint_eq(fake->unmaps, 0);	/* it is still mapped */
+	buffers--;
+}
+
+static void on_notice(void *arg, const struct drm_dseek_job_desc *job, int error, const char *why)
+{
+	ck_assert_ptr_eq(arg, &notices);
+	notices++;
+	snprintf(notice, sizeof(notice), "%llu %d %s", (unsigned long long)job->job_id, error, why);
 }
 
 static void release(void *state, void *p)
@@ -332,6 +367,53 @@ START_TEST(map_fails)
 	add(GOOD);
 	ck_assert_int_eq(go(), -ENODEV);
 	check(0, 1, DRM_DSEEK_OUTCOME_DONE, -ENOMEM);
+}
+END_TEST
+
+START_TEST(buffers_told)
+{
+	backend.buffer_map = buffer_map;
+	backend.buffer_unmap = buffer_unmap;
+	add(GOOD);
+	add(GOOD);
+	ck_assert_int_eq(go(), -ENODEV);
+	ck_assert_uint_eq(runs, 2);
+	ck_assert_uint_eq(buffers, 0);
+	ck_assert_uint_eq(fake->maps, 1);
+}
+END_TEST
+
+START_TEST(errors_explained)
+{
+	dseek_exec_set_notice(&fake->base, on_notice, &notices);
+	backend.buffer_map = buffer_map_fails;
+	add(GOOD);
+	ck_assert_int_eq(go(), -ENODEV);
+	check(0, 1, DRM_DSEEK_OUTCOME_DONE, -ENOMEM);
+	ck_assert_uint_eq(notices, 1);
+	ck_assert_str_eq(notice, "1 -12 no room on the device");
+	ck_assert_uint_eq(fake->unmaps, 1);
+}
+END_TEST
+
+START_TEST(refusals_explained)
+{
+	dseek_exec_set_notice(&fake->base, on_notice, &notices);
+	backend.program_prepare = prepare_refuse;
+	add(GOOD);
+	add(GOOD);
+	ck_assert_int_eq(go(), -ENODEV);
+	ck_assert_uint_eq(notices, 2);		/* a refused program's is kept for its later jobs */
+	ck_assert_str_eq(notice, "2 -95 op 0: no kernel");
+}
+END_TEST
+
+START_TEST(tenants_error_unexplained)
+{
+	dseek_exec_set_notice(&fake->base, on_notice, &notices);
+	add(FAIL);
+	ck_assert_int_eq(go(), -ENODEV);
+	ck_assert_uint_eq(notices, 0);
 }
 END_TEST
 
@@ -561,6 +643,10 @@ int main(void)
 	tcase_add_test(c, stops);
 	tcase_add_test(c, interrupted);
 	tcase_add_test(c, retired);
+	tcase_add_test(c, buffers_told);
+	tcase_add_test(c, errors_explained);
+	tcase_add_test(c, refusals_explained);
+	tcase_add_test(c, tenants_error_unexplained);
 	tcase_add_test(c, longest_op);
 	tcase_add_test(c, report_fails);
 	tcase_add_test(c, recorded);

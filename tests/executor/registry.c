@@ -25,8 +25,10 @@ START_TEST(builtin)
 	ck_assert_ptr_eq(dseek_backend_find("cpu", err, sizeof(err)), &dseek_backend_cpu);
 	ck_assert_ptr_eq(dseek_backend_find("null", err, sizeof(err)), &dseek_backend_null);
 	ck_assert_ptr_eq(dseek_backend_find("fault", err, sizeof(err)), &dseek_backend_fault);
+	ck_assert_ptr_eq(dseek_backend_find("hip", err, sizeof(err)), &dseek_backend_hip);
 	ck_assert_ptr_eq(dseek_backend_at(0), &dseek_backend_cpu);
-	ck_assert_ptr_null(dseek_backend_at(3));
+	ck_assert_ptr_eq(dseek_backend_at(3), &dseek_backend_hip);
+	ck_assert_ptr_null(dseek_backend_at(4));
 	ck_assert_ptr_null(dseek_backend_find("sample", err, sizeof(err)));
 	ck_assert_ptr_nonnull(strstr(err, "no backend is called 'sample'"));
 }
@@ -37,7 +39,7 @@ START_TEST(refusals)
 	ck_assert_ptr_null(load("nonesuch"));
 	ck_assert_ptr_nonnull(strstr(err, "nonesuch.so"));
 	ck_assert_ptr_null(load("sample_other_abi"));
-	ck_assert_ptr_nonnull(strstr(err, "is of backend ABI 99, this is 1"));
+	ck_assert_ptr_nonnull(strstr(err, "is of backend ABI 99, this is 2"));
 	ck_assert_ptr_null(load("sample_no_symbol"));
 	ck_assert_ptr_nonnull(strstr(err, "exports no dseek_backend"));
 	ck_assert_ptr_null(load("sample_no_run"));

@@ -123,7 +123,7 @@ int one_op_run(struct one_op *o, const struct dseek_backend *backend, void *stat
 	int ret;
 
 	if (backend->program_prepare) {
-		ret = backend->program_prepare(state, &view, &run.prepared);
+		ret = backend->program_prepare(state, &view, &run.prepared, NULL, 0);
 		if (ret)
 			return ret;
 	}

@@ -11,7 +11,7 @@
 
 struct dseek_program_view;
 
-#define DSEEK_BACKEND_ABI	1
+#define DSEEK_BACKEND_ABI	2
 
 /* One run, from the executor's loop to the backend. Pointers are valid for the call. */
 struct dseek_run {
@@ -24,6 +24,12 @@ struct dseek_run {
 	int (*poll)(void *poll_arg);
 	void *poll_arg;
 	uint64_t engine_ns;			/* in: 0; out: engine time to charge for this run, 0: what the clock measured */
+	uint32_t depth;				/* of the engine: ops that may be started before the first of them is done; 0: 1 */
+	uint32_t pad;
+	uint64_t tenant;			/* whose job it is; 0: not told */
+	uint64_t deadline_ns;			/* the job's, 0: none */
+	char *err;				/* one sentence on an error that is the engine's, for the log; NULL: nobody reads it */
+	size_t err_size;
 };
 
 struct dseek_backend {
@@ -35,14 +41,20 @@ struct dseek_backend {
 	/* @options: "KEY=VALUE,..." or NULL; -EINVAL and one sentence in @err for one it doesn't know */
 	int (*open)(const char *options, void **ret_state, char *err, size_t err_size);
 	void (*close)(void *state);
-	/* Once for each program, after validation; optional. -ENOTSUP: an op or type it lacks. */
-	int (*program_prepare)(void *state, const struct dseek_program_view *program, void **ret_prepared);
+	/* Once for each program, after validation; optional. -ENOTSUP, and one sentence in @err that names it: an op or type it lacks. */
+	int (*program_prepare)(void *state, const struct dseek_program_view *program, void **ret_prepared, char *err, size_t err_size);
 	void (*program_release)(void *state, void *prepared);
 	/* 0, -EAGAIN (yielded), or the job's error. Called from one thread. */
 	int (*run)(void *state, struct dseek_run *run);
+	/*
+	 * A buffer is mapped at @base from one call to the other, and runs in between may be bound to parts of it; optional.
+	 * No run is under way. @writable: some may write to it.
+	 */
+	int (*buffer_map)(void *state, void *base, uint64_t size, int writable, char *err, size_t err_size);
+	void (*buffer_unmap)(void *state, void *base);
 };
 
-extern const struct dseek_backend dseek_backend_cpu, dseek_backend_null, dseek_backend_fault;
+extern const struct dseek_backend dseek_backend_cpu, dseek_backend_null, dseek_backend_fault, dseek_backend_hip;
 
 /* Built in, or a path to a shared object; NULL and one sentence in @err if there is none. */
 const struct dseek_backend *dseek_backend_at(size_t index);	/* those built in; NULL past the last */

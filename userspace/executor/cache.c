@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "backend.h"
@@ -34,6 +35,8 @@ static void drop_bo(struct cache *cache, struct cached_bo **pos)
 	struct cached_bo *bo = *pos;
 
 	*pos = bo->next;
+	if (cache->backend->buffer_unmap)
+		cache->backend->buffer_unmap(cache->backend_state, bo->base);
 	dseek_exec_unmap(cache->exec, bo->id);
 	free(bo);
 }
@@ -63,6 +66,13 @@ int cache_bo(struct cache *cache, uint32_t tag, uint32_t binding, const struct d
 			return -ENOMEM;
 		r = dseek_exec_map(cache->exec, tag, binding, &bo->base);
 		if (r) {
+			free(bo);
+			return r;
+		}
+		r = cache->backend->buffer_map ? cache->backend->buffer_map(cache->backend_state, bo->base, b->bo_size, write,
+									     cache->why, sizeof(cache->why)) : 0;
+		if (r) {
+			dseek_exec_unmap(cache->exec, b->bo_id);
 			free(bo);
 			return r;
 		}
@@ -103,6 +113,7 @@ static void drop_program(struct cache *cache, struct cached_program *prog)
 	if (!prog->error && cache->backend->program_release)
 		cache->backend->program_release(cache->backend_state, prog->prepared);
 	free(prog->blob);
+	free(prog->why);
 	free(prog);
 }
 
@@ -125,7 +136,11 @@ static int load_program(struct cache *cache, uint32_t tag, const struct drm_dsee
 		return 0;
 	}
 	if (cache->backend->program_prepare)
-		prog->error = cache->backend->program_prepare(cache->backend_state, &prog->view, &prog->prepared);
+		prog->error = cache->backend->program_prepare(cache->backend_state, &prog->view, &prog->prepared,
+								cache->why, sizeof(cache->why));
+	/* What it says is kept with the program: jobs to come will be refused for the same reason. */
+	if (prog->error && *cache->why)
+		prog->why = strdup(cache->why);
 	return 0;
 }
 
@@ -135,10 +150,13 @@ int cache_program(struct cache *cache, uint32_t tag, const struct drm_dseek_job_
 	struct cached_program **head = &cache->programs[bucket(job->program_id)], *prog;
 	int r;
 
+	*cache->why = '\0';
 	for (prog = *head; prog && prog->id != job->program_id; prog = prog->next)
 		;
 	if (prog) {
 		unlink_use(cache, prog);
+		if (prog->why)
+			snprintf(cache->why, sizeof(cache->why), "%s", prog->why);
 	} else {
 		prog = calloc(1, sizeof(*prog));
 		if (!prog)

@@ -21,6 +21,7 @@ struct cached_program {
 	struct cached_program *newer, *older;
 	uint64_t id;
 	int error;				/* why its jobs can't run, or 0 */
+	char *why;				/* the backend's sentence on that, or NULL */
 	bool profiled;				/* in the recording */
 	void *blob;
 	struct dseek_program_view view;
@@ -34,6 +35,8 @@ struct cached_bo {
 	int writable;
 };
 
+#define CACHE_WHY	240
+
 struct cache {
 	struct dseek_exec *exec;
 	const struct dseek_backend *backend;
@@ -42,6 +45,7 @@ struct cache {
 	struct cached_program *programs[CACHE_BUCKETS];
 	struct cached_program *newest, *oldest;
 	uint32_t program_count;
+	char why[CACHE_WHY];			/* the backend's sentence on the last error that was its; "": it had none */
 };
 
 void cache_init(struct cache *cache, struct dseek_exec *exec, const struct dseek_backend *backend, void *state);

@@ -148,6 +148,11 @@ static int run_job(struct loop *loop, uint32_t tag, uint64_t *cursor, uint64_t *
 		.cursor = job->cursor,
 		.poll = poll_control,
 		.poll_arg = loop,
+		.depth = loop->depth,
+		.tenant = job->tenant_id,
+		.deadline_ns = job->deadline_ns,
+		.err = loop->cache.why,
+		.err_size = sizeof(loop->cache.why),
 	};
 	loop->asked_to_yield = false;
 	r = run_ops(loop, job, prog, &run);
@@ -185,6 +190,8 @@ static void run_held(struct loop *loop)
 		loop->running = loop->tags[n];
 		cursor = used = 0;
 		r = run_job(loop, loop->running, &cursor, &used);
+		if (r && r != -EAGAIN && *loop->cache.why && loop->exec->notice)
+			loop->exec->notice(loop->exec->notice_arg, dseek_exec_job(loop->exec, loop->running), r, loop->cache.why);
 		end = dseek_now();
 		if (!used)
 			used = end - start;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 #include <dseek.h>
 #include <dseek_exec.h>
@@ -186,6 +187,21 @@ static void tell_ready(const struct drm_dseek_attach *attach, uint64_t generatio
 		cli_log(CLI_WARN, "NOTIFY_SOCKET=%s: %s", getenv("NOTIFY_SOCKET"), strerror(-r));
 }
 
+/* A tenant may make a job fail as often as it likes: the log has what is new, and no more than one line a second. */
+static void on_notice(void *arg, const struct drm_dseek_job_desc *job, int error, const char *why)
+{
+	static char last[256];
+	static time_t at;
+	time_t now = time(NULL);
+
+	if (now == at || !strcmp(last, why))
+		return;
+	at = now;
+	snprintf(last, sizeof(last), "%s", why);
+	cli_log(CLI_WARN, "job %llu of tenant %llu: %s (%s)", (unsigned long long)job->job_id, (unsigned long long)job->tenant_id, why,
+		strerror(-error));
+}
+
 static int serve(struct dseek_exec *exec, const struct dseek_backend *backend, const struct settings *set,
 		 const struct drm_dseek_attach *attach)
 {
@@ -210,6 +226,7 @@ static int serve(struct dseek_exec *exec, const struct dseek_backend *backend, c
 			(unsigned long long)generation);
 		tell_ready(attach, generation);
 	}
+	dseek_exec_set_notice(exec, on_notice, NULL);
 	if (!r)
 		r = dseek_exec_run(exec, backend, state, &stop);
 	executor_notify("STOPPING=1");

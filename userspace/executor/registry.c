@@ -6,7 +6,7 @@
 #include "backend.h"
 
 static const struct dseek_backend *const builtin[] = {
-	&dseek_backend_cpu, &dseek_backend_null, &dseek_backend_fault,
+	&dseek_backend_cpu, &dseek_backend_null, &dseek_backend_fault, &dseek_backend_hip,
 };
 
 const struct dseek_backend *dseek_backend_at(size_t index)

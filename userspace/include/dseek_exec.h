@@ -41,6 +41,10 @@ int dseek_exec_unmap(struct dseek_exec *exec, uint64_t bo_id);
 int dseek_exec_report(struct dseek_exec *exec, uint64_t longest_op_ns);
 int dseek_exec_program(struct dseek_exec *exec, uint32_t tag, void *buf, size_t size);
 
+/* Before dseek_exec_run(): @notice is called by it for each job that fails for a reason of the engine's, with the backend's sentence on it. */
+void dseek_exec_set_notice(struct dseek_exec *exec,
+			   void (*notice)(void *arg, const struct drm_dseek_job_desc *job, int error, const char *why), void *arg);
+
 /*
  * The loop: fetch, run on @backend, give back, until *stop is set or the transport says the end. The environment's
  * DSEEK_PROFILE=FILE makes it append what it ran, op by op, for dseek-profiler; an error if that can't be written.

@@ -72,6 +72,9 @@ struct embed_instance {
 	uint32_t respawn;		/* bits (1 << index): it was lost, start another */
 	uint32_t hung;			/* threads that never came back: the instance must stay for them */
 	struct arb_trace *trace;	/* or NULL */
+	char notice[200];		/* the engine's sentence on the job that it failed last, */
+	uint64_t notice_queue;		/* its queue, */
+	int notice_error;		/* and its result */
 };
 
 struct embed_tenant {

@@ -169,11 +169,14 @@ int embed_wait_seqno(struct dseek_queue *base, uint64_t seqno, uint64_t deadline
 			goto out;
 		}
 	}
-	if (slot->seqno == seqno)
+	if (slot->seqno == seqno) {
 		*ret_result = slot->result;
-	else
+		if (slot->result.error && slot->result.error == inst->notice_error && queue->id == inst->notice_queue)
+			dseek_fail(0, "%s", inst->notice);
+	} else {
 		r = dseek_fail(-EOVERFLOW, "wait: job %llu is complete, its result forgotten (only %d are kept)",
 			       (unsigned long long)seqno, DRM_DSEEK_STATUS_RING);
+	}
 out:
 	embed_unlock(inst);
 	return r;

@@ -25,10 +25,23 @@ static void thread_free(struct embed_thread *t)
 	free(t);
 }
 
+/* For whoever waits for the job. */
+static void on_notice(void *arg, const struct drm_dseek_job_desc *job, int error, const char *why)
+{
+	struct embed_instance *inst = arg;
+
+	embed_lock(inst);
+	snprintf(inst->notice, sizeof(inst->notice), "%s", why);
+	inst->notice_queue = job->queue_id;
+	inst->notice_error = error;
+	embed_unlock(inst);
+}
+
 static void *thread_main(void *arg)
 {
 	struct embed_thread *t = arg;
 
+	dseek_exec_set_notice(t->exec, on_notice, t->inst);
 	dseek_exec_run(t->exec, t->backend, t->state, &t->stop);
 	embed_lock(t->inst);
 	t->done = true;

@@ -51,6 +51,13 @@ int dseek_exec_wait_turn(struct dseek_exec *exec, const int *stop)
 	return r;
 }
 
+void dseek_exec_set_notice(struct dseek_exec *exec,
+			   void (*notice)(void *arg, const struct drm_dseek_job_desc *job, int error, const char *why), void *arg)
+{
+	exec->notice = notice;
+	exec->notice_arg = arg;
+}
+
 int dseek_exec_next(struct dseek_exec *exec, struct drm_dseek_next *next)
 {
 	return exec->ops->next(exec, next);

@@ -174,6 +174,7 @@ int dseek_wait(struct dseek_queue *queue, uint64_t seqno, uint64_t deadline_ns,
 		return dseek_fail(-EINVAL, "dseek_wait: queue is NULL");
 	if (seqno == 0)
 		return dseek_fail(-EINVAL, "wait: jobs are numbered from 1");
+	dseek_fail(0, "%s", "");
 	r = queue->dev->ops->wait(queue, seqno, deadline_ns, &result);
 	if (r == -EOVERFLOW && !ret_result)
 		return 0;	/* complete, its result forgotten, and nobody asks for it */

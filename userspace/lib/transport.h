@@ -92,6 +92,8 @@ struct dseek_exec {
 	const volatile struct drm_dseek_control *control;
 	uint32_t depth;
 	char name[DRM_DSEEK_NAME_LEN];			/* of the engine */
+	void (*notice)(void *arg, const struct drm_dseek_job_desc *job, int error, const char *why);	/* NULL: nobody listens */
+	void *notice_arg;
 };
 
 extern const struct dseek_transport dseek_transport_embed, dseek_transport_drm;

@@ -227,7 +227,8 @@ static int run(struct dsk_session *s, const int32_t *tokens, uint32_t n, uint32_
 	if (rc)
 		return fail(s, rc, "waiting for the job failed: %s", dseek_strerror_detail());
 	if (s->last_job.error)
-		return fail(s, s->last_job.error, "the job failed: %s", strerror(-s->last_job.error));
+		return fail(s, s->last_job.error, "the job failed: %s%s%s%s", strerror(-s->last_job.error),
+			    *dseek_strerror_detail() ? " (" : "", dseek_strerror_detail(), *dseek_strerror_detail() ? ")" : "");
 	s->n_past += n;
 	s->last_graph = which;
 	s->last_row = rows - 1;

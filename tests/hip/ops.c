@@ -1,0 +1,494 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Every op that the hip backend takes, on the stand-in, against the oracle, and those that it doesn't take refused by name. Both get
+ * the same bits; what differs is float sums, exp2 and angles: 2e-5 of the results' root mean square, 1e-3 where a cache is f16 or bf16.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../userspace/executor/cpu/op.h"
+#include "../ops/one_op.h"
+#include "../tap.h"
+#include "device.h"
+
+static const uint32_t weight_types[] = { DSEEK_F32, DSEEK_F16, DSEEK_BF16, DSEEK_Q8_0, DSEEK_Q4_0, DSEEK_Q4_1, DSEEK_Q4_K, DSEEK_Q6_K };
+static const uint32_t float_types[] = { DSEEK_F32, DSEEK_F16, DSEEK_BF16 };
+#define COUNT(a)	(sizeof(a) / sizeof(*(a)))
+
+static void *hip;
+static const char *arch;
+static char err[300];
+
+static uint64_t bytes_of(const struct one_op *o, int slot)
+{
+	return o->data[slot] ? o->tensors[slot].stride[2] : 0;
+}
+
+static void fill(void *data, uint64_t n)
+{
+	float *x = data;
+
+	while (n--)
+		*x++ = test_random();
+}
+
+static int run_hip(struct one_op *o)
+{
+	struct dseek_program_view view = { .header = &o->header, .tensors = o->tensors, .bindings = o->bindings, .ops = &o->op };
+	struct dseek_run run = { .program = &view, .bindings = o->data, .err = err, .err_size = sizeof(err), .depth = 2 };
+	void *bindings[DSEEK_OP_TENSORS];
+	int i, r;
+
+	/* Those that aren't there are still bound to something. */
+	for (i = 0; i < DSEEK_OP_TENSORS; i++)
+		bindings[i] = o->data[i] ? o->data[i] : o->data[0];
+	run.bindings = bindings;
+	*err = 0;
+	r = dseek_backend_hip.program_prepare(hip, &view, &run.prepared, err, sizeof(err));
+	if (r)
+		return r;
+	for (i = 0; i < DSEEK_OP_TENSORS && !r; i++)
+		if (bytes_of(o, i))
+			r = dseek_backend_hip.buffer_map(hip, o->data[i], bytes_of(o, i), 1, err, sizeof(err));
+	if (!r)
+		r = dseek_backend_hip.run(hip, &run);
+	for (i = 0; i < DSEEK_OP_TENSORS; i++)
+		if (bytes_of(o, i))
+			dseek_backend_hip.buffer_unmap(hip, o->data[i]);
+	dseek_backend_hip.program_release(hip, run.prepared);
+	return r;
+}
+
+static int run_oracle(struct one_op *o)
+{
+	struct dseek_program_view view = { .header = &o->header, .tensors = o->tensors, .bindings = o->bindings, .ops = &o->op };
+	struct cpu_op op;
+
+	cpu_op_resolve(&view, 0, NULL, o->data, &op);
+	return cpu_op_ref(&op);
+}
+
+/* Largest difference in units of the wanted values' root mean square; I32: how many differ. */
+static double distance(uint32_t dtype, const void *got, const void *want, uint64_t bytes)
+{
+	uint64_t n = bytes / dseek_dtype_block_bytes(dtype), i;
+	float *g = malloc(n * 4 + 4), *w = malloc(n * 4 + 4);
+	double square = 0, worst = 0, off = 0;
+
+	if (dtype == DSEEK_I32) {
+		for (i = 0; i < n; i++)
+			off += ((const int32_t *)got)[i] != ((const int32_t *)want)[i];
+	} else {
+		dseek_row_to_f32(dtype, got, n, g);
+		dseek_row_to_f32(dtype, want, n, w);
+		for (i = 0; i < n; i++) {
+			square += (double)w[i] * w[i];
+			worst = isnan(g[i]) != isnan(w[i]) ? INFINITY : fmax(worst, fabs((double)g[i] - w[i]));
+		}
+		off = n ? worst / (sqrt(square / n) + 1e-30) : 0;
+	}
+	free(g);
+	free(w);
+	return off;
+}
+
+/* Both run, with the same result in all tensors. */
+static bool same(struct one_op *o, double tolerance, const char *what)
+{
+	void *before[DSEEK_OP_TENSORS] = { 0 }, *want[DSEEK_OP_TENSORS] = { 0 };
+	bool good;
+	int i, r;
+
+	for (i = 0; i < DSEEK_OP_TENSORS; i++)
+		if (o->data[i])
+			before[i] = memcpy(malloc(bytes_of(o, i) + 1), o->data[i], bytes_of(o, i));
+	r = run_oracle(o);
+	for (i = 0; i < DSEEK_OP_TENSORS; i++)
+		if (o->data[i]) {
+			want[i] = memcpy(malloc(bytes_of(o, i) + 1), o->data[i], bytes_of(o, i));
+			memcpy(o->data[i], before[i], bytes_of(o, i));
+		}
+	good = !r;
+	r = run_hip(o);
+	if (r)
+		printf("# %s: %d, %s\n", what, r, err);
+	good &= !r;
+	for (i = 0; i < DSEEK_OP_TENSORS && !r; i++) {
+		uint32_t dtype = o->tensors[i].dtype;
+		double off = 0;
+
+		if (o->data[i] && (dseek_dtype_block(dtype) > 1 || o->tensors[i].layout))
+			off = memcmp(o->data[i], want[i], bytes_of(o, i)) ? INFINITY : 0;	/* weights: nothing writes there */
+		else if (o->data[i])
+			off = distance(dtype, o->data[i], want[i], bytes_of(o, i));
+		if (!(off <= (dtype == DSEEK_I32 ? 0 : tolerance))) {
+			printf("# %s: tensor %d is off by %g\n", what, i, off);
+			good = false;
+		}
+	}
+	for (i = 0; i < DSEEK_OP_TENSORS; i++) {
+		free(before[i]);
+		free(want[i]);
+	}
+	return good;
+}
+
+static void out_of_range(struct one_op *o, int slot, int32_t limit, const char *what)
+{
+	int32_t *index = o->data[slot];
+
+	index[1] = -1;
+	tap_ok(run_hip(o) == -ERANGE && strstr(err, "an index in the job's memory is out of range"), "%s: %s of -1 is out of range", arch, what);
+	index[1] = limit;
+	tap_ok(run_hip(o) == -ERANGE, "%s: %s of %d is out of range", arch, what, limit);
+	index[1] = 0;
+	tap_ok(!run_hip(o), "%s: and the next job is well", arch);
+}
+
+static void test_weights(uint32_t dtype, int layout)
+{
+	static const int32_t ids[] = { 36, 0, 17, 16, 5 };
+	uint32_t block = dseek_dtype_block(dtype), k = block == 1 ? 70 : 2 * block, act;
+	struct one_op o;
+	bool good;
+
+	one_op_init(&o, DSEEK_OP_EMBED, 0);
+	memcpy(one_op_tensor(&o, 0, DSEEK_I32, 5, 1, 1), ids, sizeof(ids));
+	one_op_weight(&o, 1, dtype, layout, k, 37, 1, NULL);
+	one_op_tensor(&o, 2, DSEEK_F32, k, 5, 1);
+	o.op.f[0] = layout ? 3 : 0;
+	good = same(&o, 2e-6, "embed");
+	one_op_free(&o);
+
+	one_op_init(&o, DSEEK_OP_LINEAR, 0);
+	fill(one_op_tensor(&o, 0, DSEEK_F32, k, 3, 1), 3 * k);
+	one_op_weight(&o, 1, dtype, layout, k, 37, 1, NULL);
+	one_op_weight(&o, 2, DSEEK_F32, 0, k, 5, 1, NULL);
+	one_op_weight(&o, 3, dtype, layout, k, 70, 1, NULL);
+	fill(one_op_tensor(&o, 4, DSEEK_F32, 37, 3, 1), 3 * 37);
+	fill(one_op_tensor(&o, 5, DSEEK_F32, 5, 3, 1), 3 * 5);
+	fill(one_op_tensor(&o, 6, DSEEK_F32, 70, 3, 1), 3 * 70);
+	fill(one_op_tensor(&o, 8, DSEEK_F32, 5, 1, 1), 5);
+	o.op.flags = layout ? DSEEK_OPF_ACCUMULATE : 0;
+	good &= same(&o, 2e-5, "linear");
+	one_op_free(&o);
+
+	for (act = 0; act < DSEEK_ACT_COUNT; act++) {
+		one_op_init(&o, DSEEK_OP_GLU, 0);
+		fill(one_op_tensor(&o, 0, DSEEK_F32, k, 2, 1), 2 * k);
+		one_op_weight(&o, 1, dtype, layout, k, 39, 1, NULL);
+		one_op_weight(&o, 2, block == 256 ? dtype : DSEEK_BF16, !layout && block != 256, k, 39, 1, NULL);
+		one_op_tensor(&o, 3, DSEEK_F32, 39, 2, 1);
+		o.op.i[0] = act;
+		good &= same(&o, 2e-5, "glu");
+		one_op_free(&o);
+	}
+	tap_ok(good, "%s: embed, linear, glu of %s%s", arch, dseek_dtype_name(dtype), layout ? ", packed" : "");
+}
+
+static void test_norm(void)
+{
+	struct one_op o;
+	int gaps, weight;
+	bool good = true;
+
+	for (gaps = 0; gaps < 3; gaps++)
+		for (weight = 0; weight < 2; weight++) {
+			one_op_init(&o, DSEEK_OP_RMSNORM, 0);
+			fill(one_op_tensor(&o, 0, DSEEK_F32, 67, 4, 3), 67 * 12);
+			if (weight)
+				fill(one_op_tensor(&o, 1, DSEEK_F32, 67, 1, 1), 67);
+			one_op_tensor(&o, 2, DSEEK_F32, 67, 4, 3);
+			o.tensors[0].ne[1] = o.tensors[2].ne[1] = gaps == 1 ? 3 : 4;	/* a row between the matrices is left out */
+			o.tensors[0].ne[2] = o.tensors[2].ne[2] = gaps == 2 ? 1 : 3;
+			o.op.f[0] = 1e-5f;
+			good &= same(&o, 2e-5, "rmsnorm");
+			one_op_free(&o);
+		}
+	tap_ok(good, "%s: rmsnorm, with gaps, with and without weights", arch);
+}
+
+static void test_rope(void)
+{
+	static const int32_t positions[] = { 0, 7, 100003 };
+	uint32_t mode, dims;
+	int factors, i;
+	struct one_op o;
+	bool good = true;
+
+	for (mode = 0; mode < DSEEK_ROPE_COUNT; mode++)
+		for (dims = 2; dims <= 64; dims += 62)
+			for (factors = 0; factors < 2; factors++) {
+				one_op_init(&o, DSEEK_OP_ROPE, 0);
+				fill(one_op_tensor(&o, 0, DSEEK_F32, 64, 9, 3), 64 * 27);
+				memcpy(one_op_tensor(&o, 1, DSEEK_I32, 3, 1, 1), positions, sizeof(positions));
+				if (factors)
+					for (i = 0; i < (int)dims / 2; i++)
+						((float *)(i ? o.data[2] : one_op_tensor(&o, 2, DSEEK_F32, dims / 2, 1, 1)))[i] = 1 + i * 0.37f;
+				o.op.i[0] = dims;
+				o.op.i[1] = mode;
+				o.op.f[0] = 10000;
+				o.op.f[1] = 0.25f;
+				good &= same(&o, 2e-5, "rope");
+				one_op_free(&o);
+			}
+	tap_ok(good, "%s: rope, both orders, part of a head, factors", arch);
+}
+
+static void test_cache(uint32_t dtype)
+{
+	static const int32_t slots[] = { 79, 0, 64 };
+	struct one_op o;
+	uint32_t window;
+	bool good;
+	int n;
+
+	one_op_init(&o, DSEEK_OP_KV_STORE, 0);
+	fill(one_op_tensor(&o, 0, DSEEK_F32, 40, 2, 3), 40 * 6);
+	fill(one_op_tensor(&o, 1, DSEEK_F32, 24, 2, 3), 24 * 6);
+	one_op_tensor(&o, 2, dtype, 40, 2, 80);
+	one_op_tensor(&o, 3, DSEEK_F16, 24, 2, 80);
+	memcpy(one_op_tensor(&o, 4, DSEEK_I32, 3, 1, 1), slots, sizeof(slots));
+	good = same(&o, 1e-30, "kv_store");
+	if (dtype == DSEEK_F32)
+		out_of_range(&o, 4, 80, "a slot");
+	one_op_free(&o);
+
+	for (window = 0; window < 3; window++) {
+		one_op_init(&o, DSEEK_OP_ATTENTION, 0);
+		fill(one_op_tensor(&o, 0, DSEEK_F32, 40, 6, 3), 40 * 18);
+		for (n = 1; n < 3; n++) {
+			float row[40 * 160];
+
+			fill(row, n == 1 ? 40 * 160 : 24 * 160);
+			dseek_row_from_f32(dtype, row, n == 1 ? 40 * 160 : 24 * 160,
+					   one_op_tensor(&o, n, dtype, n == 1 ? 40 : 24, 2, 80));
+		}
+		memcpy(one_op_tensor(&o, 3, DSEEK_I32, 3, 1, 1), slots, sizeof(slots));
+		one_op_tensor(&o, 4, DSEEK_F32, 24, 6, 3);
+		if (window)
+			fill(one_op_tensor(&o, 5, DSEEK_F32, 6, 1, 1), 6);
+		o.op.i[0] = window == 1 ? 7 : window == 2 ? 70 : 0;
+		o.op.f[0] = 0.3f;
+		o.op.f[1] = window == 2 ? 2 : 0;
+		good &= same(&o, 2e-5, "attention");
+		if (dtype == DSEEK_F32 && !window)
+			out_of_range(&o, 3, 80, "a position");
+		one_op_free(&o);
+	}
+	tap_ok(good, "%s: kv_store and attention, window, soft cap, sinks, of %s", arch, dseek_dtype_name(dtype));
+}
+
+static void test_route(void)
+{
+	struct one_op o;
+	bool good = true;
+	uint32_t gate;
+	int more;
+
+	for (gate = 0; gate < DSEEK_GATE_COUNT; gate++)
+		for (more = 0; more < 2; more++) {
+			one_op_init(&o, DSEEK_OP_MOE_ROUTE, 0);
+			fill(one_op_tensor(&o, 0, DSEEK_F32, 70, 5, 1), 350);
+			one_op_tensor(&o, 1, DSEEK_I32, 6, 5, 1);
+			one_op_tensor(&o, 2, DSEEK_F32, 6, 5, 1);
+			if (more)
+				fill(one_op_tensor(&o, 3, DSEEK_F32, 70, 1, 1), 70);
+			o.op.i[0] = 6;
+			o.op.i[1] = gate;
+			o.op.f[0] = more ? 2.5f : 0;
+			o.op.f[1] = 6.1e-5f;
+			o.op.flags = more ? DSEEK_OPF_NORMALISE : 0;
+			good &= same(&o, 2e-5, "moe_route");
+			one_op_free(&o);
+		}
+	tap_ok(good, "%s: moe_route, all gates, bias, normalised", arch);
+}
+
+static void test_moe(uint32_t dtype, int layout)
+{
+	static const int32_t ids[] = { 5, 0, 2, 3, 3, 2, 1, 4 };
+	uint32_t k = dseek_dtype_block(dtype) == 1 ? 66 : 2 * dseek_dtype_block(dtype), act;
+	struct one_op o;
+	bool good = true;
+
+	for (act = 0; act < DSEEK_ACT_COUNT; act++) {
+		one_op_init(&o, DSEEK_OP_MOE_FFN, 0);
+		fill(one_op_tensor(&o, 0, DSEEK_F32, k, 4, 1), 4 * k);
+		memcpy(one_op_tensor(&o, 1, DSEEK_I32, 2, 4, 1), ids, sizeof(ids));
+		fill(one_op_tensor(&o, 2, DSEEK_F32, 2, 4, 1), 8);
+		one_op_weight(&o, 3, dtype, layout, k, k, 6, NULL);
+		one_op_weight(&o, 4, DSEEK_F16, !layout, k, k, 6, NULL);
+		one_op_weight(&o, 5, dtype, layout, k, 37, 6, NULL);
+		one_op_tensor(&o, 6, DSEEK_F32, 37, 4, 1);
+		one_op_tensor(&o, 7, DSEEK_F32, k, 2, 4);
+		o.op.i[0] = act;
+		good &= same(&o, 2e-5, "moe_ffn");
+		if (dtype == DSEEK_F32 && !act)
+			out_of_range(&o, 1, 6, "an expert");
+		one_op_free(&o);
+	}
+	tap_ok(good, "%s: moe_ffn of %s%s", arch, dseek_dtype_name(dtype), layout ? ", packed" : "");
+}
+
+static void test_simple(void)
+{
+	struct one_op o;
+	bool good = true;
+	int n, i;
+
+	for (n = 0; n < 2; n++) {
+		one_op_init(&o, n ? DSEEK_OP_MUL : DSEEK_OP_ADD, 0);
+		for (i = 0; i < 3; i++)
+			fill(one_op_tensor(&o, i, DSEEK_F32, 65, 4, 3), 65 * 12);
+		o.tensors[0].ne[1] = o.tensors[1].ne[1] = o.tensors[2].ne[1] = 3;
+		good &= same(&o, 1e-6, "add, mul");
+		one_op_free(&o);
+	}
+	for (n = 0; n < 9; n++) {
+		float x[65 * 12];
+
+		one_op_init(&o, DSEEK_OP_COPY, 0);
+		fill(x, 65 * 12);
+		dseek_row_from_f32(float_types[n / 3], x, 65 * 12, one_op_tensor(&o, 0, float_types[n / 3], 65, 4, 3));
+		one_op_tensor(&o, 1, float_types[n % 3], 65, 4, 3);
+		good &= same(&o, 1e-30, "copy");
+		one_op_free(&o);
+	}
+	tap_ok(good, "%s: add, mul, copy between all types", arch);
+
+	one_op_init(&o, DSEEK_OP_ARGMAX, 0);
+	fill(one_op_tensor(&o, 0, DSEEK_F32, 1000, 7, 1), 7000);
+	one_op_tensor(&o, 1, DSEEK_I32, 7, 1, 1);
+	good = same(&o, 0, "argmax");
+	one_op_free(&o);
+	one_op_init(&o, DSEEK_OP_ROWS, 0);
+	fill(one_op_tensor(&o, 0, DSEEK_F32, 33, 4, 1), 132);
+	memcpy(one_op_tensor(&o, 1, DSEEK_I32, 2, 1, 1), (int32_t[]){ 3, 1 }, 8);
+	one_op_tensor(&o, 2, DSEEK_F32, 33, 2, 1);
+	good &= same(&o, 0, "rows");
+	out_of_range(&o, 1, 4, "a row");
+	one_op_free(&o);
+	tap_ok(good, "%s: argmax, rows", arch);
+}
+
+/* What no kernel takes. */
+static void refused(struct one_op *o, const char *sentence)
+{
+	int r = run_hip(o);
+
+	tap_ok(r == -ENOTSUP && strstr(err, sentence), "refused: %s", r ? err : "it was not");
+	one_op_free(o);
+}
+
+static void test_refusals(void)
+{
+	struct one_op o;
+
+	one_op_init(&o, DSEEK_OP_COUNT, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 8, 1, 1);
+	refused(&o, "there is no kernel for it");
+	one_op_init(&o, DSEEK_OP_MOE_FFN, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 8, 1, 1);
+	one_op_tensor(&o, 1, DSEEK_I32, 65, 2, 1);
+	refused(&o, "op 0, moe_ffn: more than 64 experts a token");
+	one_op_init(&o, DSEEK_OP_MOE_FFN, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 8, 1, 1);
+	one_op_tensor(&o, 1, DSEEK_I32, 2, 32768, 1);
+	refused(&o, "op 0, moe_ffn: more than 65535 pairs of tokens and experts");
+	one_op_init(&o, DSEEK_OP_MOE_FFN, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 8, 1, 1);
+	one_op_tensor(&o, 1, DSEEK_I32, 2, 2, 1);
+	one_op_tensor(&o, 4, DSEEK_Q8_0, 32, 8, 2);
+	o.tensors[4].stride[1] = 1ull << 32;
+	refused(&o, "op 0, moe_ffn: experts' weights are 4 GiB apart or more");
+
+	one_op_init(&o, DSEEK_OP_MOE_ROUTE, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 513, 1, 1);
+	refused(&o, "op 0, moe_route: more than 512 experts");
+	one_op_init(&o, DSEEK_OP_MOE_ROUTE, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 64, 1, 1);
+	o.op.i[0] = 17;
+	refused(&o, "op 0, moe_route: more than 16 experts a token");
+	one_op_init(&o, DSEEK_OP_MOE_ROUTE, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 64, 2, 1);
+	one_op_tensor(&o, 1, DSEEK_I32, 3, 2, 1);
+	one_op_tensor(&o, 2, DSEEK_F32, 2, 2, 1);
+	o.op.i[0] = o.tensors[1].ne[0] = 2;
+	refused(&o, "op 0, moe_route: ids or weights with gaps between tokens");
+
+	one_op_init(&o, DSEEK_OP_ROPE, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 1026, 1, 1);
+	o.op.i[0] = 1026;
+	refused(&o, "op 0, rope: more than 1024 dimensions are rotated");
+	one_op_init(&o, DSEEK_OP_ATTENTION, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 1025, 1, 1);
+	one_op_tensor(&o, 2, DSEEK_F32, 8, 1, 1);
+	refused(&o, "op 0, attention: a head has more than 1024 elements");
+
+	one_op_init(&o, DSEEK_OP_LINEAR, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 1, 65536, 1);
+	refused(&o, "op 0, linear: more than 65535 tokens");
+	one_op_init(&o, DSEEK_OP_KV_STORE, 0);
+	one_op_tensor(&o, 4, DSEEK_I32, 65536, 1, 1);
+	one_op_tensor(&o, 0, DSEEK_F32, 1, 1, 1);
+	refused(&o, "op 0, kv_store: more than 65535 tokens");
+	one_op_init(&o, DSEEK_OP_LINEAR, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 2, 2, 1);
+	one_op_tensor(&o, 1, DSEEK_F16, 2, 2, 1);
+	o.tensors[1].stride[0] = 1ull << 31;
+	refused(&o, "op 0, linear: rows of a weight are 2 GiB apart or more");
+	one_op_init(&o, DSEEK_OP_ADD, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 2, 2, 1);
+	o.tensors[0].stride[0] = 1ull << 33;
+	refused(&o, "op 0, add: a stride of 2^31 elements or more");
+	one_op_init(&o, DSEEK_OP_ADD, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 1, 1, 1);
+	o.tensors[0].ne[3] = 65536;
+	refused(&o, "op 0, add: the last dimension has more than 65535");
+	one_op_init(&o, DSEEK_OP_COPY, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 1, 1, 1);
+	o.tensors[0].ne[1] = o.tensors[0].ne[2] = 4096;
+	refused(&o, "op 0, copy: 2^24 rows or more");
+}
+
+static void test_target(const char *name)
+{
+	char why[400];
+	size_t i;
+
+	arch = name;
+	setenv("HIP_STANDIN_ARCH", arch, 1);
+	if (!tap_ok(!hip_device_open(NULL, &hip, why, sizeof(why)), "%s is opened", arch)) {
+		printf("# %s\n", why);
+		return;
+	}
+	for (i = 0; i < 2 * COUNT(weight_types); i++)
+		test_weights(weight_types[i / 2], i % 2);
+	for (i = 0; i < COUNT(weight_types); i++)
+		test_moe(weight_types[i], i % 2);
+	for (i = 0; i < COUNT(float_types); i++)
+		test_cache(float_types[i]);
+	test_norm();
+	test_rope();
+	test_route();
+	test_simple();
+	test_refusals();
+	dseek_backend_hip.close(hip);
+	tap_ok(hip_device_live() == 0, "%s: nothing is left on the device: %u", arch, hip_device_live());
+}
+
+int main(void)
+{
+	if (hip_device_why_not()) {
+		tap_skip("the ops of the hip backend", hip_device_why_not());
+		return tap_end();
+	}
+	test_target("gfx942:sramecc+:xnack-");
+	test_target("gfx1100");
+	return tap_end();
+}

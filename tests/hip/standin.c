@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: MIT
+/* HIP's functions, as far as userspace/executor/hip uses them (hip_api.h), on a device of standin_cl.c or standin_host.c. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../kernels/dsk_kernels.h"
+#include "../../userspace/executor/hip/hip_api.h"
+#include "standin.h"
+
+#define INVALID_VALUE		1
+#define INVALID_CONFIGURATION	9
+#define INVALID_DEVICE		101
+#define INVALID_IMAGE		200
+#define INVALID_HANDLE		400
+#define NOT_FOUND		500
+#define ILLEGAL_ADDRESS		700
+#define LAUNCH_FAILURE		719
+
+#pragma GCC visibility push(default)
+
+static const struct kernel_info {
+	const char *file, *name;
+	unsigned int lanes, buffers, params_size;
+} infos[] = {
+#define KERNEL_INFO(file, name, lanes, buffers, params)	{ #file, #name, lanes, buffers, sizeof(params) },
+	DSK_KERNELS(KERNEL_INFO)
+};
+#define KERNELS	(sizeof(infos) / sizeof(*infos))
+
+struct function {
+	const struct kernel_info *info;
+	void *kernel;
+};
+
+struct module {
+	void *program;
+	char file[64];
+	struct function functions[KERNELS];
+};
+
+static const char *arch(void)
+{
+	const char *name = getenv("HIP_STANDIN_ARCH");
+
+	return name ? name : "gfx942:sramecc+:xnack-";
+}
+
+static int devices(void)
+{
+	const char *n = getenv("HIP_STANDIN_DEVICES");
+
+	return n ? atoi(n) : 1;
+}
+
+/* Each function first counts, and fails if it is its turn. */
+#define CALL(name, params)				\
+	hip_error hip##name params;			\
+	static hip_error do_##name params;		\
+	hip_error hip##name params
+
+#define COUNTED(name, ...) ({ int error_ = standin_call("hip" #name); error_ ? error_ : do_##name(__VA_ARGS__); })
+
+CALL(Init, (unsigned int flags)) { return COUNTED(Init, flags); }
+static hip_error do_Init(unsigned int flags)
+{
+	return flags ? INVALID_VALUE : devices() < 1 || hip_standin_why_not() ? HIP_NO_DEVICE : 0;
+}
+
+CALL(GetDeviceCount, (int *count)) { return COUNTED(GetDeviceCount, count); }
+static hip_error do_GetDeviceCount(int *count)
+{
+	*count = devices();
+	return 0;
+}
+
+CALL(SetDevice, (int device)) { return COUNTED(SetDevice, device); }
+static hip_error do_SetDevice(int device)
+{
+	return device < 0 || device >= devices() ? INVALID_DEVICE : 0;
+}
+
+CALL(GetDeviceProperties, (void *properties, int device)) { return COUNTED(GetDeviceProperties, properties, device); }
+static hip_error do_GetDeviceProperties(void *properties, int device)
+{
+	memset(properties, 0, 792);
+	snprintf((char *)properties + HIP_ARCH_NAME_AT, HIP_ARCH_NAME_SIZE, "%s", arch());
+	return 0;
+}
+
+#ifndef STANDIN_OLD	/* what runtimes before 6.0 lack */
+CALL(GetDevicePropertiesR0600, (void *properties, int device)) { return COUNTED(GetDevicePropertiesR0600, properties, device); }
+static hip_error do_GetDevicePropertiesR0600(void *properties, int device)
+{
+	memset(properties, 0, 1472);
+	snprintf((char *)properties + HIP_ARCH_NAME_AT_R0600, HIP_ARCH_NAME_SIZE, "%s", arch());
+	return 0;
+}
+
+const char *hipGetErrorName(hip_error error);
+const char *hipGetErrorName(hip_error error)
+{
+	switch (error) {
+	case HIP_OUT_OF_MEMORY: return "hipErrorOutOfMemory";
+	case HIP_NO_DEVICE: return "hipErrorNoDevice";
+	case HIP_NO_BINARY_FOR_GPU: return "hipErrorNoBinaryForGpu";
+	case INVALID_IMAGE: return "hipErrorInvalidImage";
+	case LAUNCH_FAILURE: return "hipErrorLaunchFailure";
+	default: return "hipErrorUnknown";
+	}
+}
+
+CALL(DeviceGetStreamPriorityRange, (int *least, int *greatest)) { return COUNTED(DeviceGetStreamPriorityRange, least, greatest); }
+static hip_error do_DeviceGetStreamPriorityRange(int *least, int *greatest)
+{
+	*least = 1;
+	*greatest = -1;
+	return 0;
+}
+#endif
+
+static hip_error make_stream(hip_stream *stream)
+{
+	hip_error error = device_queue_create(stream);
+
+	standin_live += !error;
+	return error;
+}
+
+CALL(StreamCreateWithFlags, (hip_stream *stream, unsigned int flags)) { return COUNTED(StreamCreateWithFlags, stream, flags); }
+static hip_error do_StreamCreateWithFlags(hip_stream *stream, unsigned int flags)
+{
+	return flags != HIP_STREAM_NON_BLOCKING ? INVALID_VALUE : make_stream(stream);
+}
+
+#ifndef STANDIN_OLD
+CALL(StreamCreateWithPriority, (hip_stream *stream, unsigned int flags, int priority))
+{
+	return COUNTED(StreamCreateWithPriority, stream, flags, priority);
+}
+static hip_error do_StreamCreateWithPriority(hip_stream *stream, unsigned int flags, int priority)
+{
+	return flags != HIP_STREAM_NON_BLOCKING || priority < -1 || priority > 1 ? INVALID_VALUE : make_stream(stream);
+}
+#endif
+
+CALL(StreamDestroy, (hip_stream stream)) { return COUNTED(StreamDestroy, stream); }
+static hip_error do_StreamDestroy(hip_stream stream)
+{
+	device_queue_destroy(stream);
+	standin_live--;
+	return 0;
+}
+
+CALL(EventCreateWithFlags, (hip_event *event, unsigned int flags)) { return COUNTED(EventCreateWithFlags, event, flags); }
+static hip_error do_EventCreateWithFlags(hip_event *event, unsigned int flags)
+{
+	*event = calloc(1, sizeof(void *));
+	standin_live++;
+	return 0;
+}
+
+CALL(EventDestroy, (hip_event event)) { return COUNTED(EventDestroy, event); }
+static hip_error do_EventDestroy(hip_event event)
+{
+	device_event_forget(event);
+	free(event);
+	standin_live--;
+	return 0;
+}
+
+CALL(EventRecord, (hip_event event, hip_stream stream)) { return COUNTED(EventRecord, event, stream); }
+static hip_error do_EventRecord(hip_event event, hip_stream stream)
+{
+	device_event_forget(event);
+	return device_event_record(event, stream);
+}
+
+CALL(EventQuery, (hip_event event)) { return COUNTED(EventQuery, event); }
+static hip_error do_EventQuery(hip_event event)
+{
+	return device_event_query(event);
+}
+
+CALL(HostRegister, (void *host, size_t size, unsigned int flags)) { return COUNTED(HostRegister, host, size, flags); }
+static hip_error do_HostRegister(void *host, size_t size, unsigned int flags)
+{
+	void *unused;
+
+	return flags != HIP_HOST_REGISTER_MAPPED ? INVALID_VALUE : standin_map(host, size, 0, &unused);
+}
+
+CALL(HostUnregister, (void *host)) { return COUNTED(HostUnregister, host); }
+static hip_error do_HostUnregister(void *host)
+{
+	return standin_unmap_host(host);
+}
+
+CALL(HostGetDevicePointer, (void **device, void *host, unsigned int flags)) { return COUNTED(HostGetDevicePointer, device, host, flags); }
+static hip_error do_HostGetDevicePointer(void **device, void *host, unsigned int flags)
+{
+	*device = standin_device(host);
+	return *device ? 0 : INVALID_VALUE;
+}
+
+CALL(Malloc, (void **device, size_t size)) { return COUNTED(Malloc, device, size); }
+static hip_error do_Malloc(void **device, size_t size)
+{
+	void *host = aligned_alloc(4096, (size + 4095) & ~(size_t)4095);
+
+	memset(host, 0xa5, size);	/* what the device's memory has in it is nobody's to rely upon */
+	return standin_map(host, size, 1, device);
+}
+
+CALL(Free, (void *device)) { return COUNTED(Free, device); }
+static hip_error do_Free(void *device)
+{
+	return standin_unmap_device(device);
+}
+
+CALL(Memcpy, (void *to, const void *from, size_t size, int kind)) { return COUNTED(Memcpy, to, from, size, kind); }
+static hip_error do_Memcpy(void *to, const void *from, size_t size, int kind)
+{
+	if (kind == HIP_MEMCPY_HOST_TO_DEVICE)
+		to = standin_host(to);
+	else if (kind == HIP_MEMCPY_DEVICE_TO_HOST)
+		from = standin_host(from);
+	else
+		return INVALID_VALUE;
+	if (!to || !from)
+		return INVALID_VALUE;
+	memcpy(to, from, size);
+	return 0;
+}
+
+CALL(MemsetAsync, (void *device, int value, size_t size, hip_stream stream)) { return COUNTED(MemsetAsync, device, value, size, stream); }
+static hip_error do_MemsetAsync(void *device, int value, size_t size, hip_stream stream)
+{
+	void *host = standin_host(device);
+
+	return host ? device_fill(stream, host, value, size) : INVALID_VALUE;
+}
+
+/* ---- code objects */
+
+CALL(ModuleLoadData, (hip_module *module, const void *image)) { return COUNTED(ModuleLoadData, module, image); }
+static hip_error do_ModuleLoadData(hip_module *module, const void *image)
+{
+	char target[64], file[64];
+	struct module *m;
+	hip_error error;
+
+	if (strncmp(image, STANDIN_MAGIC "\n", sizeof(STANDIN_MAGIC)) ||
+	    sscanf((const char *)image + sizeof(STANDIN_MAGIC), "%63s %63s", target, file) != 2)
+		return INVALID_IMAGE;
+	if (strlen(target) != strcspn(arch(), ":") || strncmp(target, arch(), strlen(target)))
+		return HIP_NO_BINARY_FOR_GPU;
+	m = calloc(1, sizeof(*m));
+	strcpy(m->file, file);
+	error = device_program_build(file, strlen(target) == 6 && target[3] == '9' ? 64 : 32, &m->program);
+	if (error) {
+		free(m);
+		return error;
+	}
+	standin_live++;
+	*module = m;
+	return 0;
+}
+
+CALL(ModuleUnload, (hip_module module)) { return COUNTED(ModuleUnload, module); }
+static hip_error do_ModuleUnload(hip_module module)
+{
+	struct module *m = module;
+
+	for (size_t i = 0; i < KERNELS; i++)
+		if (m->functions[i].kernel)
+			device_kernel_release(m->functions[i].kernel);
+	device_program_release(m->program);
+	free(m);
+	standin_live--;
+	return 0;
+}
+
+CALL(ModuleGetFunction, (hip_function *function, hip_module module, const char *name)) { return COUNTED(ModuleGetFunction, function, module, name); }
+static hip_error do_ModuleGetFunction(hip_function *function, hip_module module, const char *name)
+{
+	struct module *m = module;
+	size_t i;
+
+	for (i = 0; i < KERNELS && (strcmp(infos[i].name, name) || strcmp(infos[i].file, m->file)); i++)
+		;
+	if (i == KERNELS)
+		return NOT_FOUND;
+	if (!m->functions[i].kernel) {
+		m->functions[i].info = &infos[i];
+		if (device_kernel_get(m->program, name, &m->functions[i].kernel))
+			return NOT_FOUND;
+	}
+	*function = &m->functions[i];
+	return 0;
+}
+
+/* Arguments as one block of memory: its size has to be the kernel's. */
+static hip_error arguments(void **extra, const char **ret_args, size_t *ret_size)
+{
+	*ret_args = NULL;
+	for (; *extra != HIP_LAUNCH_END; extra += 2) {
+		if (*extra == HIP_LAUNCH_BUFFER_POINTER)
+			*ret_args = extra[1];
+		else if (*extra == HIP_LAUNCH_BUFFER_SIZE)
+			*ret_size = *(size_t *)extra[1];
+		else
+			return INVALID_VALUE;
+	}
+	return *ret_args ? 0 : INVALID_VALUE;
+}
+
+CALL(ModuleLaunchKernel, (hip_function function, unsigned int grid_x, unsigned int grid_y, unsigned int grid_z, unsigned int lanes_x,
+			  unsigned int lanes_y, unsigned int lanes_z, unsigned int lds, hip_stream stream, void **params, void **extra))
+{
+	return COUNTED(ModuleLaunchKernel, function, grid_x, grid_y, grid_z, lanes_x, lanes_y, lanes_z, lds, stream, params, extra);
+}
+static hip_error do_ModuleLaunchKernel(hip_function function, unsigned int grid_x, unsigned int grid_y, unsigned int grid_z,
+				       unsigned int lanes_x, unsigned int lanes_y, unsigned int lanes_z, unsigned int lds,
+				       hip_stream stream, void **params, void **extra)
+{
+	struct function *f = function;
+	const unsigned int grid[3] = { grid_x, grid_y, grid_z };
+	void *hosts[STANDIN_BUFFERS];
+	size_t size = 0;
+	const char *args;
+	unsigned int i;
+
+	if (!grid_x || !grid_y || !grid_z || lanes_x != f->info->lanes || lanes_y != 1 || lanes_z != 1 || lds)
+		return INVALID_CONFIGURATION;
+	if (params || arguments(extra, &args, &size) || size != 8 * f->info->buffers + f->info->params_size)
+		return INVALID_VALUE;
+	for (i = 0; i < f->info->buffers; i++) {
+		const void *device;
+
+		memcpy(&device, args + 8 * i, 8);
+		hosts[i] = device ? standin_host(device) : NULL;
+		if (device && !hosts[i])
+			return ILLEGAL_ADDRESS;
+	}
+	return device_launch(stream, f->kernel, grid, lanes_x, hosts, i, args + 8 * i, f->info->params_size);
+}
+#pragma GCC visibility pop

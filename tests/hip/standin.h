@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A stand-in for AMD's libamdhip64, for tests on machines without a GPU, so that the backend runs as it is: HIP's functions over OpenCL,
+ * or over this processor alone (host/), which needs nothing and is slower.
+ * It is stricter than the real one where that finds mistakes: the device's addresses are never the host's, and touching one on the
+ * host is a segmentation fault; a pointer that isn't the device's is refused; copies wait for no stream.
+ *
+ * A code object is a text of three lines: STANDIN_MAGIC, the target it is for, the file of kernels/ whose OpenCL it is.
+ *
+ *	HIP_STANDIN_ARCH	gcnArchName of the device (default gfx942:sramecc+:xnack-)
+ *	HIP_STANDIN_DEVICES	how many there are (default 1)
+ *	HIP_STANDIN_SOURCE	OpenCL: the source tree (default: DSEEK_SOURCE, then the one it was built from)
+ *	HIP_STANDIN_HOST	this processor: the folder of kernels for its wave (default: WAVE beside the library)
+ *	HIP_STANDIN_FAIL	NAME:N:CODE,... : the Nth call of NAME fails with CODE, having done nothing; N+: and all after it
+ */
+#ifndef STANDIN_H
+#define STANDIN_H
+
+#include <stddef.h>
+
+#define STANDIN_MAGIC	"dseek stand-in code object"
+
+/* For tests, found by dlsym(). */
+#pragma GCC visibility push(default)
+void hip_standin_reset(void);			/* counts of calls, and what HIP_STANDIN_FAIL has counted */
+unsigned int hip_standin_calls(const char *name);	/* since then */
+unsigned int hip_standin_live(void);		/* modules, streams, events, allocations and registrations that are there */
+const char *hip_standin_why_not(void);		/* NULL, or why there is no OpenCL device */
+#pragma GCC visibility pop
+
+/* ---- between its files */
+
+/* standin_memory.c: an address of the device for memory of the host. */
+int standin_map(void *host, size_t size, int owned, void **ret_device);	/* @owned: free(@host) when it goes; 0 or a HIP error */
+int standin_unmap_host(void *host);
+int standin_unmap_device(void *device);
+void *standin_host(const void *device);		/* NULL: no address of the device */
+void *standin_device(const void *host);
+
+/*
+ * The device: standin_cl.c, an OpenCL device, or standin_host.c, this processor. hip_standin_why_not() is theirs, too. What
+ * returns an int returns a HIP error.
+ */
+#define STANDIN_BUFFERS	16	/* of a kernel, at most */
+int device_queue_create(void **ret_queue);
+void device_queue_destroy(void *queue);
+int device_event_record(void **event, void *queue);	/* *event was NULL */
+int device_event_query(void **event);
+void device_event_forget(void **event);
+int device_fill(void *queue, void *host, int byte, size_t size);
+int device_program_build(const char *file, int wave, void **ret_program);
+void device_program_release(void *program);
+int device_kernel_get(void *program, const char *name, void **ret_kernel);
+void device_kernel_release(void *kernel);
+int device_launch(void *queue, void *kernel, const unsigned int grid[3], unsigned int lanes, void *const *hosts, unsigned int count,
+		  const void *params, size_t params_size);
+
+/* standin_fail.c: counts a call; the error it has to fail with, or 0. */
+int standin_call(const char *name);
+extern unsigned int standin_live;
+
+#endif /* STANDIN_H */

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The hip backend: runs programs on an AMD GPU, with the code objects of kernels/ for its target, through AMD's runtime, which is
+ * looked for when the backend is opened. Tenants' pages are the GPU's: registered, never copied.
+ *
+ * None of this has run on an AMD GPU: tests run it on a stand-in for the runtime (tests/hip).
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../backend.h"
+#include "hip_state.h"
+
+#ifndef DSEEK_KERNEL_DIR
+#define DSEEK_KERNEL_DIR "/usr/local/lib/dseek/kernels"
+#endif
+
+struct hip_options {
+	const char *library, *kernels;
+	unsigned long device, abort_ms, scrub;
+};
+
+static int parse_option(char *option, struct hip_options *options, char *err, size_t err_size)
+{
+	struct {
+		const char *name;
+		unsigned long *value, max;
+	} numbers[] = {
+		{ "device", &options->device, 1023 },
+		{ "abort_ms", &options->abort_ms, 1000000000 },
+		{ "scrub", &options->scrub, 1 },
+	};
+	char *value = strchr(option, '='), *end;
+	unsigned long n;
+	size_t i;
+
+	if (value)
+		*value++ = 0;
+	if (value && !strcmp(option, "library")) {
+		options->library = value;
+		return 0;
+	}
+	if (value && !strcmp(option, "kernels")) {
+		options->kernels = value;
+		return 0;
+	}
+	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		if (!value || strcmp(option, numbers[i].name))
+			continue;
+		n = strtoul(value, &end, 10);
+		if (end == value || *end || *value == '-' || n > numbers[i].max) {
+			snprintf(err, err_size, "hip: %s=%s: not a number up to %lu", option, value, numbers[i].max);
+			return -EINVAL;
+		}
+		*numbers[i].value = n;
+		return 0;
+	}
+	snprintf(err, err_size, "hip: unknown option '%s'", option);
+	return -EINVAL;
+}
+
+/* The target's name is all that is read of the properties: the rest of the struct differs between versions. */
+static int read_target(const struct hip_api *api, int device, struct hip_target *ret_target, char *err, size_t err_size)
+{
+	char properties[HIP_PROPERTIES_SIZE] = "", *name;
+	int r;
+
+	if (api->GetDevicePropertiesR0600) {
+		r = HIP(api, GetDevicePropertiesR0600, (properties, device), err, err_size);
+		name = properties + HIP_ARCH_NAME_AT_R0600;
+	} else {
+		r = HIP(api, GetDeviceProperties, (properties, device), err, err_size);
+		name = properties + HIP_ARCH_NAME_AT;
+	}
+	if (r)
+		return r;
+	name[HIP_ARCH_NAME_SIZE - 1] = 0;
+	return hip_target_parse(name, ret_target, err, err_size);
+}
+
+/* Jobs with a deadline go before others on a GPU that several executors share; without priorities all have one stream. */
+static int make_streams(struct hip_state *state, char *err, size_t err_size)
+{
+	const struct hip_api *api = &state->api;
+	int least = 0, greatest = 0, r;
+
+	if (api->StreamCreateWithPriority && api->DeviceGetStreamPriorityRange) {
+		r = HIP(api, DeviceGetStreamPriorityRange, (&least, &greatest), err, err_size);
+		if (r)
+			return r;
+	}
+	r = HIP(api, StreamCreateWithFlags, (&state->streams[HIP_PRIORITY_NORMAL], HIP_STREAM_NON_BLOCKING), err, err_size);
+	if (r)
+		return r;
+	if (least == greatest) {
+		state->streams[HIP_PRIORITY_HIGH] = state->streams[HIP_PRIORITY_NORMAL];
+		return 0;
+	}
+	return HIP(api, StreamCreateWithPriority, (&state->streams[HIP_PRIORITY_HIGH], HIP_STREAM_NON_BLOCKING, greatest), err, err_size);
+}
+
+static int open_device(struct hip_state *state, const struct hip_options *options, char *err, size_t err_size)
+{
+	const struct hip_api *api = &state->api;
+	void *scratch = NULL;
+	int count = 0, r;
+
+	r = hip_api_open(options->library, &state->api, err, err_size);
+	if (r)
+		return r;
+	r = HIP(api, Init, (0), err, err_size);
+	if (!r)
+		r = HIP(api, GetDeviceCount, (&count), err, err_size);
+	if (!r && (int)options->device >= count) {
+		snprintf(err, err_size, "device=%lu: there %s %d", options->device, count == 1 ? "is" : "are", count);
+		r = -ENODEV;
+	}
+	if (!r)
+		r = HIP(api, SetDevice, ((int)options->device), err, err_size);
+	if (!r)
+		r = read_target(api, (int)options->device, &state->target, err, err_size);
+	if (!r)
+		r = hip_target_library(&state->target, options->kernels, state->kernels.folder, sizeof(state->kernels.folder), err,
+				       err_size);
+	if (!r)
+		r = make_streams(state, err, err_size);
+	if (!r)
+		r = HIP(api, Malloc, (&scratch, sizeof(*state->scratch)), err, err_size);
+	if (!r)
+		state->scratch = scratch;
+	return r;
+}
+
+/* From a device that was given up nothing is taken: it may still write to what it has. */
+static void hip_close(void *arg)
+{
+	struct hip_state *state = arg;
+	const struct hip_api *api = &state->api;
+	size_t i;
+
+	if (api->library && !state->lost && !api->SetDevice(state->device)) {
+		hip_memory_unmap_all(&state->memory);
+		hip_kernels_unload(&state->kernels);
+		for (i = 0; i < DRM_DSEEK_MAX_DEPTH; i++)
+			if (state->events[i])
+				api->EventDestroy(state->events[i]);
+		if (state->streams[HIP_PRIORITY_HIGH] && state->streams[HIP_PRIORITY_HIGH] != state->streams[HIP_PRIORITY_NORMAL])
+			api->StreamDestroy(state->streams[HIP_PRIORITY_HIGH]);
+		if (state->streams[HIP_PRIORITY_NORMAL])
+			api->StreamDestroy(state->streams[HIP_PRIORITY_NORMAL]);
+		if (state->scratch)
+			api->Free(state->scratch);
+	}
+	free(state->memory.regions);
+	hip_api_close(&state->api);
+	free(state);
+}
+
+static int hip_open(const char *text, void **ret_state, char *err, size_t err_size)
+{
+	struct hip_options options = { .kernels = DSEEK_KERNEL_DIR, .abort_ms = 1000, .scrub = 1 };
+	char *copy = strdup(text ? text : ""), *rest = copy, *option, why[400] = "no memory";
+	struct hip_state *state = calloc(1, sizeof(*state));
+	int r = copy && state ? 0 : -ENOMEM;
+
+	while (!r && (option = strsep(&rest, ",")))
+		if (*option)
+			r = parse_option(option, &options, why, sizeof(why));
+	if (!r) {
+		state->kernels.api = state->memory.api = &state->api;
+		state->device = (int)options.device;
+		state->grace_ns = options.abort_ms * 1000000ull;
+		state->scrub = options.scrub;
+		r = open_device(state, &options, why, sizeof(why));
+	}
+	free(copy);
+	if (!r) {
+		*ret_state = state;
+		return 0;
+	}
+	snprintf(err, err_size, "%s%s", strncmp(why, "hip: ", 5) ? "hip: " : "", why);
+	if (state)
+		hip_close(state);
+	return r;
+}
+
+static int hip_buffer_map(void *arg, void *base, uint64_t size, int writable, char *err, size_t err_size)
+{
+	struct hip_state *state = arg;
+	int r = HIP(&state->api, SetDevice, (state->device), err, err_size);
+
+	return r ? r : hip_memory_map(&state->memory, base, size, err, err_size);
+}
+
+static void hip_buffer_unmap(void *arg, void *base)
+{
+	struct hip_state *state = arg;
+	char why[200];
+
+	if (!state->lost && !state->api.SetDevice(state->device))
+		hip_memory_unmap(&state->memory, base, why, sizeof(why));
+}
+
+const struct dseek_backend dseek_backend_hip = {
+	.abi = DSEEK_BACKEND_ABI,
+	.type = DRM_DSEEK_ENGINE_GPU,
+	.name = "hip",
+	.summary = "an AMD GPU by libamdhip64 [library=, kernels=, device=, abort_ms=, scrub=]",
+	.open = hip_open,
+	.close = hip_close,
+	.program_prepare = hip_program_prepare,
+	.program_release = hip_program_release,
+	.run = hip_run,
+	.buffer_map = hip_buffer_map,
+	.buffer_unmap = hip_buffer_unmap,
+};

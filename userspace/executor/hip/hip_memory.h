@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Buffers that the device may reach: mappings of this process, registered with the runtime, each at an address of the device that may
+ * be another one than here. Tenants' pages themselves: nothing is copied.
+ */
+#ifndef DSEEK_HIP_MEMORY_H
+#define DSEEK_HIP_MEMORY_H
+
+#include "hip_api.h"
+
+struct hip_region {
+	char *base, *device;
+	uint64_t size;
+};
+
+struct hip_memory {
+	const struct hip_api *api;
+	struct hip_region *regions;	/* in the order of their addresses; they don't overlap */
+	size_t count, room;
+};
+
+/* A mapping, page-aligned, not registered yet; registered until hip_memory_unmap() of its @base. */
+int hip_memory_map(struct hip_memory *m, void *base, uint64_t size, char *err, size_t err_size);
+int hip_memory_unmap(struct hip_memory *m, void *base, char *err, size_t err_size);	/* -ENOENT: it isn't registered */
+void hip_memory_unmap_all(struct hip_memory *m);
+
+/* The device's address of @host; NULL if it isn't in a registered mapping. */
+void *hip_memory_device(const struct hip_memory *m, const void *host);
+
+#endif /* DSEEK_HIP_MEMORY_H */

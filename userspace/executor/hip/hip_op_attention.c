@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+/* ROPE, KV_STORE, ATTENTION on a cache by slots (kernels/rope.c, slots.c). */
+#include "hip_state.h"
+
+const char *hip_refuse_attention(const struct cpu_op *op)
+{
+	if (op->code == DSEEK_OP_ROPE)
+		return op->i[0] > DSK_SLOT_HEAD ? "more than 1024 dimensions are rotated" : NULL;
+	if (op->code == DSEEK_OP_ATTENTION && (op->t[0].ne[0] > DSK_SLOT_HEAD || op->t[2].ne[0] > DSK_SLOT_HEAD))
+		return "a head has more than 1024 elements";
+	return NULL;
+}
+
+int hip_launch_rope(const struct hip_launch *l, const struct cpu_op *op)
+{
+	const struct cpu_tensor *x = op->t, *positions = op->t + 1, *factors = op->t + 2;
+	const struct dsk_rope_params p = {
+		.heads = (int)x->ne[1], .head_stride = hip_stride(x, 1), .token_stride = hip_stride(x, 2),
+		.n = (int)op->i[0], .order = (int)op->i[1], .type = DSK_F32, .scale = 1,
+	};
+	const struct dsk_turns_params t = { .pairs = (int)op->i[0] / 2 };
+	const float *turns = l->program->turns + l->program->turns_at[l->index];
+	uint64_t pairs = (uint64_t)x->ne[1] * (op->i[0] / 2);
+	int r = 0;
+
+	if (factors->data) {
+		r = HIP_LAUNCH(l, dsk_turns, ((uint32_t)t.pairs + 63) / 64, 1, &t, l->state->scratch->turns, turns, factors->data);
+		turns = l->state->scratch->turns;
+	}
+	if (!r)
+		r = HIP_LAUNCH(l, dsk_rope, (uint32_t)((pairs + 255) / 256), x->ne[2], &p, x->data, positions->data, turns);
+	return r;
+}
+
+int hip_launch_kv_store(const struct hip_launch *l, const struct cpu_op *op)
+{
+	const struct cpu_tensor *slots = op->t + 4;
+	int n, r = 0;
+
+	for (n = 0; n < 2 && !r; n++) {
+		const struct cpu_tensor *x = op->t + n, *cache = op->t + 2 + n;
+		const struct dsk_slot_store_params p = {
+			.n = (int)x->ne[0], .slots = (int)cache->ne[2], .type = cache->dtype,
+			.x_head_stride = hip_stride(x, 1), .x_token_stride = hip_stride(x, 2),
+			.head_stride = hip_stride(cache, 1), .slot_stride = hip_stride(cache, 2),
+		};
+
+		r = HIP_LAUNCH(l, dsk_slot_store, x->ne[1], slots->ne[0], &p, cache->data, &l->state->scratch->fault, x->data,
+			       slots->data);
+	}
+	return r;
+}
+
+int hip_launch_attention(const struct hip_launch *l, const struct cpu_op *op)
+{
+	const struct cpu_tensor *q = op->t, *k = op->t + 1, *v = op->t + 2, *positions = op->t + 3, *out = op->t + 4, *sinks = op->t + 5;
+	const struct dsk_slot_attend_params p = {
+		.q_heads = (int)q->ne[1], .kv_heads = (int)k->ne[1], .slots = (int)k->ne[2], .k_n = (int)k->ne[0], .v_n = (int)v->ne[0],
+		.k_type = k->dtype, .v_type = v->dtype, .window = (int)op->i[0], .flags = sinks->data ? DSK_SLOT_SINKS : 0,
+		.q_head_stride = hip_stride(q, 1), .q_token_stride = hip_stride(q, 2),
+		.k_head_stride = hip_stride(k, 1), .k_slot_stride = hip_stride(k, 2),
+		.v_head_stride = hip_stride(v, 1), .v_slot_stride = hip_stride(v, 2),
+		.out_head_stride = hip_stride(out, 1), .out_token_stride = hip_stride(out, 2),
+		.scale = op->f[0], .cap = op->f[1],
+	};
+
+	return HIP_LAUNCH(l, dsk_slot_attend, q->ne[1], q->ne[2], &p, out->data, &l->state->scratch->fault, q->data, k->data, v->data,
+			  positions->data, sinks->data);
+}

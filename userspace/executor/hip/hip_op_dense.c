@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+/* EMBED, ROWS, LINEAR, GLU, MOE_FFN: what reads weights (kernels/dense.c, moe_dense.c). */
+#include <limits.h>
+
+#include "hip_state.h"
+
+#define LANES	64	/* of these kernels */
+
+static uint32_t groups(uint32_t n, uint32_t lanes)
+{
+	return n / lanes + (n % lanes != 0);
+}
+
+/* dsk_weight_type has the program's types in their order, without I32. */
+static struct dsk_matrix matrix(const struct cpu_tensor *t)
+{
+	return (struct dsk_matrix){
+		.type = t->dtype < DSEEK_I32 ? t->dtype : t->dtype - 1,
+		.packed = t->layout == DSEEK_LAYOUT_PACKED,
+		.k = (int)t->ne[0],
+		.row_bytes = (int)(t->layout == DSEEK_LAYOUT_PACKED ? dseek_row_bytes(t->dtype, t->ne[0]) : t->stride[1]),
+	};
+}
+
+static int is_weight(const struct cpu_op *op, int n)
+{
+	switch (op->code) {
+	case DSEEK_OP_EMBED:
+		return n == 1;
+	case DSEEK_OP_ROWS:
+		return n == 0;
+	case DSEEK_OP_LINEAR:
+		return n >= 1 && n <= 3;
+	case DSEEK_OP_MOE_FFN:
+		return n >= 3 && n <= 5;
+	default:
+		return n == 1 || n == 2;
+	}
+}
+
+const char *hip_refuse_dense(const struct cpu_op *op)
+{
+	int n;
+
+	for (n = 0; n < DSEEK_OP_TENSORS; n++)
+		if (op->t[n].data && is_weight(op, n) && (dseek_row_bytes(op->t[n].dtype, op->t[n].ne[0]) > INT_MAX ||
+							  op->t[n].stride[1] > INT_MAX))
+			if (op->t[n].layout == DSEEK_LAYOUT_ROWS)
+				return "rows of a weight are 2 GiB apart or more";
+	if (op->code != DSEEK_OP_MOE_FFN)
+		return NULL;
+	if (op->t[1].ne[0] > DSK_MOE_CHOICES)
+		return "more than 64 experts a token";
+	if ((uint64_t)op->t[1].ne[0] * op->t[1].ne[1] > 65535)
+		return "more than 65535 pairs of tokens and experts";
+	for (n = 3; n < 6; n++)
+		if (op->t[n].stride[2] / 2 > INT_MAX)
+			return "experts' weights are 4 GiB apart or more";
+	return NULL;
+}
+
+static int lookup(const struct hip_launch *l, const struct cpu_tensor *ids, const struct cpu_tensor *table,
+		  const struct cpu_tensor *out, float scale)
+{
+	const struct dsk_lookup_params p = {
+		.table = matrix(table), .rows = (int)table->ne[1], .out_stride = hip_stride(out, 1), .scale = scale,
+	};
+
+	return HIP_LAUNCH(l, dsk_lookup, groups(table->ne[0], 4 * LANES), ids->ne[0], &p, out->data, &l->state->scratch->fault,
+			  ids->data, table->data);
+}
+
+int hip_launch_embed(const struct hip_launch *l, const struct cpu_op *op)
+{
+	return lookup(l, op->t, op->t + 1, op->t + 2, op->f[0] ? op->f[0] : 1);
+}
+
+int hip_launch_rows(const struct hip_launch *l, const struct cpu_op *op)
+{
+	return lookup(l, op->t + 1, op->t, op->t + 2, 1);
+}
+
+int hip_launch_linear(const struct hip_launch *l, const struct cpu_op *op)
+{
+	const struct cpu_tensor *x = op->t;
+	int j, r = 0;
+
+	for (j = 0; j < 3 && !r; j++) {
+		const struct cpu_tensor *w = op->t + 1 + j, *out = op->t + 4 + j, *bias = op->t + 7 + j;
+		struct dsk_linear_params p = { .x_stride = hip_stride(x, 1) };
+
+		if (!w->data)
+			continue;
+		p.w = matrix(w);
+		p.rows = (int)w->ne[1];
+		p.y_stride = hip_stride(out, 1);
+		p.flags = (bias->data ? DSK_LINEAR_BIAS : 0) | (op->flags & DSEEK_OPF_ACCUMULATE ? DSK_LINEAR_ACCUMULATE : 0);
+		r = HIP_LAUNCH(l, dsk_linear, groups(w->ne[1], LANES), x->ne[1], &p, out->data, x->data, w->data, bias->data);
+	}
+	return r;
+}
+
+int hip_launch_glu(const struct hip_launch *l, const struct cpu_op *op)
+{
+	const struct cpu_tensor *x = op->t, *gate = op->t + 1, *up = op->t + 2, *out = op->t + 3;
+	const struct dsk_linear_glu_params p = {
+		.gate = matrix(gate), .up = matrix(up), .rows = (int)gate->ne[1],
+		.x_stride = hip_stride(x, 1), .y_stride = hip_stride(out, 1),
+		.act = DSK_ACT_SILU + (int)op->i[0],	/* the program's have no NONE */
+	};
+
+	return HIP_LAUNCH(l, dsk_linear_glu, groups(gate->ne[1], LANES), x->ne[1], &p, out->data, x->data, gate->data, up->data);
+}
+
+int hip_launch_moe_ffn(const struct hip_launch *l, const struct cpu_op *op)
+{
+	const struct cpu_tensor *x = op->t, *ids = op->t + 1, *weights = op->t + 2, *gate = op->t + 3, *up = op->t + 4;
+	const struct cpu_tensor *down = op->t + 5, *out = op->t + 6, *scratch = op->t + 7;
+	const struct dsk_moe_glu_params g = {
+		.gate = matrix(gate), .up = matrix(up), .gate_stride = (int)(gate->stride[2] / 2), .up_stride = (int)(up->stride[2] / 2),
+		.rows = (int)gate->ne[1], .experts = (int)gate->ne[2], .choices = (int)ids->ne[0],
+		.x_stride = hip_stride(x, 1), .ids_stride = hip_stride(ids, 1),
+		.h_stride = hip_stride(scratch, 1), .h_token_stride = hip_stride(scratch, 2), .act = DSK_ACT_SILU + (int)op->i[0],
+	};
+	const struct dsk_moe_down_params d = {
+		.down = matrix(down), .down_stride = (int)(down->stride[2] / 2),
+		.rows = (int)down->ne[1], .experts = (int)down->ne[2], .choices = (int)ids->ne[0],
+		.h_stride = hip_stride(scratch, 1), .h_token_stride = hip_stride(scratch, 2),
+		.ids_stride = hip_stride(ids, 1), .weights_stride = hip_stride(weights, 1), .out_stride = hip_stride(out, 1),
+	};
+	void *fault = &l->state->scratch->fault;
+	int r;
+
+	r = HIP_LAUNCH(l, dsk_moe_glu, groups(gate->ne[1], LANES), ids->ne[0] * ids->ne[1], &g, scratch->data, fault, x->data, ids->data,
+		       gate->data, up->data);
+	if (!r)
+		r = HIP_LAUNCH(l, dsk_moe_down, groups(down->ne[1], LANES), ids->ne[1], &d, out->data, fault, scratch->data, ids->data,
+			       weights->data, down->data);
+	return r;
+}

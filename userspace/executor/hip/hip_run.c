@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Running a program: ops are launched ahead of the device, as many as the engine is deep, with an event behind each. Between ops the
+ * executor's loop is asked whether to go on; what was launched is always waited for, for it has the tenant's memory. Only a
+ * device that doesn't end it within the grace after an abort is given up, and then for good.
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "../backend.h"
+#include "hip_state.h"
+
+#define SPIN_NS		50000ull	/* how long an event is looked at without sleeping */
+#define TICK_NS		50000
+
+struct hip_job {
+	struct hip_state *state;
+	struct dseek_run *run;
+	struct hip_launch launch;
+	void *bindings[DSEEK_PROGRAM_MAX_BINDINGS];	/* the device's addresses */
+	uint64_t launched, done;	/* ops: before these */
+	uint64_t waiting_ns;		/* since when the oldest is waited for; 0: it isn't */
+	uint64_t aborted_ns;		/* 0: it wasn't */
+	uint32_t ahead;
+	int stop;			/* why nothing more is launched */
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+int hip_launch_kernel(const struct hip_launch *l, enum hip_kernel kernel, uint32_t x, uint32_t y, const void *const *buffers,
+		      const void *params)
+{
+	const uint32_t grid[3] = { x, y, 1 };
+
+	return x && y ? hip_kernel_launch(&l->state->kernels, kernel, l->stream, grid, buffers, params, l->err, l->err_size) : 0;
+}
+
+static int translate_bindings(struct hip_job *job)
+{
+	const struct dseek_run *run = job->run;
+	uint32_t i;
+
+	for (i = 0; i < run->program->header->n_bindings; i++) {
+		job->bindings[i] = hip_memory_device(&job->state->memory, run->bindings[i]);
+		if (!job->bindings[i]) {
+			snprintf(job->launch.err, job->launch.err_size, "binding %u isn't registered with the device", i);
+			return -EFAULT;
+		}
+	}
+	return 0;
+}
+
+/* What the last tenant's ops left in the device's scratch is none of the next one's business. */
+static int begin(struct hip_job *job)
+{
+	struct hip_state *state = job->state;
+	const struct dseek_run *run = job->run;
+	size_t size = state->scrub && run->tenant != state->tenant ? sizeof(*state->scratch) : sizeof(state->scratch->fault);
+	int r = HIP(&state->api, SetDevice, (state->device), job->launch.err, job->launch.err_size);
+
+	if (!r)
+		r = HIP(&state->api, MemsetAsync, (state->scratch, 0, size, job->launch.stream), job->launch.err, job->launch.err_size);
+	if (!r)
+		state->tenant = run->tenant;
+	return r;
+}
+
+static int make_event(struct hip_job *job, hip_event *event)
+{
+	return *event ? 0 : HIP(&job->state->api, EventCreateWithFlags, (event, HIP_EVENT_DISABLE_TIMING), job->launch.err,
+				job->launch.err_size);
+}
+
+/* SPIN is the host's: the device stays idle, and is this job's. An abort ends it, a wish for preemption waits for its end. */
+static int spin(struct hip_job *job, uint32_t us)
+{
+	uint64_t until = now_ns() + us * 1000ull;
+
+	while (now_ns() < until)
+		if (job->run->poll && job->run->poll(job->run->poll_arg) == -ETIMEDOUT)
+			return -ETIMEDOUT;
+	return 0;
+}
+
+/* The next op; its event behind it. On an error the op may have been launched in part: nothing counts as done. */
+static int launch_next(struct hip_job *job)
+{
+	hip_event *event = &job->state->events[job->launched % job->ahead];
+	char why[200] = "", *err = job->launch.err;
+	struct cpu_op op;
+	int r;
+
+	cpu_op_resolve(job->run->program, (uint32_t)job->launched, job->run->params, job->bindings, &op);
+	job->launch.index = (uint32_t)job->launched;
+	if (op.code == DSEEK_OP_SPIN) {
+		r = spin(job, op.i[0]);
+		if (r)
+			return r;
+	}
+	r = make_event(job, event);
+	if (!r && hip_op_find(op.code))
+		r = hip_op_find(op.code)->launch(&job->launch, &op);
+	if (!r)
+		r = HIP(&job->state->api, EventRecord, (*event, job->launch.stream), job->launch.err, job->launch.err_size);
+	if (r) {
+		snprintf(why, sizeof(why), "%s", err);
+		snprintf(err, job->launch.err_size, "op %u, %s: %s", job->launch.index, dseek_op_name(op.code), why);
+	}
+	return r;
+}
+
+/* Looks at the oldest op that was launched: 0: done or still running; -EIO: the device is given up. */
+static int look(struct hip_job *job)
+{
+	const struct hip_api *api = &job->state->api;
+	hip_error error = api->EventQuery(job->state->events[job->done % job->ahead]);
+	const struct timespec tick = { .tv_nsec = TICK_NS };
+	uint64_t now = now_ns();
+
+	if (!error) {
+		job->done++;
+		job->waiting_ns = 0;
+		return 0;
+	}
+	if (error != HIP_NOT_READY)
+		return hip_api_check(api, error, "hipEventQuery", job->launch.err, job->launch.err_size);
+	if (!job->waiting_ns)
+		job->waiting_ns = now;
+	if (job->aborted_ns && now - job->aborted_ns > job->state->grace_ns) {
+		job->state->lost = 1;
+		snprintf(job->launch.err, job->launch.err_size, "op %llu did not end %llu ms after the job was aborted: the device is given up",
+			 (unsigned long long)job->done, (unsigned long long)(job->state->grace_ns / 1000000));
+		return -EIO;
+	}
+	if (now - job->waiting_ns > SPIN_NS)
+		nanosleep(&tick, NULL);
+	return 0;
+}
+
+static void ask(struct hip_job *job)
+{
+	int r;
+
+	job->run->cursor = job->done;
+	r = job->run->poll ? job->run->poll(job->run->poll_arg) : 0;
+	if (r == -ETIMEDOUT && !job->aborted_ns)
+		job->aborted_ns = now_ns();
+	if (r && (!job->stop || r == -ETIMEDOUT))
+		job->stop = r;
+}
+
+/* Ops whose launch is the host's wait until the device has done what comes before. */
+static bool must_wait(const struct hip_job *job)
+{
+	return job->run->program->ops[job->launched].code == DSEEK_OP_SPIN && job->done < job->launched;
+}
+
+static int run_ops(struct hip_job *job)
+{
+	uint32_t n_ops = job->run->program->header->n_ops;
+	int r = 0;
+
+	while (!r && job->done < n_ops) {
+		ask(job);
+		if (!job->stop && job->launched < n_ops && job->launched - job->done < job->ahead && !must_wait(job)) {
+			r = launch_next(job);
+			if (r == -ETIMEDOUT) {
+				job->stop = r;
+				r = 0;
+			} else if (!r) {
+				job->launched++;
+			}
+		} else if (job->done == job->launched) {
+			return job->stop;
+		} else {
+			r = look(job);
+		}
+	}
+	return r;
+}
+
+/*
+ * After an error of the runtime what was launched may still run. The memory it has is the tenant's, and must not be unmapped before.
+ * Events can't be relied upon; a stream that doesn't synchronize either is the end of the device.
+ */
+static void drain(struct hip_job *job)
+{
+	hip_event *event = &job->state->events[0];
+	struct timespec tick = { .tv_nsec = TICK_NS };
+	uint64_t until = now_ns() + job->state->grace_ns;
+	hip_error error = HIP_NOT_READY;
+
+	if (!*event && job->state->api.EventCreateWithFlags(event, HIP_EVENT_DISABLE_TIMING))
+		*event = NULL;
+	if (*event && !job->state->api.EventRecord(*event, job->launch.stream))
+		while ((error = job->state->api.EventQuery(*event)) == HIP_NOT_READY && now_ns() < until)
+			nanosleep(&tick, NULL);
+	if (error)
+		job->state->lost = 1;
+}
+
+/* An index that was out of range, in any op since the fault was cleared. */
+static int check_fault(struct hip_job *job)
+{
+	int32_t fault = 0;
+	int r = HIP(&job->state->api, Memcpy, (&fault, &job->state->scratch->fault, sizeof(fault), HIP_MEMCPY_DEVICE_TO_HOST),
+		    job->launch.err, job->launch.err_size);
+
+	if (!r && fault) {
+		snprintf(job->launch.err, job->launch.err_size, "an index in the job's memory is out of range");
+		r = -ERANGE;
+	}
+	return r;
+}
+
+int hip_run(void *arg, struct dseek_run *run)
+{
+	struct hip_state *state = arg;
+	char unused[8];
+	struct hip_job job = {
+		.state = state, .run = run, .launched = run->cursor, .done = run->cursor,
+		.ahead = run->depth < 1 ? 1 : run->depth > DRM_DSEEK_MAX_DEPTH ? DRM_DSEEK_MAX_DEPTH : run->depth,
+		.launch = {
+			.state = state, .program = run->prepared, .err = run->err ? run->err : unused,
+			.err_size = run->err ? run->err_size : sizeof(unused),
+			.stream = state->streams[run->deadline_ns ? HIP_PRIORITY_HIGH : HIP_PRIORITY_NORMAL],
+		},
+	};
+	int r, fault;
+
+	if (state->lost) {
+		snprintf(job.launch.err, job.launch.err_size, "the device was given up: restart the executor");
+		return -EIO;
+	}
+	r = translate_bindings(&job);
+	if (!r)
+		r = begin(&job);
+	if (r)
+		return r;
+	r = run_ops(&job);
+	if (r && r != -EAGAIN && r != -ETIMEDOUT && !state->lost)
+		drain(&job);
+	run->cursor = job.done;
+	if (!r || r == -EAGAIN) {
+		fault = check_fault(&job);
+		r = fault ? fault : r;
+	}
+	return r;
+}

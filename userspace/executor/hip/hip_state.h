@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* One opened device. One thread uses it at a time, not always the same. */
+#ifndef DSEEK_HIP_STATE_H
+#define DSEEK_HIP_STATE_H
+
+#include <drm/dseek_drm.h>
+
+#include "../cpu/op.h"
+#include "hip_kernels.h"
+#include "hip_memory.h"
+#include "hip_target.h"
+
+struct dseek_run;
+
+enum hip_priority { HIP_PRIORITY_NORMAL, HIP_PRIORITY_HIGH, HIP_PRIORITY_COUNT };
+
+/* Memory of the device for one op at a time; what a tenant leaves in it the next one doesn't get to see. */
+struct hip_scratch {
+	int32_t fault;			/* set by a kernel: an index in memory was out of range */
+	int32_t pad[63];
+	int32_t load[DSK_MAX_EXPERTS];	/* of dsk_route; nobody reads it */
+	float turns[DSK_SLOT_HEAD];	/* of dsk_turns, [pairs][2] */
+};
+
+struct hip_state {
+	struct hip_api api;
+	struct hip_target target;
+	struct hip_kernels kernels;
+	struct hip_memory memory;
+	int device;
+	hip_stream streams[HIP_PRIORITY_COUNT];	/* one alone where the runtime has no priorities: both are it */
+	hip_event events[DRM_DSEEK_MAX_DEPTH];	/* made as launch-ahead needs them */
+	struct hip_scratch *scratch;		/* the device's address */
+	uint64_t tenant;			/* whose job ran last; 0: nobody's */
+	uint64_t grace_ns;			/* from an abort to the device being given up */
+	uint64_t scrub;				/* between tenants */
+	int lost;				/* a launch did not end: nothing more is started, and nothing taken from the device */
+};
+
+/* What a program has on the device. */
+struct hip_program {
+	float *turns;		/* frequencies of its ROPE ops, [pairs][2], one op after the other */
+	uint32_t *turns_at;	/* [op]: first of its floats */
+};
+
+/* hip_program.c: -ENOTSUP, with the op named, for one that no kernel does. */
+int hip_program_prepare(void *state, const struct dseek_program_view *view, void **ret_prepared, char *err, size_t err_size);
+void hip_program_release(void *state, void *prepared);
+
+/* hip_run.c: struct dseek_backend's run() */
+int hip_run(void *state, struct dseek_run *run);
+
+/* hip_op_*.c: what an op needs, and how it is launched. */
+struct hip_launch {
+	struct hip_state *state;
+	const struct hip_program *program;
+	hip_stream stream;
+	uint32_t index;		/* of the op */
+	char *err;
+	size_t err_size;
+};
+
+struct hip_op {
+	enum hip_kernel kernels[2];	/* both the same: one */
+	/* The largest extents the op can have; NULL, or why no kernel takes it. Optional. */
+	const char *(*refuse)(const struct cpu_op *op);
+	/* Addresses are the device's. 0, or an error with its sentence. */
+	int (*launch)(const struct hip_launch *l, const struct cpu_op *op);
+};
+
+const struct hip_op *hip_op_find(uint32_t code);	/* NULL: no kernel */
+
+const char *hip_refuse_dense(const struct cpu_op *op);		/* hip_op_dense.c */
+const char *hip_refuse_attention(const struct cpu_op *op);	/* hip_op_attention.c */
+const char *hip_refuse_route(const struct cpu_op *op);		/* hip_op_simple.c */
+const char *hip_refuse_simple(const struct cpu_op *op);
+int hip_launch_embed(const struct hip_launch *l, const struct cpu_op *op);
+int hip_launch_rows(const struct hip_launch *l, const struct cpu_op *op);
+int hip_launch_linear(const struct hip_launch *l, const struct cpu_op *op);
+int hip_launch_moe_ffn(const struct hip_launch *l, const struct cpu_op *op);
+int hip_launch_glu(const struct hip_launch *l, const struct cpu_op *op);
+int hip_launch_rope(const struct hip_launch *l, const struct cpu_op *op);
+int hip_launch_kv_store(const struct hip_launch *l, const struct cpu_op *op);
+int hip_launch_attention(const struct hip_launch *l, const struct cpu_op *op);
+int hip_launch_rmsnorm(const struct hip_launch *l, const struct cpu_op *op);
+int hip_launch_route(const struct hip_launch *l, const struct cpu_op *op);
+int hip_launch_elementwise(const struct hip_launch *l, const struct cpu_op *op);
+int hip_launch_argmax(const struct hip_launch *l, const struct cpu_op *op);
+
+/* Launch of HIP_@kernel; a grid without groups is done at once. */
+int hip_launch_kernel(const struct hip_launch *l, enum hip_kernel kernel, uint32_t x, uint32_t y, const void *const *buffers,
+		      const void *params);
+#define HIP_LAUNCH(l, kernel, x, y, params, ...)									\
+	hip_launch_kernel(l, HIP_##kernel, x, y, (const void *const[]){ __VA_ARGS__ }, params)
+
+/* Bytes between neighbours as elements. Validation and hip_program_prepare() made sure that it is whole and an int. */
+static inline int hip_stride(const struct cpu_tensor *t, int dimension)
+{
+	return (int)(t->stride[dimension] / t->stride[0]);
+}
+
+#endif /* DSEEK_HIP_STATE_H */
