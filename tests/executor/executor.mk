@@ -13,7 +13,7 @@ $(O)/tests/executor/registry: $(sample-backends)
 $(O)/tests/executor/sample_other_abi.so: sample-flags := -DSAMPLE_ABI=99
 $(O)/tests/executor/sample_no_symbol.so: sample-flags := -DSAMPLE_SYMBOL=another_name
 $(O)/tests/executor/sample_no_run.so: sample-flags := -DSAMPLE_NO_RUN
-$(sample-backends): tests/executor/sample_backend.c
+$(sample-backends): tests/executor/sample_backend.c $(wildcard userspace/executor/*.h userspace/include/*.h)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(base-cflags) $(CFLAGS) $(sample-flags) -shared $< -o $@
