@@ -164,7 +164,7 @@ const struct call calls[] = {
 	  FIELDS(FD(RES_EXEC), POINTER(drm_dseek_next, completions, MEM_COMPLETION), NUMBER(drm_dseek_next, completion_count, 0, 3),
 		 POINTER(drm_dseek_next, tags, MEM_BLOCK), NUMBER(drm_dseek_next, tag_max, 0, 4), POINTER(drm_dseek_next, retired, MEM_BLOCK),
 		 NUMBER(drm_dseek_next, retired_max, 0, 9), ZERO(drm_dseek_next, flags), TIME(drm_dseek_next, deadline_ns, MS), ZERO(drm_dseek_next, pad)),
-	  .result = { { 0, 4, RES_TAG } } },	/* not in the argument: run.c reads the tags */
+	  .result = { { 0, 4, RES_TAG } } },	/* not in the argument: run_call.c reads the tags */
 	IOCTL_MAKES("map", 5, DRM_IOCTL_DSEEK_MAP, drm_dseek_map, mmap_offset, RES_MAP, FD(RES_EXEC), RESOURCE(drm_dseek_map, tag, RES_TAG),
 		    NUMBER(drm_dseek_map, binding, 0, 1)),
 	IOCTL("program_read", 2, DRM_IOCTL_DSEEK_PROGRAM_READ, drm_dseek_program_read, FD(RES_EXEC), RESOURCE(drm_dseek_program_read, tag, RES_TAG),

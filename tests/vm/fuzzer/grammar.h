@@ -49,7 +49,7 @@ struct field {
 enum call_kind {
 	CALL_IOCTL,	/* first member: the descriptor, not part of the argument */
 	CALL_MEMORY,	/* writes its argument to memory, calls nothing */
-	CALL_OTHER,	/* run.c knows it */
+	CALL_OTHER,	/* run_call.c knows it */
 };
 
 struct result {
@@ -83,7 +83,7 @@ int call_find(const char *name, size_t length);
 /* Which of its results is a resource of this kind; -1: none. */
 int call_makes(const struct call *c, uint8_t resource);
 
-/* Of FIELD_WORD: what run.c makes of them. Engines of this process of the fuzzer, and one that all share. */
+/* Of FIELD_WORD: what run_value.c makes of them. Engines of this process of the fuzzer, and one that all share. */
 #define ENGINE_WORDS 4
 extern const char *const engine_words[], *const set_words[], *const file_words[], *const text_words[], *const read_words[];
 
