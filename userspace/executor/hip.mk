@@ -2,4 +2,9 @@
 hip := userspace/executor/hip
 libdseek-src += $(addprefix $(hip)/,backend_hip.c hip_api.c hip_kernels.c hip_memory.c hip_op_attention.c hip_op_dense.c hip_op_simple.c \
 	hip_program.c hip_run.c hip_target.c)
-CFLAGS-$(hip)/backend_hip.c := -DDSEEK_KERNEL_DIR='"$(LIBDIR)/dseek/kernels"'
+# Where installed kernels are, in a file of its own: make install with another PREFIX than make compiles this one anew, not everything.
+kernel-dir := \#define DSEEK_KERNEL_DIR "$(LIBDIR)/dseek/kernels"
+ifneq ($(file <$(O)/kernel_dir.h),$(kernel-dir))
+$(shell mkdir -p $(O))$(file >$(O)/kernel_dir.h,$(kernel-dir))
+endif
+CFLAGS-$(hip)/backend_hip.c := -include $(O)/kernel_dir.h
