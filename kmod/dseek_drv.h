@@ -10,6 +10,7 @@
  *	bo->lock		mutex	pages and advice of a buffer; the shrinker only tries it
  *	fence locks		spin	ours and foreign: callbacks run under the fence's own lock
  *	engine->lock		spin	the arbitration core, its queues, jobs and executor
+ *	spare.lock		spin	of an engine: jobs to be used again; under submit_lock at most, nothing comes under it
  *	dseek->map_lock		spin	who maps which buffer, what is to be unmapped; comes under bo->lock, not under
  *					engine->lock: interrupts take that one
  *
@@ -474,7 +475,6 @@ struct dseek_job {
 	bool aborted;
 	u64 cursor;
 	u64 start_ns;			/* first fetch */
-	u64 fetch_ns;			/* last fetch */
 	u64 past_ns;			/* engine time used on engines it has left */
 	u64 placed_ns, predicted_ns, predicted_cost_ns;	/* struct drm_dseek_wait */
 	u32 preemptions;		/* on engines it has left */

@@ -188,7 +188,8 @@ static int return_job(struct dseek_exec *exec, const struct drm_dseek_completion
 		if (job->queue->set)
 			dseek_job_score(job, now);
 	}
-	if (*last && (*last)->cost != job->cost)
+	/* One that failed teaches nothing, and its predecessor is about to be forgotten. */
+	if (*last && (job->error || (*last)->cost != job->cost))
 		keep_cost(*last);
 	*last = job;
 	return 0;
@@ -268,7 +269,6 @@ static u32 take_jobs(struct dseek_exec *exec, u32 *tags, u32 max, u64 now)
 		job->tag = __ffs64(~exec->held);
 		WRITE_ONCE(exec->held, exec->held | BIT_ULL(job->tag));
 		exec->jobs[job->tag] = job;
-		job->fetch_ns = now;
 		if (!job->start_ns)
 			job->start_ns = now;
 		describe(exec, job);

@@ -139,25 +139,24 @@ static void job_clear(struct dseek_job *job)
 	dseek_count(DSEEK_COUNT_JOBS, -1);
 }
 
+/* Of @count jobs; one that was never published may have no program. */
+static void put_refs(struct dseek_queue *queue, struct dseek_program *program, u32 count)
+{
+	if (!count)
+		return;
+	if (program)
+		dseek_program_put_many(program, count);
+	dseek_queue_put_many(queue, count);
+}
+
 /* Process context. */
 void dseek_job_put(struct dseek_job *job)
 {
 	if (!refcount_dec_and_test(&job->ref.refcount))
 		return;
 	job_clear(job);
-	if (job->program)
-		dseek_program_put(job->program);
-	dseek_queue_put(job->queue);
+	put_refs(job->queue, job->program, 1);
 	kmem_cache_free(jobs, job);
-}
-
-/* Of @count jobs. */
-static void put_refs(struct dseek_queue *queue, struct dseek_program *program, u32 count)
-{
-	if (!count)
-		return;
-	dseek_program_put_many(program, count);
-	dseek_queue_put_many(queue, count);
 }
 
 /* Who else has a reference to one of them doesn't look at its link. */

@@ -37,7 +37,7 @@ static inline int arb_heap_holds(const struct arb_node *node)
 }
 
 void arb_heap_insert(struct arb_heap *heap, struct arb_node *node, u64 key, u32 frac, u64 seq);
-void arb_heap_shift(struct arb_heap *heap, struct arb_node *node, u64 key, u32 frac, u64 seq);
+void arb_heap_shift(struct arb_heap *heap, struct arb_node *node, u64 key, u32 frac, u64 seq);	/* arb_heap_move() of any */
 
 /* It is in the heap, mostly alone. */
 static inline void arb_heap_move(struct arb_heap *heap, struct arb_node *node, u64 key, u32 frac, u64 seq)
