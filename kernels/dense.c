@@ -47,15 +47,8 @@ K_KERNEL(LANES) dsk_lookup(K_GLOBAL float *out, K_GLOBAL int *fault, K_GLOBAL co
 	int q = k_group_x() * LANES + k_tid(), id;
 	float v[4] = { 0, 0, 0, 0 };
 
-	if (k_tid() == 0) {
-		/* read once: it is the tenant's memory */
-		id = ids[k_group_y()];
-		if (id < 0 || id >= p.rows) {
-			k_atomic_or(fault, 1);
-			id = -1;
-		}
-		shared_id[0] = id;
-	}
+	if (k_tid() == 0)
+		shared_id[0] = checked_index(fault, ids + k_group_y(), p.rows);
 	k_sync();
 	id = shared_id[0];
 	if (id >= 0 && 4 * q < p.table.k)

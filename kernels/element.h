@@ -1,10 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* Elements of any type, one at a time; the type is the same for the whole launch, so the branch costs a scalar. */
+/* Elements of any type, one at a time; the type is the same for the whole launch, so the branch costs a scalar. Indices of tenants. */
 #ifndef ELEMENT_H
 #define ELEMENT_H
 
 #include "dsk_layout.h"
 #include "kdev.h"
+
+/* An index that a tenant wrote, loaded once: it may change meanwhile. -1, and *fault is set, where it is not one of @count. */
+K_DEV int checked_index(K_GLOBAL int *fault, K_GLOBAL const int *at, int count)
+{
+	int i = *at;
+
+	if (i >= 0 && i < count)
+		return i;
+	k_atomic_or(fault, 1);
+	return -1;
+}
 
 K_DEV float load_element(K_GLOBAL const void *p, long i, int type)
 {

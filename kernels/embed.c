@@ -4,7 +4,7 @@
 
 #define LANES	256
 
-/* out [n, T], fault [1], ids [T], table [n, rows]; groups: T. An id is read once: it is the tenant's memory. */
+/* out [n, T], fault [1], ids [T], table [n, rows]; groups: T */
 K_KERNEL(LANES) dsk_embed(K_GLOBAL void *out, K_GLOBAL int *fault, K_GLOBAL const int *ids, K_GLOBAL const void *table,
 			  struct dsk_embed_params p)
 {
@@ -12,14 +12,8 @@ K_KERNEL(LANES) dsk_embed(K_GLOBAL void *out, K_GLOBAL int *fault, K_GLOBAL cons
 	long out_at = (long)k_group_x() * p.out_stride;
 	int id;
 
-	if (k_tid() == 0) {
-		id = ids[k_group_x()];
-		if (id < 0 || id >= p.rows) {
-			k_atomic_or(fault, 1);
-			id = -1;
-		}
-		shared_id[0] = id;
-	}
+	if (k_tid() == 0)
+		shared_id[0] = checked_index(fault, ids + k_group_x(), p.rows);
 	k_sync();
 	id = shared_id[0];
 	for (int i = k_tid(); i < p.n; i += LANES)

@@ -23,14 +23,8 @@ K_KERNEL(LANES) dsk_moe_glu(K_GLOBAL float *h, K_GLOBAL int *fault, K_GLOBAL con
 	K_GLOBAL const float *from = x + (long)token * p.x_stride;
 	float v = 0;
 
-	if (k_tid() == 0) {
-		id = ids[(long)token * p.ids_stride + choice];
-		if (id < 0 || id >= p.experts) {
-			k_atomic_or(fault, 1);
-			id = -1;
-		}
-		shared_id[0] = id;
-	}
+	if (k_tid() == 0)
+		shared_id[0] = checked_index(fault, ids + (long)token * p.ids_stride + choice, p.experts);
 	k_sync();
 	id = shared_id[0];
 	if (row >= p.rows)
@@ -49,15 +43,8 @@ K_KERNEL(LANES) dsk_moe_down(K_GLOBAL float *out, K_GLOBAL int *fault, K_GLOBAL 
 	int row = k_group_x() * LANES + k_tid(), token = k_group_y();
 	float sum = 0;
 
-	if (k_tid() < p.choices) {
-		int id = ids[(long)token * p.ids_stride + k_tid()];
-
-		if (id < 0 || id >= p.experts) {
-			k_atomic_or(fault, 1);
-			id = -1;
-		}
-		shared_id[k_tid()] = id;
-	}
+	if (k_tid() < p.choices)
+		shared_id[k_tid()] = checked_index(fault, ids + (long)token * p.ids_stride + k_tid(), p.experts);
 	k_sync();
 	if (row >= p.rows)
 		return;

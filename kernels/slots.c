@@ -14,15 +14,8 @@ K_KERNEL(LANES) dsk_slot_store(K_GLOBAL void *cache, K_GLOBAL int *fault, K_GLOB
 	K_LDS(int, shared_slot, 1);
 	long from = (long)k_group_x() * p.x_head_stride + (long)k_group_y() * p.x_token_stride, to;
 
-	if (k_tid() == 0) {
-		int s = slot[k_group_y()];
-
-		if (s < 0 || s >= p.slots) {
-			k_atomic_or(fault, 1);
-			s = -1;
-		}
-		shared_slot[0] = s;
-	}
+	if (k_tid() == 0)
+		shared_slot[0] = checked_index(fault, slot + k_group_y(), p.slots);
 	k_sync();
 	if (shared_slot[0] < 0)
 		return;
@@ -61,14 +54,8 @@ K_KERNEL(LANES) dsk_slot_attend(K_GLOBAL float *out, K_GLOBAL int *fault, K_GLOB
 	long out_at = (long)head * p.out_head_stride + (long)k_group_y() * p.out_token_stride;
 	float top = K_NEG_BIG, sum = 0;
 
-	if (k_tid() == 0) {
-		pos = position[k_group_y()];
-		if (pos < 0 || pos >= p.slots) {
-			k_atomic_or(fault, 1);
-			pos = -1;
-		}
-		shared_position[0] = pos;
-	}
+	if (k_tid() == 0)
+		shared_position[0] = checked_index(fault, position + k_group_y(), p.slots);
 	for (int i = k_tid(); i < p.k_n; i += LANES)
 		query[i] = q[q_at + i];
 	for (int i = k_tid(); i < p.v_n; i += LANES)

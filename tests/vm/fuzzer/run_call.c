@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "run_internal.h"
+#include "../../selftests/dseek/dseek_admin.h"
 #include <poll.h>
 #include <setjmp.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
-
-#define SYSFS		"/sys/class/misc/dseek-exec/device/"
 
 static sigjmp_buf fault;
 
@@ -98,23 +97,12 @@ static int path_of(const char *word, char *path, size_t size)
 		size_t n = strlen(engine_words[i]);
 
 		if (!strncmp(word + 8, engine_words[i], n) && word[8 + n] == '/') {
-			snprintf(path, size, SYSFS "engines/%s%s", engine_name(i, name), word + 8 + n);
+			snprintf(path, size, ADMIN "engines/%s%s", engine_name(i, name), word + 8 + n);
 			return 0;
 		}
 	}
-	snprintf(path, size, SYSFS "%s", word);
+	snprintf(path, size, ADMIN "%s", word);
 	return 0;
-}
-
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), r;
-
-	if (fd < 0)
-		return -errno;
-	r = write(fd, text, strlen(text)) < 0 ? -errno : 0;
-	close(fd);
-	return r;
 }
 
 int write_text(const char *word, const char *text)
@@ -122,7 +110,7 @@ int write_text(const char *word, const char *text)
 	char path[128];
 
 	path_of(word, path, sizeof(path));
-	return write_file(path, text);
+	return text_write(path, text);
 }
 
 static int read_file(const char *path)
@@ -165,7 +153,7 @@ static int do_write(const struct line *l, const uint64_t *v)
 	return write_text(file_words[v[0]], text);
 }
 
-static int open_as(uint64_t which)
+static int open_node_as(uint64_t which)
 {
 	static const uid_t uid[] = { 0, 1001, 1002 };
 	int fd;
@@ -241,8 +229,8 @@ static int do_mapping(const struct program *p, uint32_t at, const uint64_t *v, u
 /* 0: the kernel panics; else it is made to say what a WARN would. */
 static int do_crash(uint64_t how)
 {
-	return how ? write_file("/dev/kmsg", "<4>WARNING: CPU: 0 PID: 1 at tests/vm/fuzzer\n") :
-		     write_file("/proc/sysrq-trigger", "c");
+	return how ? text_write("/dev/kmsg", "<4>WARNING: CPU: 0 PID: 1 at tests/vm/fuzzer\n") :
+		     text_write("/proc/sysrq-trigger", "c");
 }
 
 /* Of those that make something, in *result what; else 0 or -errno. */
@@ -259,7 +247,7 @@ int do_other(const struct program *p, uint32_t at, uint64_t *result)
 	for (k = 0; k < c->field_count; k++)
 		v[k] = evaluate(p, &l->value[k], &c->field[k]);
 	switch (c->other) {
-	case OTHER_OPEN: r = open_as(v[0]); break;
+	case OTHER_OPEN: r = open_node_as(v[0]); break;
 	case OTHER_EXEC_OPEN: r = exec_open(); break;
 	case OTHER_DUP: r = (int)v[0] < RUN_FIRST_FD ? -EBADF : fcntl((int)v[0], F_DUPFD_CLOEXEC, RUN_FIRST_FD); break;
 	case OTHER_CLOSE: return (int)v[0] < RUN_FIRST_FD || close((int)v[0]) ? -EBADF : 0;
