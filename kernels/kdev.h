@@ -91,6 +91,12 @@ K_DEV float k_wave_max(K_WAVE_PARAM float v)
 	return v;
 }
 
+/* Lanes of the wave below this one whose bit is set in @ballot. */
+K_DEV int k_ballot_below(k_ballot_t ballot)
+{
+	return k_popcount(ballot & (((k_ballot_t)1 << k_lane()) - 1));
+}
+
 /* ---- over the group; @red: LDS, an element a wave, free for other use when this returns */
 
 K_DEV float k_group_sum(K_WAVE_PARAM K_LOCAL float *red, int lanes, float v)
@@ -122,10 +128,21 @@ K_DEV float k_group_max(K_WAVE_PARAM K_LOCAL float *red, int lanes, float v)
 	return top;
 }
 
-/* Lanes of the wave below this one whose bit is set in @ballot. */
-K_DEV int k_ballot_below(k_ballot_t ballot)
+/* *seen and the lanes below this one whose @cond is true; to *seen all such are added. */
+K_DEV int k_group_rank(K_WAVE_PARAM K_LOCAL int *red, int lanes, int cond, int *seen)
 {
-	return k_popcount(ballot & (((k_ballot_t)1 << k_lane()) - 1));
+	k_ballot_t ballot = k_ballot(cond);
+	int rank = *seen + k_ballot_below(ballot);
+
+	if (k_lane() == 0)
+		red[k_wave()] = k_popcount(ballot);
+	k_sync();
+	for (int w = 0; w < lanes / K_WAVE; w++) {
+		rank += w < k_wave() ? red[w] : 0;
+		*seen += red[w];
+	}
+	k_sync();
+	return rank;
 }
 
 #endif /* KDEV_H */

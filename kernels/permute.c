@@ -45,18 +45,9 @@ K_KERNEL(LANES) dsk_place(K_GLOBAL int *row_pair, K_GLOBAL int *pair_row, K_GLOB
 	}
 
 	for (int start = 0; start < p.pairs; start += LANES) {
-		int i = start + k_tid(), id = i < p.pairs ? ids[i] : -1, mine = id == expert, at = seen;
-		k_ballot_t ballot = k_ballot(mine);
+		int i = start + k_tid(), id = i < p.pairs ? ids[i] : -1, mine = id == expert;
+		int at = k_group_rank(K_WAVE_PASS wave_count, LANES, mine, &seen);
 
-		if (k_lane() == 0)
-			wave_count[k_wave()] = k_popcount(ballot);
-		k_sync();
-		for (int w = 0; w < LANES / K_WAVE; w++) {
-			at += w < k_wave() ? wave_count[w] : 0;
-			seen += wave_count[w];
-		}
-		k_sync();
-		at += k_ballot_below(ballot);
 		if (mine && at < taken)
 			row_pair[first + at] = i;
 		if (mine)

@@ -79,22 +79,15 @@ K_DEV struct cut narrow(K_WAVE_PARAM K_LOCAL float *red, K_LOCAL int *found, K_L
 	if (k_tid() == 0)
 		found[0] = -1;
 	for (int start = 0; start < n; start += LANES) {
-		int i = start + k_tid(), at = seen;
+		int i = start + k_tid();
 		k_u32 key = i < n ? key_of(logits[i]) : 0;	/* 0: no float's but a NaN's */
 		int tie = key == cut.key && kept(within, key, i);	/* if rounding asks for more than there are, all of them */
-		k_ballot_t ballot = k_ballot(tie);
+		int at = k_group_rank(K_WAVE_PASS wave_count, LANES, tie, &seen);
 
-		if (k_lane() == 0)
-			wave_count[k_wave()] = k_popcount(ballot);
-		k_sync();
-		for (int w = 0; w < LANES / K_WAVE; w++) {
-			at += w < k_wave() ? wave_count[w] : 0;
-			seen += wave_count[w];
-		}
-		if (tie && at + k_ballot_below(ballot) < ties)
+		if (tie && at < ties)
 			k_atomic_max(found, i);
-		k_sync();
 	}
+	k_sync();
 	cut.last = found[0];
 	return cut;
 }
