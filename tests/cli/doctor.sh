@@ -67,4 +67,12 @@ else
 	finds "executor node" warn "by this user"
 fi
 go doctor --root "$dir" --quiet; ok "--quiet leaves out what is well" bash -c '! grep "^ok" "$1"' - "$dir/out"
+
+finds_device() { # DEVICE LEVEL WORDS
+	go doctor --device "$1"; ok "device $1: $2" bash -c 'grep -qE "^$2 +device +.*$3" "$1"' - "$dir/out" "$2" "$3"
+}
+finds_device embed:t,engine=null ok "1 served, 0 waiting: null0"
+finds_device drm:/nonexistent/node bad "'drm:/nonexistent/node' does not open: .*No such file"
+finds_device nothing: bad "'nothing:' does not open: .*not auto, drm: or embed:"
+go doctor; ok "no device asked for, no line" bash -c '! grep -qE "^[a-z]+ +device " "$1"' - "$dir/out"
 end

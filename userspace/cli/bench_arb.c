@@ -93,7 +93,7 @@ int bench_arb_main(int argc, char **argv)
 {
 	static const int sizes[SIZES] = { 10, 1000, 100000 };
 	struct cli_common common = CLI_COMMON_DEFAULTS;
-	const struct cli_option options[] = { CLI_OPTION_JSON(&common), CLI_OPTIONS_END };
+	const struct cli_option options[] = { CLI_OPTION_NO_DEVICE(&common), CLI_OPTION_JSON(&common), CLI_OPTIONS_END };
 	const struct cli_usage usage = {
 		.name = "dseek bench arb", .synopsis = "[--json]",
 		.summary = "Cost of a decision of the arbiter (pick, preemption check, done, ready) by the number of queues.",

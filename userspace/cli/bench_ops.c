@@ -361,7 +361,7 @@ int bench_ops_main(int argc, char **argv)
 		{ "context", 'c', CLI_UINT, &context, "N", "slots that one token attends to (default 128)" },
 		{ "type", 0, CLI_STRING, &type, "DTYPE", "of the layers' weights (default Q4_1)" },
 		{ "seconds", 's', CLI_UINT, &seconds, "N", "for each pass (default 2)" },
-		CLI_OPTION_JSON(&common),
+		CLI_OPTION_NO_DEVICE(&common), CLI_OPTION_JSON(&common),
 		CLI_OPTIONS_END
 	};
 	char text[100], err[256];

@@ -78,6 +78,8 @@ struct cli_common {
 /* Lines for the end of an option table. */
 #define CLI_OPTION_DEVICE(c) { "device", 'd', CLI_STRING, &(c)->device, "DEVICE", \
 	"auto (default), embed:[NAME,KEY=VALUE...], drm:[NODE]" }
+#define CLI_OPTION_NO_DEVICE(c) { "device", 'd', CLI_STRING, &(c)->device, "DEVICE", \
+	"taken for uniformity: this command needs no engine" }
 #define CLI_OPTION_JSON(c) { "json", 'j', CLI_FLAG, &(c)->json, NULL, "figures as JSON on standard output" }
 #define CLI_OPTION_QUIET(c) { "quiet", 'q', CLI_FLAG, &(c)->quiet, NULL, "no progress and no messages but errors" }
 #define CLI_OPTIONS_END { NULL }

@@ -123,7 +123,7 @@ static void print_plain(const struct doctor *d, int quiet)
 int cmd_doctor(int argc, char **argv)
 {
 	static const struct cli_usage usage = {
-		"dseek doctor", "[--json] [--quiet]",
+		"dseek doctor", "[--device DEVICE] [--json] [--quiet]",
 		"Say what this machine has for dseek, and what to do about what is missing.",
 		"Exit status: 0 if dseek can run here, 1 if something must be mended first.\n",
 	};
@@ -131,6 +131,7 @@ int cmd_doctor(int argc, char **argv)
 	struct doctor d = { .root = "" };
 	const struct cli_option options[] = {
 		{ "root", 0, CLI_STRING, &d.root, "FOLDER", "read /sys, /proc and /dev below FOLDER (an image, a test)" },
+		{ "device", 'd', CLI_STRING, &common.device, "DEVICE", "try this one, too: embed:[NAME,KEY=VALUE...], drm:[NODE]" },
 		CLI_OPTION_JSON(&common),
 		{ "quiet", 'q', CLI_FLAG, &common.quiet, NULL, "only what is weak or must be mended" },
 		CLI_OPTIONS_END,
@@ -139,6 +140,7 @@ int cmd_doctor(int argc, char **argv)
 	int rc = CLI_OK;
 
 	cli_parse(&usage, options, argc, argv);
+	d.device = common.device;
 	doctor_arbitration(&d);
 	doctor_machine(&d);
 	if (!common.json)

@@ -286,7 +286,7 @@ int cmd_model_inspect(int argc, char **argv)
 		{ "key", 'k', CLI_STRING, &o.key, "NAME", "this key's value alone, whole (.NAME: of the architecture)" },
 		{ "tensors", 't', CLI_FLAG, &o.tensors, NULL, "list the tensors too" },
 		{ "full", 'f', CLI_FLAG, &o.full, NULL, "long texts and arrays whole" },
-		{ "device", 'd', CLI_STRING, &o.common.device, "DEVICE", "taken for uniformity: this command needs no engine" },
+		CLI_OPTION_NO_DEVICE(&o.common),
 		CLI_OPTION_JSON(&o.common), CLI_OPTIONS_END,
 	};
 	static const struct cli_usage usage = {

@@ -50,7 +50,7 @@ int cmd_model_synth(int argc, char **argv)
 		{ "ctx", 0, CLI_UINT, &sizes[CTX], "N", "context length stated in the file" },
 		{ "window", 0, CLI_UINT, &sizes[WINDOW], "N", "sliding window of attention (0: full)" },
 		{ "vocabulary", 0, CLI_STRING, &vocabulary, "KIND", "spm or bpe" },
-		{ "device", 'd', CLI_STRING, &common.device, "DEVICE", "taken for uniformity: this command needs no engine" },
+		CLI_OPTION_NO_DEVICE(&common),
 		CLI_OPTION_QUIET(&common), CLI_OPTIONS_END,
 	};
 	static const struct cli_usage usage = {

@@ -129,7 +129,7 @@ int cmd_tokenize(int argc, char **argv)
 		{ "add", 'a', CLI_FLAG, &o.add, NULL, "add beginning and end of sequence if the file says so" },
 		{ "plain", 0, CLI_FLAG, &o.plain, NULL, "control tokens written in the text are text" },
 		{ "pieces", 'p', CLI_FLAG, &o.pieces, NULL, "one line a token: id and name" },
-		{ "device", 'd', CLI_STRING, &o.common.device, "DEVICE", "taken for uniformity: this command needs no engine" },
+		CLI_OPTION_NO_DEVICE(&o.common),
 		CLI_OPTION_JSON(&o.common), CLI_OPTIONS_END,
 	};
 	static const struct cli_usage usage = {

@@ -22,6 +22,7 @@ struct finding {
 
 struct doctor {
 	const char *root;	/* before /sys, /proc and /dev: "" or a folder */
+	const char *device;	/* to be tried, as dseek_open() takes it; "auto": what there is */
 	struct finding findings[24];
 	unsigned int count;
 };

@@ -40,7 +40,7 @@ static int check_module(struct doctor *d)
 	return 0;
 }
 
-static void list_engines(struct doctor *d, struct dseek_device *dev)
+static void list_engines(struct doctor *d, const char *topic, struct dseek_device *dev)
 {
 	struct dseek_engine_info info;
 	char names[128] = "";
@@ -56,9 +56,9 @@ static void list_engines(struct doctor *d, struct dseek_device *dev)
 			 info.attached ? "" : " (no executor)");
 	}
 	if (attached)
-		doctor_add(d, "engines", FINDING_OK, NULL, "%d served, %d waiting: %s", attached, waiting, names);
+		doctor_add(d, topic, FINDING_OK, NULL, "%d served, %d waiting: %s", attached, waiting, names);
 	else
-		doctor_add(d, "engines", FINDING_WARN, "start an executor: dseek-exec --backend cpu",
+		doctor_add(d, topic, FINDING_WARN, "start an executor: dseek-exec --backend cpu",
 			   "none is served%s%s", names[0] ? ": " : "", names);
 }
 
@@ -72,7 +72,23 @@ static void check_engines(struct doctor *d)
 			   "the module's render node can't be opened: %s", dseek_strerror_detail());
 		return;
 	}
-	list_engines(d, dev);
+	list_engines(d, "engines", dev);
+	dseek_close(dev);
+}
+
+/* The one that was asked for. */
+static void check_device(struct doctor *d)
+{
+	struct dseek_device *dev;
+
+	if (!strcmp(d->device, "auto"))
+		return;
+	if (dseek_open(d->device, NULL, &dev)) {
+		doctor_add(d, "device", FINDING_BAD, "see the message; dseek_open(3) says what a device is called", "'%s' does not open: %s", d->device,
+			   dseek_strerror_detail());
+		return;
+	}
+	list_engines(d, "device", dev);
 	dseek_close(dev);
 }
 
@@ -158,6 +174,7 @@ void doctor_arbitration(struct doctor *d)
 		check_executor_node(d);
 	}
 	check_embedded(d);
+	check_device(d);
 	check_kfd(d);
 	check_hip(d);
 }
