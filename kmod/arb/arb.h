@@ -202,6 +202,7 @@ struct arb_queue {
 	u64 deadline_misses;		/* jobs done after their deadline */
 	u64 jobs_done;
 	/* private from here */
+	struct arb_member *member;	/* its tenant in its class */
 	struct arb_list ready, running;	/* jobs, in order */
 	u32 jobs;			/* on both */
 	u64 next_seq;
@@ -220,7 +221,8 @@ struct arb_queue {
 #define ARB_BACKLOG_SLOTS	64
 
 struct arb_backlog {
-	u64 ns, weight;			/* sums over the slots */
+	u64 ns;				/* of all */
+	u64 weight;			/* sum over the slots */
 	struct {
 		u64 ns, weight;
 	} slot[ARB_BACKLOG_SLOTS];
@@ -236,7 +238,8 @@ struct arb_member {
 	u32 working;			/* queues with jobs */
 	/* ready work */
 	u64 waits_ns, waits_weight;	/* of its queues that have some */
-	u64 slot_ns;			/* as entered into the class's backlog */
+	struct arb_list stale;		/* engine->stale: to be entered into the class's backlog anew */
+	u64 slot_ns;			/* as entered */
 	u32 slot_weight;		/* 0: is not */
 	u32 slot;
 	/* fluid */
@@ -278,6 +281,7 @@ struct arb_engine {
 	struct arb_fair class[ARB_CLASS_COUNT];
 	u64 out_ns[ARB_CLASS_COUNT];	/* predicted, of what is out */
 	struct arb_backlog backlog[ARB_CLASS_COUNT];
+	struct arb_list stale;		/* members whose slots are to be brought up to date */
 	s64 balance, balance_ahead;	/* interactive against batch, ns * 1000 */
 	u64 since[ARB_CLASS_COUNT];	/* when the class last came to have work */
 	u64 waited_ns;			/* the longest that one run of batch kept interactive waiting since then */
@@ -330,6 +334,8 @@ static inline struct arb_job *arb_runs(const struct arb_engine *engine)
 
 /* NULL: nothing may run now. The caller holds back when the engine has as many jobs as it wants (its depth). */
 struct arb_job *arb_pick(struct arb_engine *engine, u64 now_ns);
+/* As up to @most calls of that, until one says NULL: how many jobs. A queue that has the engine to itself is looked at once. */
+u32 arb_pick_many(struct arb_engine *engine, struct arb_job **jobs, u32 most, u64 now_ns);
 /*
  * When to ask again (arb_pick, arb_wants_preempt) if no other call comes before: a spent server's next budget, or the
  * moment at which what runs has had enough. May be now_ns; ~0: never.
@@ -344,6 +350,9 @@ int arb_wants_preempt(struct arb_engine *engine, u64 now_ns);	/* 1: something th
  */
 void arb_job_yield(struct arb_job *job, u64 used_ns, u64 now_ns);
 void arb_job_done(struct arb_job *job, u64 used_ns, u64 now_ns);
+/* Some of one queue in a row: done but for its turn, which arb_queue_settle() brings up to date before any other call. */
+void arb_job_done_more(struct arb_job *job, u64 used_ns, u64 now_ns);
+void arb_queue_settle(struct arb_queue *queue);
 
 struct arb_prediction {
 	u64 cost_ns;			/* engine time of the job; the default where it was never measured */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * Ready work, summed up by queue, tenant and class as jobs come and go: what a prediction would otherwise have to walk
- * over. The work of a job is what it was predicted to cost when it became ready.
+ * over. The work of a job is what it was predicted to cost when it became ready. A tenant is entered in its slot of the
+ * class when somebody asks: jobs come and go more often than that.
  */
 #include "arb_core.h"
 
@@ -17,7 +18,13 @@ static u32 slot_of(u64 ns, u32 weight)
 	return fluid ? arb_min(64 - __builtin_clzll(fluid), ARB_BACKLOG_SLOTS - 1) : 0;
 }
 
-/* What the class has of the tenant; mostly the slot stays, and so do the weights. */
+static void stale(struct arb_member *member)
+{
+	if (!member->stale.next)
+		arb_list_add_before(&member->stale, &member->share->engine->stale);
+}
+
+/* What the class has of the tenant. */
 static void enter(struct arb_member *member)
 {
 	struct arb_backlog *backlog = backlog_of(member);
@@ -25,12 +32,7 @@ static void enter(struct arb_member *member)
 	u32 weight = ns ? member->entity.weight : 0;
 	u32 slot = weight ? slot_of(ns, weight) : member->slot;
 
-	backlog->ns += ns - member->slot_ns;
-	if (slot == member->slot && weight == member->slot_weight) {
-		backlog->slot[slot].ns += ns - member->slot_ns;
-		member->slot_ns = ns;
-		return;
-	}
+	arb_list_del(&member->stale);
 	backlog->weight += weight - (u64)member->slot_weight;
 	backlog->slot[member->slot].ns -= member->slot_ns;
 	backlog->slot[member->slot].weight -= member->slot_weight;
@@ -51,7 +53,8 @@ void arb_backlog_add(struct arb_job *job)
 		member->waits_weight += queue->weight;
 	queue->waits_ns += job->waits_ns;
 	member->waits_ns += job->waits_ns;
-	enter(member);
+	queue->share->engine->backlog[queue->class].ns += job->waits_ns;
+	stale(member);
 }
 
 void arb_backlog_remove(struct arb_job *job)
@@ -63,13 +66,28 @@ void arb_backlog_remove(struct arb_job *job)
 	if (!queue->waits_ns)
 		member->waits_weight -= queue->weight;
 	member->waits_ns -= job->waits_ns;
-	enter(member);
+	queue->share->engine->backlog[queue->class].ns -= job->waits_ns;
+	stale(member);
 	job->waits_ns = 0;
 }
 
 void arb_backlog_reweigh(struct arb_member *member)
 {
-	enter(member);
+	stale(member);
+}
+
+/* No more often than jobs came and went: what that took is paid back here. */
+void arb_backlog_settle(struct arb_engine *engine)
+{
+	while (!arb_list_empty(&engine->stale))
+		enter(arb_container_of(engine->stale.next, struct arb_member, stale));
+}
+
+/* It goes; it has no ready work. */
+void arb_backlog_drop(struct arb_member *member)
+{
+	if (member->stale.next)
+		enter(member);
 }
 
 /* What the other tenants of the class get of their ready work until each has had @until by weight. */

@@ -26,7 +26,7 @@ static inline u64 arb_now(struct arb_engine *engine, u64 now_ns)
 
 static inline struct arb_member *arb_queue_member(const struct arb_queue *queue)
 {
-	return &queue->share->member[queue->class];
+	return queue->member;
 }
 
 static inline struct arb_job *arb_queue_first(const struct arb_queue *queue)
@@ -69,7 +69,8 @@ void arb_trial_over(const struct arb_job *job, u64 now_ns);
 void arb_fair_add(struct arb_queue *queue);
 void arb_fair_remove(struct arb_queue *queue);
 void arb_fair_wake(struct arb_queue *queue);
-void arb_fair_charge(struct arb_job *job, u64 ns);
+void arb_fair_charge(struct arb_job *job, const struct arb_job *before);
+int arb_fair_alone(const struct arb_queue *queue);
 void arb_fair_correct(struct arb_job *job, u64 used_ns);
 void arb_fair_update(struct arb_queue *queue);
 struct arb_queue *arb_fair_first(const struct arb_engine *engine, u32 class);
@@ -84,6 +85,8 @@ void arb_split_correct(struct arb_engine *engine, struct arb_job *job, u64 used_
 void arb_backlog_add(struct arb_job *job);
 void arb_backlog_remove(struct arb_job *job);
 void arb_backlog_reweigh(struct arb_member *member);
+void arb_backlog_settle(struct arb_engine *engine);	/* before the sums of a class are looked at */
+void arb_backlog_drop(struct arb_member *member);
 u64 arb_backlog_within(const struct arb_member *member, struct arb_vtime until);
 
 /* arb_predict.c: of a job that has @before_ns of its own queue before it */

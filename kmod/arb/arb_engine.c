@@ -17,6 +17,7 @@ int arb_engine_init(struct arb_engine *engine, const struct arb_engine_params *p
 	engine->params = *params;
 	engine->now_ns = now_ns;
 	arb_list_init(&engine->running);
+	arb_list_init(&engine->stale);
 	return 0;
 }
 
@@ -42,8 +43,10 @@ void arb_share_fini(struct arb_share *share)
 {
 	u32 class;
 
-	for (class = 0; class < ARB_CLASS_COUNT; class++)
+	for (class = 0; class < ARB_CLASS_COUNT; class++) {
 		arb_fluid_drop(&share->member[class]);
+		arb_backlog_drop(&share->member[class]);
+	}
 }
 
 static int queue_valid(const struct arb_queue *queue)
@@ -76,6 +79,7 @@ int arb_queue_add(struct arb_queue *queue, struct arb_share *share, u64 now_ns)
 			return -EBUSY;
 	}
 	*queue = set;
+	queue->member = &share->member[queue->class];
 	arb_list_init(&queue->ready);
 	arb_list_init(&queue->running);
 	arb_queue_member(queue)->queue_count++;
@@ -109,6 +113,7 @@ void arb_queue_remove(struct arb_queue *queue, u64 now_ns)
 		arb_fair_remove(queue);
 	}
 	queue->share = NULL;
+	queue->member = NULL;
 }
 
 static void queue_update(struct arb_queue *queue)
@@ -193,7 +198,12 @@ static void job_gone(struct arb_job *job)
 
 	job->state = ARB_JOB_IDLE;
 	queue->backlog_ns -= job->bound_ns;
-	if (!--queue->jobs)
+	queue->jobs--;
+}
+
+void arb_queue_settle(struct arb_queue *queue)
+{
+	if (!queue->jobs)
 		queue_sleep(queue);
 	queue_update(queue);
 }
@@ -203,27 +213,14 @@ void arb_job_cancel(struct arb_job *job, u64 now_ns)
 	arb_backlog_remove(job);
 	arb_list_del(&job->in_queue);
 	job_gone(job);
+	arb_queue_settle(job->queue);
 }
 
-struct arb_job *arb_pick(struct arb_engine *engine, u64 now_ns)
+/* From the head of its queue to what runs. */
+static void take(struct arb_queue *queue, struct arb_job *job, u64 now_ns)
 {
-	struct arb_queue *queue;
-	struct arb_node *node;
-	struct arb_job *job;
-	u32 class;
+	struct arb_engine *engine = queue->share->engine;
 
-	now_ns = arb_now(engine, now_ns);
-	arb_servers_renew(engine, now_ns);
-	node = arb_heap_first(&engine->servers);
-	class = arb_split_class(engine);
-	if (node)
-		queue = arb_node_queue(node);
-	else if (class != ARB_CLASS_COUNT)
-		queue = arb_fair_first(engine, class);
-	else
-		return NULL;
-
-	job = arb_queue_first(queue);
 	arb_backlog_remove(job);
 	arb_list_del(&job->in_queue);
 	arb_list_add_before(&job->in_queue, &queue->running);
@@ -233,18 +230,66 @@ struct arb_job *arb_pick(struct arb_engine *engine, u64 now_ns)
 	job->predicted_ns = arb_job_rest(job);
 	engine->out_ns[queue->class] += job->predicted_ns;
 	queue->queued_ns += now_ns - job->ready_ns;
-	if (queue->class == ARB_CLASS_DEADLINE) {
-		job->run_deadline = queue->server.deadline_ns;
-		job->run_budget = queue->server.left_ns;
-		arb_server_charge(queue, job->predicted_ns);
-	} else {
-		job->turn = class == ARB_CLASS_BATCH &&
-			    arb_heap_first(&engine->class[ARB_CLASS_INTERACTIVE].ready);
-		arb_fair_charge(job, job->predicted_ns);
-		arb_split_charge(engine, job);
-	}
-	queue_update(queue);
+}
+
+static struct arb_job *pick_deadline(struct arb_queue *queue, u64 now_ns)
+{
+	struct arb_job *job = arb_queue_first(queue);
+
+	take(queue, job, now_ns);
+	job->run_deadline = queue->server.deadline_ns;
+	job->run_budget = queue->server.left_ns;
+	arb_server_charge(queue, job->predicted_ns);
+	arb_server_update(queue);
 	return job;
+}
+
+/* The first of @queue, as no server is ready, and up to @most of it if no other is at all: then it is first again. */
+static u32 pick_fair(struct arb_engine *engine, struct arb_queue *queue, struct arb_job **jobs, u32 most, u64 now_ns)
+{
+	struct arb_job *job, *last = NULL;
+	u32 count = 0;
+
+	if (most > 1 && !arb_fair_alone(queue))
+		most = 1;
+	do {
+		job = arb_queue_first(queue);
+		take(queue, job, now_ns);
+		job->turn = queue->class == ARB_CLASS_BATCH && arb_heap_first(&engine->class[ARB_CLASS_INTERACTIVE].ready);
+		arb_fair_charge(job, last);
+		arb_split_charge(engine, job);
+		last = job;
+		jobs[count++] = job;
+	} while (count < most && arb_queue_pickable(queue));
+	arb_fair_update(queue);
+	return count;
+}
+
+u32 arb_pick_many(struct arb_engine *engine, struct arb_job **jobs, u32 most, u64 now_ns)
+{
+	struct arb_node *node;
+	u32 count = 0, class;
+
+	now_ns = arb_now(engine, now_ns);
+	while (count < most) {
+		arb_servers_renew(engine, now_ns);
+		node = arb_heap_first(&engine->servers);
+		class = arb_split_class(engine);
+		if (node)
+			jobs[count++] = pick_deadline(arb_node_queue(node), now_ns);
+		else if (class != ARB_CLASS_COUNT)
+			count += pick_fair(engine, arb_fair_first(engine, class), jobs + count, most - count, now_ns);
+		else
+			break;
+	}
+	return count;
+}
+
+struct arb_job *arb_pick(struct arb_engine *engine, u64 now_ns)
+{
+	struct arb_job *job;
+
+	return arb_pick_many(engine, &job, 1, now_ns) ? job : NULL;
 }
 
 static u64 job_settle(struct arb_job *job, u64 used_ns, u64 now_ns)
@@ -296,7 +341,7 @@ void arb_job_yield(struct arb_job *job, u64 used_ns, u64 now_ns)
 	queue_update(queue);
 }
 
-void arb_job_done(struct arb_job *job, u64 used_ns, u64 now_ns)
+void arb_job_done_more(struct arb_job *job, u64 used_ns, u64 now_ns)
 {
 	struct arb_queue *queue = job->queue;
 
@@ -307,4 +352,10 @@ void arb_job_done(struct arb_job *job, u64 used_ns, u64 now_ns)
 		queue->deadline_misses++;
 	arb_trial_over(job, now_ns);
 	job_gone(job);
+}
+
+void arb_job_done(struct arb_job *job, u64 used_ns, u64 now_ns)
+{
+	arb_job_done_more(job, used_ns, now_ns);
+	arb_queue_settle(job->queue);
 }

@@ -59,37 +59,47 @@ void arb_fair_wake(struct arb_queue *queue)
 	lift(&queue->entity, &member->queues, slice_ns);
 }
 
-static struct arb_vtime charge(struct arb_entity *entity, struct arb_fair *fair, u64 ns)
+static void charge(struct arb_entity *entity, struct arb_fair *fair, struct arb_vtime by)
 {
-	struct arb_vtime by = arb_vtime_of(ns, entity->weight);
-
 	if (arb_vtime_before(fair->floor, entity->vt))
 		fair->floor = entity->vt;
 	entity->vt = arb_vtime_add(entity->vt, by);
 	entity->ahead = arb_vtime_add(entity->ahead, by);
-	return by;
 }
 
 /* Takes off exactly what was charged, even if the weight has changed since. */
-static void correct(struct arb_entity *entity, struct arb_vtime charged, u64 used_ns)
+static void correct(struct arb_entity *entity, struct arb_vtime charged, struct arb_vtime used)
 {
 	entity->ahead = arb_vtime_sub(entity->ahead, charged);
-	entity->vt = arb_vtime_add(arb_vtime_sub(entity->vt, charged),
-				   arb_vtime_of(used_ns, entity->weight));
+	entity->vt = arb_vtime_add(arb_vtime_sub(entity->vt, charged), used);
 }
 
-void arb_fair_charge(struct arb_job *job, u64 ns)
+/* What is predicted of it. @before: of the same queue, charged just before it; NULL: none was. */
+void arb_fair_charge(struct arb_job *job, const struct arb_job *before)
 {
-	struct arb_member *member = arb_queue_member(job->queue);
+	struct arb_queue *queue = job->queue;
+	struct arb_member *member = arb_queue_member(queue);
 
-	job->charged[0] = charge(&job->queue->entity, &member->queues, ns);
-	job->charged[1] = charge(&member->entity, class_of(job->queue), ns);
+	if (before && before->predicted_ns == job->predicted_ns) {	/* mostly: a division less */
+		job->charged[0] = before->charged[0];
+		job->charged[1] = before->charged[1];
+	} else {
+		job->charged[0] = arb_vtime_of(job->predicted_ns, queue->entity.weight);
+		job->charged[1] = arb_vtime_of(job->predicted_ns, member->entity.weight);
+	}
+	charge(&queue->entity, &member->queues, job->charged[0]);
+	charge(&member->entity, class_of(queue), job->charged[1]);
 }
 
 void arb_fair_correct(struct arb_job *job, u64 used_ns)
 {
-	correct(&job->queue->entity, job->charged[0], used_ns);
-	correct(&arb_queue_member(job->queue)->entity, job->charged[1], used_ns);
+	const struct arb_entity *tenant = &arb_queue_member(job->queue)->entity;
+	struct arb_vtime used = arb_vtime_of(used_ns, job->queue->entity.weight);
+
+	correct(&job->queue->entity, job->charged[0], used);
+	if (tenant->weight != job->queue->entity.weight)
+		used = arb_vtime_of(used_ns, tenant->weight);
+	correct(&arb_queue_member(job->queue)->entity, job->charged[1], used);
 }
 
 /* Into the heap, out of it, or to its new place; where nothing changes its turn among equals stays. */
@@ -114,6 +124,20 @@ void arb_fair_update(struct arb_queue *queue)
 
 	place(engine, &member->queues, &queue->entity, arb_queue_pickable(queue));
 	place(engine, class_of(queue), &member->entity, arb_heap_first(&member->queues.ready) != NULL);
+}
+
+static int sole(const struct arb_heap *heap)
+{
+	return heap->root && !heap->root->left && !heap->root->right;
+}
+
+/* It is ready, and no other queue of the fair classes is: whatever it is charged, it is first of them. */
+int arb_fair_alone(const struct arb_queue *queue)
+{
+	const struct arb_engine *engine = queue->share->engine;
+	u32 other = queue->class == ARB_CLASS_BATCH ? ARB_CLASS_INTERACTIVE : ARB_CLASS_BATCH;
+
+	return !engine->class[other].ready.root && sole(&class_of(queue)->ready) && sole(&arb_queue_member(queue)->queues.ready);
 }
 
 struct arb_queue *arb_fair_first(const struct arb_engine *engine, u32 class)

@@ -69,7 +69,7 @@ static u64 own_work(const struct arb_share *share, const struct arb_queue *queue
 void arb_predict_after(const struct arb_share *share, const struct arb_queue *queue, const struct arb_cost *cost, u64 before_ns,
 		       u64 now_ns, struct arb_prediction *ret)
 {
-	const struct arb_engine *engine = share->engine;
+	struct arb_engine *engine = share->engine;
 	const struct arb_backlog *backlog = engine->backlog;
 	u32 class = queue->class, other = class == ARB_CLASS_BATCH ? ARB_CLASS_INTERACTIVE : ARB_CLASS_BATCH;
 	u64 own_ns = own_work(share, queue), other_ns = backlog[other].ns, out, batch_out, work;
@@ -83,6 +83,7 @@ void arb_predict_after(const struct arb_share *share, const struct arb_queue *qu
 		ret->finish_ns = now_ns + before_ns + ret->cost_ns;
 		return;
 	}
+	arb_backlog_settle(engine);
 	out = out_left(engine, ARB_CLASS_DEADLINE, now_ns) + out_left(engine, ARB_CLASS_INTERACTIVE, now_ns);
 	batch_out = out_left(engine, ARB_CLASS_BATCH, now_ns);
 	if (class == ARB_CLASS_INTERACTIVE && engine->balance <= 0)

@@ -80,6 +80,8 @@ static u64 least_patience(const struct arb_engine *engine, const struct arb_job 
 	}
 	for (at = job->in_engine.next; at != &engine->running; at = at->next) {
 		later = arb_container_of(at, struct arb_job, in_engine);
+		if (later->queue == job->queue)	/* mostly: what runs it never outruns */
+			continue;
 		after = arb_min(after, patience(engine, job, later->queue, later->run_deadline));
 	}
 	return after;

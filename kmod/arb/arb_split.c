@@ -77,6 +77,8 @@ void arb_split_correct(struct arb_engine *engine, struct arb_job *job, u64 used_
 	if (job->split)
 		engine->balance_ahead -= priced(engine, class, job->predicted_ns);
 	if (class == ARB_CLASS_INTERACTIVE) {
+		if (!job->split && !engine->working[ARB_CLASS_BATCH])
+			return;
 		/* What it used before batch came isn't held against it. */
 		counted = engine->working[ARB_CLASS_BATCH] ? beside(engine, job, ARB_CLASS_BATCH, used_ns, now_ns) :
 			  job->split ? used_ns : 0;

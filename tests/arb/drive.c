@@ -153,15 +153,11 @@ static void ask_event(struct drive *d, int k)
 	}
 }
 
-static int pick_event(struct drive *d)
+/* What was picked is what the oracle picks: the number of the job, -1: none. */
+static int picked(struct drive *d, const struct arb_job *job)
 {
-	struct arb_job *job;
-	int want;
+	int want = oracle_pick(&d->oracle, d->now);
 
-	if (d->out == d->depth)
-		return -1;
-	job = arb_pick(&d->engine, d->now);
-	want = oracle_pick(&d->oracle, d->now);
 	if ((job ? job - d->job : -1) != want) {
 		fail(d, "pick: %d, oracle %d", job ? (int)(job - d->job) : -1, want);
 		return -1;
@@ -176,6 +172,25 @@ static int pick_event(struct drive *d)
 	d->out++;
 	d->result->picks++;
 	return want;
+}
+
+static int pick_event(struct drive *d)
+{
+	return d->out == d->depth ? -1 : picked(d, arb_pick(&d->engine, d->now));
+}
+
+static void pick_many_event(struct drive *d)
+{
+	u32 most = draw(d->source, d->depth - d->out + 1), count, i;
+	struct arb_job *jobs[ORACLE_JOBS];
+
+	if (!most)
+		return;
+	count = arb_pick_many(&d->engine, jobs, most, d->now);
+	for (i = 0; i < count && !d->result->error[0]; i++)
+		picked(d, jobs[i]);
+	if (count < most && !d->result->error[0])
+		picked(d, NULL);
 }
 
 static void wants_event(struct drive *d)
@@ -241,7 +256,8 @@ static u64 used_by(struct drive *d, const struct arb_job *job)
 	}
 }
 
-static void give_back(struct drive *d, struct arb_job *job, int done)
+/* @more: of the same queue, done as well, before anything else happens. */
+static void give_back(struct drive *d, struct arb_job *job, int done, int more)
 {
 	u64 used = used_by(d, job);
 	int k = job->queue - d->queue, j = job - d->job, best;
@@ -250,7 +266,7 @@ static void give_back(struct drive *d, struct arb_job *job, int done)
 	 * Nobody is asked to stop for nothing: with one job out, what was better is picked after the yield (but for
 	 * a server whose next budget has come meanwhile).
 	 */
-	best = d->depth == 1 && !done && used == elapsed_of(d, job) && d->now >= d->engine.now_ns &&
+	best = d->depth == 1 && !done && !more && used == elapsed_of(d, job) && d->now >= d->engine.now_ns &&
 	       (job->queue->class != ARB_CLASS_DEADLINE || d->now < job->run_deadline) &&
 	       arb_wants_preempt(&d->engine, d->now);
 	if (best)
@@ -260,7 +276,10 @@ static void give_back(struct drive *d, struct arb_job *job, int done)
 			fail(d, "job %llu of a queue done after %llu", (unsigned long long)job->seq,
 			     (unsigned long long)d->done_seq[k]);
 		d->done_seq[k] = job->seq;
-		arb_job_done(job, used, d->now);
+		if (more)
+			arb_job_done_more(job, used, d->now);
+		else
+			arb_job_done(job, used, d->now);
 		if (job->cost) {
 			arb_cost_update(job->cost, job->used_ns);
 			arb_cost_update(&d->oracle_cost[job->cost - d->cost], d->oracle.job[j].used + used);
@@ -282,7 +301,7 @@ static void return_event(struct drive *d)
 	struct arb_list *at = d->engine.running.next;
 	struct arb_job *job;
 	struct arb_queue *queue;
-	u64 skip;
+	u64 skip, more;
 
 	if (!d->out)
 		return;
@@ -290,14 +309,20 @@ static void return_event(struct drive *d)
 		at = at->next;
 	queue = arb_container_of(at, struct arb_job, in_engine)->queue;
 	job = arb_container_of(queue->running.next, struct arb_job, in_queue);
-	if (draw(d->source, 3)) {
-		give_back(d, job, 1);
+	switch (draw(d->source, 4)) {
+	case 0:
+		for (more = 1 + draw(d->source, 6); more && !arb_list_empty(&queue->running); more--)
+			give_back(d, arb_container_of(queue->running.next, struct arb_job, in_queue), 1, 1);
+		arb_queue_settle(queue);
+		return;
+	case 1 ... 2:
+		give_back(d, job, 1, 0);
 		return;
 	}
 	/* Those behind it come back with it. */
 	do {
 		job = arb_container_of(queue->running.next, struct arb_job, in_queue);
-		give_back(d, job, 0);
+		give_back(d, job, 0, 0);
 	} while (!arb_list_empty(&queue->running) && d->depth > 1);
 }
 
@@ -343,8 +368,11 @@ static void event(struct drive *d)
 	case 6 ... 14:
 		ready_event(d, draw(d->source, ORACLE_QUEUES));
 		break;
-	case 15 ... 23:
+	case 15 ... 19:
 		pick_event(d);
+		break;
+	case 20 ... 23:
+		pick_many_event(d);
 		break;
 	default:
 		return_event(d);
@@ -365,7 +393,7 @@ static void drain(struct drive *d)
 	for (steps = 0; d->jobs && !d->result->error[0] && steps < 4 * ORACLE_JOBS; steps++) {
 		while (d->out) {
 			d->now += 1000;
-			give_back(d, arb_container_of(d->engine.running.next, struct arb_job, in_engine), 1);
+			give_back(d, arb_container_of(d->engine.running.next, struct arb_job, in_engine), 1, 0);
 		}
 		if (d->jobs && pick_event(d) < 0) {
 			when = next_event(d);
