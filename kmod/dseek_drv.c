@@ -45,7 +45,8 @@ static int dseek_ioctl_dev_query(struct drm_device *drm, void *data, struct drm_
 		.abi_major = DRM_DSEEK_ABI_MAJOR,
 		.abi_minor = DRM_DSEEK_ABI_MINOR,
 		.features = DRM_DSEEK_FEATURE_STANDBY | DRM_DSEEK_FEATURE_ENGINE_SET |
-			    DRM_DSEEK_FEATURE_TENANT_TREE | DRM_DSEEK_FEATURE_DRAIN | DRM_DSEEK_FEATURE_REPORT,
+			    DRM_DSEEK_FEATURE_TENANT_TREE | DRM_DSEEK_FEATURE_DRAIN | DRM_DSEEK_FEATURE_REPORT |
+			    DRM_DSEEK_FEATURE_DESC_CLASS,
 		.engine_count = READ_ONCE(dseek->engine_count),
 	};
 	int err;

@@ -228,7 +228,7 @@ static void describe(struct dseek_exec *exec, struct dseek_job *job)
 	desc->program_size = job->program->size;
 	desc->binding_count = job->binding_count;
 	desc->const_size = job->const_size;
-	desc->flags = job->flags;
+	desc->flags = job->flags | DRM_DSEEK_DESC_CLASS(job->queue->arb.class);
 	desc->cursor = job->cursor;
 	desc->deadline_ns = job->arb.deadline_ns;
 	desc->limit_ns = job->limit_ns;

@@ -279,7 +279,7 @@ static void descriptor(void)
 	CHECK(d->program_size > sizeof(struct dseek_program_header));
 	CHECK_EQ(d->binding_count, 3);
 	CHECK_EQ(d->const_size, 4);
-	CHECK_EQ(d->flags, DRM_DSEEK_JOB_IDEMPOTENT);
+	CHECK_EQ(d->flags, DRM_DSEEK_JOB_IDEMPOTENT | DRM_DSEEK_DESC_CLASS(DRM_DSEEK_CLASS_DEADLINE));
 	CHECK_EQ(d->cursor, 0);
 	CHECK_EQ(d->deadline_ns, job.deadline_ns);
 	CHECK_EQ(d->limit_ns, 7000000000);
@@ -305,7 +305,7 @@ static void descriptor(void)
 	CHECK(dseek_exec_job(m.exec, tags[1])->program_id != program_id);
 	CHECK_EQ(dseek_exec_job(m.exec, tags[1])->binding_count, 0);
 	CHECK_EQ(dseek_exec_job(m.exec, tags[1])->const_size, 0);
-	CHECK_EQ(dseek_exec_job(m.exec, tags[1])->flags, 0);
+	CHECK_EQ(dseek_exec_job(m.exec, tags[1])->flags, DRM_DSEEK_DESC_CLASS(DRM_DSEEK_CLASS_INTERACTIVE));
 	manual_done(&m, tags[0], 0, 0);
 	manual_done(&m, tags[1], 0, 0);
 	dseek_program_destroy(job.program);

@@ -123,6 +123,7 @@ enum behaviour { GOOD, FAIL, POSITIVE, YIELD_UNASKED, WAIT_POLL, ACCOUNT, STOP, 
 static struct fake *fake;
 static uint32_t prepared, released, runs;
 static uint64_t last_cursor;
+static uint32_t last_class;
 static void *last_binding;
 
 static int prepare(void *state, const struct dseek_program_view *view, void **ret_prepared, char *err, size_t err_size)
@@ -182,6 +183,7 @@ static int run(void *state, struct dseek_run *r)
 {
 	runs++;
 	last_cursor = r->cursor;
+	last_class = r->sched_class;
 	last_binding = r->bindings[0];
 	switch (r->params[0]) {
 	case FAIL:
@@ -305,6 +307,17 @@ START_TEST(results)
 	ck_assert_uint_eq(fake->programs, 1);
 	ck_assert_uint_eq(fake->maps, 1);
 	ck_assert_ptr_eq(last_binding, fake->memory + 64);
+}
+END_TEST
+
+/* Of a kernel before 1.2 none is told. */
+START_TEST(classes)
+{
+	const uint32_t flags = _i ? DRM_DSEEK_DESC_CLASS(_i - 1) : 0;
+
+	add(GOOD)->flags = flags | DRM_DSEEK_JOB_IDEMPOTENT;
+	ck_assert_int_eq(go(), -ENODEV);
+	ck_assert_uint_eq(last_class, _i);
 }
 END_TEST
 
@@ -638,6 +651,7 @@ int main(void)
 
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_add_test(c, results);
+	tcase_add_loop_test(c, classes, 0, DRM_DSEEK_CLASS_COUNT + 1);
 	tcase_add_loop_test(c, bad_jobs, 0, sizeof(spoils) / sizeof(spoils[0]));
 	tcase_add_test(c, refused_program);
 	tcase_add_test(c, map_fails);

@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 #define DRM_DSEEK_ABI_MAJOR		1
-#define DRM_DSEEK_ABI_MINOR		1
+#define DRM_DSEEK_ABI_MINOR		2
 
 /* Limits of the format, not of a tenant: quotas are reported by DRM_DSEEK_QUERY_TENANT. */
 #define DRM_DSEEK_MAX_BINDINGS		16	/* buffers a job can name */
@@ -90,6 +90,7 @@ struct drm_dseek_dev_query {
 #define DRM_DSEEK_FEATURE_TENANT_TREE	(1 << 2)	/* since 1.1: tenants by cgroup; limits of programs, registrations, rate */
 #define DRM_DSEEK_FEATURE_DRAIN		(1 << 3)	/* since 1.1: DRM_DSEEK_ENGINE_DRAINING */
 #define DRM_DSEEK_FEATURE_REPORT	(1 << 4)	/* since 1.1: DRM_IOCTL_DSEEK_REPORT; without it longest_op_ns is 0 */
+#define DRM_DSEEK_FEATURE_DESC_CLASS	(1 << 5)	/* since 1.2: DRM_DSEEK_DESC_CLASS() in descriptors */
 
 struct drm_dseek_device_info {
 	__u32 abi_major;
@@ -434,6 +435,12 @@ struct drm_dseek_job_binding {
 	__u32 pad;
 };
 
+/*
+ * Of drm_dseek_job_desc.flags, one for each enum drm_dseek_class: the class of the job's queue. None of them: a kernel before 1.2,
+ * which didn't tell.
+ */
+#define DRM_DSEEK_DESC_CLASS(sched_class)	(1U << (8 + (sched_class)))
+
 /**
  * struct drm_dseek_job_desc - a job as the executor sees it, indexed by tag; written by the kernel
  * before DRM_IOCTL_DSEEK_NEXT returns the tag, stable until the tag is given back
@@ -446,7 +453,7 @@ struct drm_dseek_job_desc {
 	__u32 program_size;
 	__u32 binding_count;
 	__u32 const_size;
-	__u32 flags;		/* DRM_DSEEK_JOB_* */
+	__u32 flags;		/* DRM_DSEEK_JOB_*, DRM_DSEEK_DESC_CLASS() */
 	__u64 cursor;		/* where the last yield left off; 0 at first */
 	__u64 deadline_ns;
 	__u64 limit_ns;

@@ -25,7 +25,7 @@ struct dseek_run {
 	void *poll_arg;
 	uint64_t engine_ns;			/* in: 0; out: engine time to charge for this run, 0: what the clock measured */
 	uint32_t depth;				/* of the engine: ops that may be started before the first of them is done; 0: 1 */
-	uint32_t pad;
+	uint32_t sched_class;			/* of the job's queue: 1 + enum drm_dseek_class; 0: not told */
 	uint64_t tenant;			/* whose job it is; 0: not told */
 	uint64_t deadline_ns;			/* the job's, 0: none */
 	char *err;				/* one sentence on an error that is the engine's, for the log; NULL: nobody reads it */

@@ -116,6 +116,17 @@ static int run_ops(struct loop *loop, const struct drm_dseek_job_desc *job, stru
 	return r;
 }
 
+/* As struct dseek_run has it. */
+static uint32_t sched_class(const struct drm_dseek_job_desc *job)
+{
+	uint32_t c;
+
+	for (c = 0; c < DRM_DSEEK_CLASS_COUNT; c++)
+		if (job->flags & DRM_DSEEK_DESC_CLASS(c))
+			return c + 1;
+	return 0;
+}
+
 /* 0, -EAGAIN with the cursor to go on from, or the job's error. *engine_ns: what the engine says it took, or 0. */
 static int run_job(struct loop *loop, uint32_t tag, uint64_t *cursor, uint64_t *engine_ns)
 {
@@ -149,6 +160,7 @@ static int run_job(struct loop *loop, uint32_t tag, uint64_t *cursor, uint64_t *
 		.poll = poll_control,
 		.poll_arg = loop,
 		.depth = loop->depth,
+		.sched_class = sched_class(job),
 		.tenant = job->tenant_id,
 		.deadline_ns = job->deadline_ns,
 		.err = loop->cache.why,

@@ -35,7 +35,7 @@ static void describe(struct embed_exec *exec, const struct embed_job *job, uint3
 	desc->program_size = job->prog->size;
 	desc->binding_count = job->binding_count;
 	desc->const_size = job->const_size;
-	desc->flags = job->flags;
+	desc->flags = job->flags | DRM_DSEEK_DESC_CLASS(job->queue->arb.class);
 	desc->cursor = job->cursor;
 	desc->deadline_ns = job->arb.deadline_ns;
 	desc->limit_ns = job->limit_ns;

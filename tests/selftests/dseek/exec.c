@@ -269,7 +269,7 @@ TEST_F(exec, descriptor)
 	EXPECT_EQ(64, d->program_size);
 	EXPECT_NE(0, d->program_id);
 	EXPECT_EQ(tenant_info(self->fd).id, d->tenant_id);
-	EXPECT_EQ(DRM_DSEEK_JOB_IDEMPOTENT, d->flags);
+	EXPECT_EQ(DRM_DSEEK_JOB_IDEMPOTENT | DRM_DSEEK_DESC_CLASS(DRM_DSEEK_CLASS_BATCH), d->flags);
 	EXPECT_EQ(12 * SEC, d->limit_ns);
 	EXPECT_EQ(0, d->cursor);
 	EXPECT_EQ(1, d->binding_count);
