@@ -90,6 +90,11 @@ unsigned int hip_device_calls(const char *name)
 	return ((unsigned int (*)(const char *))symbol("hip_standin_calls"))(name);
 }
 
+const struct standin_launch *hip_device_launch(unsigned int n)
+{
+	return ((const struct standin_launch *(*)(unsigned int))symbol("hip_standin_launch"))(n);
+}
+
 int hip_device_unregister(void *host)
 {
 	return ((int (*)(void *))symbol("hipHostUnregister"))(host);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "../../userspace/executor/backend.h"
+#include "standin.h"
 
 /* NULL, or why nothing can run here. */
 const char *hip_device_why_not(void);
@@ -20,6 +21,7 @@ int hip_device_open(const char *more, void **ret_state, char *err, size_t err_si
 void hip_device_reset(void);
 unsigned int hip_device_calls(const char *name);
 unsigned int hip_device_live(void);
+const struct standin_launch *hip_device_launch(unsigned int n);
 
 int hip_device_unregister(void *host);	/* hipHostUnregister() itself, for what a failure of it has left */
 

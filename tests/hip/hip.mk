@@ -2,7 +2,7 @@
 # The hip backend on a stand-in for AMD's runtime: over OpenCL where there is a device of it, else, and in guests,
 # over this processor.
 standin-dir := $(O)/tests/hip/lib
-standin-src := $(addprefix tests/hip/,standin.c standin_memory.c standin_fail.c)
+standin-src := $(addprefix tests/hip/,standin.c standin_memory.c standin_stream.c standin_fail.c)
 standin-targets := gfx90a gfx942 gfx1100
 standin-objects := $(foreach t,$(standin-targets),$(kernel-files:%=$(O)/tests/hip/kernels/$(t)/%.co))
 standin-cflags := -std=gnu11 -D_GNU_SOURCE -g -fPIC -shared -fvisibility=hidden -Wall -Wextra -Werror -Wno-unused-parameter -Wno-deprecated-declarations \

@@ -8,7 +8,6 @@
 #include "../../userspace/executor/hip/hip_api.h"
 #include "standin.h"
 
-#define INVALID_VALUE		1
 #define INVALID_CONFIGURATION	9
 #define INVALID_DEVICE		101
 #define INVALID_IMAGE		200
@@ -53,14 +52,6 @@ static int devices(void)
 	return n ? atoi(n) : 1;
 }
 
-/* Each function first counts, and fails if it is its turn. */
-#define CALL(name, params)				\
-	hip_error hip##name params;			\
-	static hip_error do_##name params;		\
-	hip_error hip##name params
-
-#define COUNTED(name, ...) ({ int error_ = standin_call("hip" #name); error_ ? error_ : do_##name(__VA_ARGS__); })
-
 CALL(Init, (unsigned int flags)) { return COUNTED(Init, flags); }
 static hip_error do_Init(unsigned int flags)
 {
@@ -78,6 +69,20 @@ CALL(SetDevice, (int device)) { return COUNTED(SetDevice, device); }
 static hip_error do_SetDevice(int device)
 {
 	return device < 0 || device >= devices() ? INVALID_DEVICE : 0;
+}
+
+/* Of the attributes this one. */
+CALL(DeviceGetAttribute, (int *value, int attribute, int device)) { return COUNTED(DeviceGetAttribute, value, attribute, device); }
+static hip_error do_DeviceGetAttribute(int *value, int attribute, int device)
+{
+	const char *n = getenv("HIP_STANDIN_CUS");
+
+	if (attribute != HIP_MULTIPROCESSOR_COUNT)
+		return INVALID_VALUE;
+	if (device < 0 || device >= devices())
+		return INVALID_DEVICE;
+	*value = n ? atoi(n) : 2;
+	return 0;
 }
 
 CALL(GetDeviceProperties, (void *properties, int device)) { return COUNTED(GetDeviceProperties, properties, device); }
@@ -109,48 +114,7 @@ const char *hipGetErrorName(hip_error error)
 	default: return "hipErrorUnknown";
 	}
 }
-
-CALL(DeviceGetStreamPriorityRange, (int *least, int *greatest)) { return COUNTED(DeviceGetStreamPriorityRange, least, greatest); }
-static hip_error do_DeviceGetStreamPriorityRange(int *least, int *greatest)
-{
-	*least = 1;
-	*greatest = -1;
-	return 0;
-}
 #endif
-
-static hip_error make_stream(hip_stream *stream)
-{
-	hip_error error = device_queue_create(stream);
-
-	standin_live += !error;
-	return error;
-}
-
-CALL(StreamCreateWithFlags, (hip_stream *stream, unsigned int flags)) { return COUNTED(StreamCreateWithFlags, stream, flags); }
-static hip_error do_StreamCreateWithFlags(hip_stream *stream, unsigned int flags)
-{
-	return flags != HIP_STREAM_NON_BLOCKING ? INVALID_VALUE : make_stream(stream);
-}
-
-#ifndef STANDIN_OLD
-CALL(StreamCreateWithPriority, (hip_stream *stream, unsigned int flags, int priority))
-{
-	return COUNTED(StreamCreateWithPriority, stream, flags, priority);
-}
-static hip_error do_StreamCreateWithPriority(hip_stream *stream, unsigned int flags, int priority)
-{
-	return flags != HIP_STREAM_NON_BLOCKING || priority < -1 || priority > 1 ? INVALID_VALUE : make_stream(stream);
-}
-#endif
-
-CALL(StreamDestroy, (hip_stream stream)) { return COUNTED(StreamDestroy, stream); }
-static hip_error do_StreamDestroy(hip_stream stream)
-{
-	device_queue_destroy(stream);
-	standin_live--;
-	return 0;
-}
 
 CALL(EventCreateWithFlags, (hip_event *event, unsigned int flags)) { return COUNTED(EventCreateWithFlags, event, flags); }
 static hip_error do_EventCreateWithFlags(hip_event *event, unsigned int flags)
@@ -173,7 +137,7 @@ CALL(EventRecord, (hip_event event, hip_stream stream)) { return COUNTED(EventRe
 static hip_error do_EventRecord(hip_event event, hip_stream stream)
 {
 	device_event_forget(event);
-	return device_event_record(event, stream);
+	return device_event_record(event, ((struct stream *)stream)->queue);
 }
 
 CALL(EventQuery, (hip_event event)) { return COUNTED(EventQuery, event); }
@@ -238,7 +202,7 @@ static hip_error do_MemsetAsync(void *device, int value, size_t size, hip_stream
 {
 	void *host = standin_host(device);
 
-	return host ? device_fill(stream, host, value, size) : INVALID_VALUE;
+	return host ? device_fill(((struct stream *)stream)->queue, host, value, size) : INVALID_VALUE;
 }
 
 /* ---- code objects */
@@ -343,6 +307,7 @@ static hip_error do_ModuleLaunchKernel(hip_function function, unsigned int grid_
 		if (device && !hosts[i])
 			return ILLEGAL_ADDRESS;
 	}
-	return device_launch(stream, f->kernel, grid, lanes_x, hosts, i, args + 8 * i, f->info->params_size);
+	standin_log_launch(stream, f->info->name, grid);
+	return device_launch(((struct stream *)stream)->queue, f->kernel, grid, lanes_x, hosts, i, args + 8 * i, f->info->params_size);
 }
 #pragma GCC visibility pop

@@ -7,7 +7,6 @@
 
 #include "standin.h"
 
-#define INVALID_VALUE	1
 #define INVALID_IMAGE	200
 #define NOT_FOUND	500
 #define NOT_READY	600
@@ -130,6 +129,12 @@ int device_kernel_get(void *program, const char *name, void **ret_kernel)
 void device_kernel_release(void *kernel)
 {
 	clReleaseKernel(kernel);
+}
+
+/* LDS is OpenCL's local memory: each launch has its own. */
+int device_lds(void)
+{
+	return -1;
 }
 
 int device_launch(void *queue, void *kernel, const unsigned int grid[3], unsigned int lanes, void *const *hosts, unsigned int count,

@@ -18,6 +18,7 @@ unsigned int standin_live;
 void hip_standin_reset(void)
 {
 	memset(counts, 0, sizeof(counts));
+	standin_log_reset();
 }
 
 unsigned int hip_standin_calls(const char *name)

@@ -3,6 +3,7 @@
  * The stand-in's device on this processor: kernels compiled as C (kdev_simt.h), each lane a fiber, one after the other, to the
  * next place where lanes meet. Nothing is watched, unlike on the harness of tests/kernels/simt, whose fibers these are; a launch is
  * done when it returns. Every lane of a group meets every other in the same order (kdev.h), so one way of meeting serves all.
+ * It has one compute unit, whatever it tells, whose LDS is as it is in a GPU: a group finds there what the one before it left.
  */
 #include <dlfcn.h>
 #include <stdio.h>
@@ -16,6 +17,8 @@
 
 #define MAX_LANES	1024
 #define STACK_SIZE	32768
+#define LDS_SIZE	163840	/* the largest of all targets */
+#define LDS_VARIABLES	32	/* of a kernel, at most */
 #define NOT_FOUND	500
 #define INVALID_IMAGE	200
 
@@ -33,6 +36,12 @@ static struct {
 	void *scheduler;
 	int current, wave;
 	int group[3];
+	char lds[LDS_SIZE];
+	struct lds_variable {
+		char *at;		/* where the kernel has it */
+		size_t offset, size;
+	} variables[LDS_VARIABLES];	/* of the group that runs: what of @lds is which */
+	unsigned int variable_count;
 } m;
 
 #pragma GCC visibility push(default)
@@ -107,8 +116,21 @@ int simt_group(int dim)
 	return m.group[dim];
 }
 
+/* Each lane comes by; the first gives the variable its place in the LDS, and what is there. */
 void simt_lds(void *v, unsigned long size, const char *name)
 {
+	struct lds_variable *new = &m.variables[m.variable_count];
+	unsigned int i;
+
+	for (i = 0; i < m.variable_count; i++)
+		if (m.variables[i].at == v)
+			return;
+	*new = (struct lds_variable){ .at = v, .size = size };
+	if (m.variable_count)
+		new->offset = (new[-1].offset + new[-1].size + 15) & ~(size_t)15;
+	if (++m.variable_count == LDS_VARIABLES || new->offset + size > LDS_SIZE)
+		abort();
+	memcpy(v, m.lds + new->offset, size);
 }
 
 int simt_atomic_add(int *p, int v)
@@ -164,6 +186,7 @@ static void run_group(void (*kernel)(void), unsigned int lanes, void *const *hos
 {
 	unsigned int i, running = lanes;
 
+	m.variable_count = 0;
 	for (i = 0; i < lanes; i++) {
 		m.lanes[i] = (struct lane){ .call = { .fn = kernel, .end = lane_end } };
 		m.lanes[i].sp = fiber_make(m.stacks + (i + 1) * (size_t)STACK_SIZE, &m.lanes[i].call, hosts, count, params, size);
@@ -176,6 +199,18 @@ static void run_group(void (*kernel)(void), unsigned int lanes, void *const *hos
 			fiber_switch(&m.scheduler, m.lanes[i].sp);
 			running -= (unsigned int)m.lanes[i].ended;
 		}
+	for (i = 0; i < m.variable_count; i++)
+		memcpy(m.lds + m.variables[i].offset, m.variables[i].at, m.variables[i].size);
+}
+
+int device_lds(void)
+{
+	int words = 0;
+	size_t i;
+
+	for (i = 0; i < LDS_SIZE; i += 4)
+		words += !!memcmp(m.lds + i, "\0\0\0", 4);
+	return words;
 }
 
 struct program {

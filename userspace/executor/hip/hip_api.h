@@ -22,6 +22,7 @@ typedef void *hip_module, *hip_function, *hip_stream, *hip_event;
 #define HIP_HOST_REGISTER_MAPPED	2u
 #define HIP_STREAM_NON_BLOCKING		1u
 #define HIP_EVENT_DISABLE_TIMING	2u
+#define HIP_MULTIPROCESSOR_COUNT	63	/* hipDeviceAttributeMultiprocessorCount, since 5.0 */
 #define HIP_MEMCPY_HOST_TO_DEVICE	1
 #define HIP_MEMCPY_DEVICE_TO_HOST	2
 
@@ -66,8 +67,10 @@ typedef void *hip_module, *hip_function, *hip_stream, *hip_event;
 	X(GetDevicePropertiesR0600, (void *properties, int device))						\
 	X(GetDeviceProperties, (void *properties, int device))							\
 	X(RuntimeGetVersion, (int *version))									\
+	X(DeviceGetAttribute, (int *value, int attribute, int device))						\
 	X(DeviceGetStreamPriorityRange, (int *least, int *greatest))						\
-	X(StreamCreateWithPriority, (hip_stream *stream, unsigned int flags, int priority))
+	X(StreamCreateWithPriority, (hip_stream *stream, unsigned int flags, int priority))			\
+	X(ExtStreamCreateWithCUMask, (hip_stream *stream, uint32_t words, const uint32_t *mask))
 
 struct hip_api {
 	void *library;
