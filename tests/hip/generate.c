@@ -145,7 +145,7 @@ static void refusal(void)
 	snprintf(path, sizeof(path), "%s/model.gguf", folder);
 	mkdir(folder, 0777);
 	mkdir(target, 0777);
-	snprintf(more, sizeof(more), "kernels=%s", folder);
+	snprintf(more, sizeof(more), "kernels=%s,scrub=0", folder);
 	snprintf(spec, sizeof(spec), "embed:hip-refusal,engine=hip,%s", hip_device_options(more));
 	r = dseek_open(spec, NULL, &other) || synth_preset("tiny-llama", &synth, err, sizeof(err)) || synth_write(&synth, path, err, sizeof(err)) ||
 	    dsk_model_open(path, &model, err, sizeof(err)) || dsk_model_load(model, other, NULL, err, sizeof(err)) ||

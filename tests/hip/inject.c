@@ -96,7 +96,7 @@ static int life(void)
 
 	*t.err = 0;
 	t.second = 1;
-	r = hip_device_open("abort_ms=20000", &hip, t.err, sizeof(t.err));
+	r = hip_device_open("abort_ms=20000,cu_batch=0", &hip, t.err, sizeof(t.err));
 	if (r)
 		return r;
 	r = dseek_backend_hip.program_prepare(hip, &t.view, &prepared, t.err, sizeof(t.err));

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../../userspace/executor/hip/hip_streams.h"
 #include "../../userspace/executor/hip/hip_target.h"
 #include "../tap.h"
 #include "device.h"
@@ -60,6 +61,37 @@ static void test_targets(void)
 		tap_ok(hip_target_parse(bad[i], &t, err, sizeof(err)) == -EINVAL && strstr(err, "no gfx target"), "\"%s\" is none", bad[i]);
 }
 
+static void test_cu_masks(void)
+{
+	static const struct {
+		const char *option, *sentence;
+	} bad[] = {
+		{ "cu_batch=", "hip: cu_batch=: not compute units from 0 to 1023 like 0-15+32" },
+		{ "cu_batch=x", "hip: cu_batch=x: not compute units" },
+		{ "cu_deadline=-1", "hip: cu_deadline=-1: not compute units" },
+		{ "cu_deadline=+1", "hip: cu_deadline=+1: not compute units" },
+		{ "cu_interactive=1+", "hip: cu_interactive=1+: not compute units" },
+		{ "cu_batch=1-", "hip: cu_batch=1-: not compute units" },
+		{ "cu_batch=1-x", "hip: cu_batch=1-x: not compute units" },
+		{ "cu_batch=1-2-3", "hip: cu_batch=1-2-3: not compute units" },
+		{ "cu_batch=1 ", "hip: cu_batch=1 : not compute units" },
+		{ "cu_batch=0-1024", "hip: cu_batch=0-1024: not compute units" },
+		{ "cu_batch=99999999999999999999", "not compute units" },
+		{ "cu_batch=9-7", "hip: cu_batch=9-7: 9-7 is the wrong way round" },
+		{ "cu_batch=0-3+2", "hip: cu_batch=0-3+2: 2 is given twice" },
+		{ "cu_batch", "hip: unknown option 'cu_batch'" },
+		{ "cu_realtime=0", "hip: unknown option 'cu_realtime'" },
+	};
+	struct hip_cu_mask m;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		refused(bad[i].option, -EINVAL, bad[i].sentence, bad[i].option);
+	tap_ok(!hip_cu_mask_parse("0-1+31+33+1023", &m, err, sizeof(err)) && m.words == 32 && m.bits[0] == 0x80000003 && m.bits[1] == 2 &&
+	       m.bits[31] == 0x80000000, "a mask of units from the first to the last that can be named");
+	tap_ok(!hip_cu_mask_parse("30-34", &m, err, sizeof(err)) && m.words == 2 && m.bits[0] == 0xc0000000 && m.bits[1] == 7,
+	       "a range over two words");
+}
+
 /* Without a library of that name there is one answer, with the real one and without a GPU another. */
 static void test_default_library(void)
 {
@@ -81,11 +113,17 @@ static void test_old(const char *build)
 {
 	char options[1000];
 
+	snprintf(options, sizeof(options), "%s/tests/hip/lib/host/w32", build);
+	setenv("HIP_STANDIN_HOST", options, 1);
 	snprintf(options, sizeof(options), "library=%s/tests/hip/lib/old/libamdhip64.so.5,kernels=%s/tests/hip/kernels", build, build);
 	opened(options, "version 5, without priorities, names of errors and newer properties,");
 	setenv("HIP_STANDIN_FAIL", "hipMalloc:1+:2", 1);
-	refused(options, -ENOMEM, "hip: hipMalloc: error 2", "an error without a name");
+	refused(options, -ENOMEM, "hipMalloc: error 2", "an error without a name");
 	unsetenv("HIP_STANDIN_FAIL");
+	strcat(options, ",cu_interactive=0");
+	refused(options, -EOPNOTSUPP, "hip: the stream of class interactive: this runtime has no hipExtStreamCreateWithCUMask",
+		"masks of compute units, where it has none");
+	unsetenv("HIP_STANDIN_HOST");
 }
 
 static void test_on_standin(void)
@@ -134,6 +172,7 @@ int main(void)
 	refused("device=x", -EINVAL, "hip: device=x: not a number up to 1023", "a device that is no number");
 	refused("abort_ms=-1", -EINVAL, "hip: abort_ms=-1: not a number", "a negative time");
 	refused("scrub=2", -EINVAL, "hip: scrub=2: not a number up to 1", "a switch with three positions");
+	test_cu_masks();
 	refused("library=/nonexistent/libamdhip64.so.6", -ENOENT, "/nonexistent/libamdhip64.so.6", "a library that isn't there");
 	snprintf(options, sizeof(options), "library=%s/tests/hip/lib/lacks/libamdhip64.so.6", build);
 	refused(options, -ELIBACC, " lacks hipGetDeviceCount hipSetDevice hipModuleLoadData and ", "a library without what is needed");

@@ -20,7 +20,23 @@
 struct hip_options {
 	const char *library, *kernels;
 	unsigned long device, abort_ms, scrub;
+	struct hip_cu_mask cu_masks[DRM_DSEEK_CLASS_COUNT];
 };
+
+/* "cu_CLASS": 0 if it is no such option, 1 and *ret if it is */
+static int parse_cu_mask(const char *option, const char *value, struct hip_options *options, int *ret, char *err, size_t err_size)
+{
+	char why[160];
+	uint32_t c;
+
+	for (c = 0; strncmp(option, "cu_", 3) || strcmp(option + 3, hip_class_name(c)); c++)
+		if (c == DRM_DSEEK_CLASS_COUNT - 1)
+			return 0;
+	*ret = hip_cu_mask_parse(value, &options->cu_masks[c], why, sizeof(why));
+	if (*ret)
+		snprintf(err, err_size, "hip: %s=%s", option, why);
+	return 1;
+}
 
 static int parse_option(char *option, struct hip_options *options, char *err, size_t err_size)
 {
@@ -35,6 +51,7 @@ static int parse_option(char *option, struct hip_options *options, char *err, si
 	char *value = strchr(option, '='), *end;
 	unsigned long n;
 	size_t i;
+	int r;
 
 	if (value)
 		*value++ = 0;
@@ -46,6 +63,8 @@ static int parse_option(char *option, struct hip_options *options, char *err, si
 		options->kernels = value;
 		return 0;
 	}
+	if (value && parse_cu_mask(option, value, options, &r, err, err_size))
+		return r;
 	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		if (!value || strcmp(option, numbers[i].name))
 			continue;
@@ -80,32 +99,18 @@ static int read_target(const struct hip_api *api, int device, struct hip_target 
 	return hip_target_parse(name, ret_target, err, err_size);
 }
 
-/* Jobs with a deadline go before others on a GPU that several executors share; without priorities all have one stream. */
-static int make_streams(struct hip_state *state, char *err, size_t err_size)
+/* 0: the runtime doesn't tell. */
+static int read_cus(const struct hip_api *api, int device, int *ret_cus, char *err, size_t err_size)
 {
-	const struct hip_api *api = &state->api;
-	int least = 0, greatest = 0, r;
-
-	if (api->StreamCreateWithPriority && api->DeviceGetStreamPriorityRange) {
-		r = HIP(api, DeviceGetStreamPriorityRange, (&least, &greatest), err, err_size);
-		if (r)
-			return r;
-	}
-	r = HIP(api, StreamCreateWithFlags, (&state->streams[HIP_PRIORITY_NORMAL], HIP_STREAM_NON_BLOCKING), err, err_size);
-	if (r)
-		return r;
-	if (least == greatest) {
-		state->streams[HIP_PRIORITY_HIGH] = state->streams[HIP_PRIORITY_NORMAL];
-		return 0;
-	}
-	return HIP(api, StreamCreateWithPriority, (&state->streams[HIP_PRIORITY_HIGH], HIP_STREAM_NON_BLOCKING, greatest), err, err_size);
+	*ret_cus = 0;
+	return api->DeviceGetAttribute ? HIP(api, DeviceGetAttribute, (ret_cus, HIP_MULTIPROCESSOR_COUNT, device), err, err_size) : 0;
 }
 
 static int open_device(struct hip_state *state, const struct hip_options *options, char *err, size_t err_size)
 {
 	const struct hip_api *api = &state->api;
 	void *scratch = NULL;
-	int count = 0, r;
+	int count = 0, cus = 0, r;
 
 	r = hip_api_open(options->library, &state->api, err, err_size);
 	if (r)
@@ -125,7 +130,11 @@ static int open_device(struct hip_state *state, const struct hip_options *option
 		r = hip_target_library(&state->target, options->kernels, state->kernels.folder, sizeof(state->kernels.folder), err,
 				       err_size);
 	if (!r)
-		r = make_streams(state, err, err_size);
+		r = read_cus(api, (int)options->device, &cus, err, err_size);
+	if (!r)
+		r = hip_streams_open(&state->streams, api, options->cu_masks, cus, err, err_size);
+	if (!r)
+		r = hip_scrub_open(&state->scrub, &state->kernels, cus, err, err_size);
 	if (!r)
 		r = HIP(api, Malloc, (&scratch, sizeof(*state->scratch)), err, err_size);
 	if (!r)
@@ -146,10 +155,8 @@ static void hip_close(void *arg)
 		for (i = 0; i < DRM_DSEEK_MAX_DEPTH; i++)
 			if (state->events[i])
 				api->EventDestroy(state->events[i]);
-		if (state->streams[HIP_PRIORITY_HIGH] && state->streams[HIP_PRIORITY_HIGH] != state->streams[HIP_PRIORITY_NORMAL])
-			api->StreamDestroy(state->streams[HIP_PRIORITY_HIGH]);
-		if (state->streams[HIP_PRIORITY_NORMAL])
-			api->StreamDestroy(state->streams[HIP_PRIORITY_NORMAL]);
+		hip_streams_close(&state->streams, api);
+		hip_scrub_close(&state->scrub, api);
 		if (state->scratch)
 			api->Free(state->scratch);
 	}
@@ -172,7 +179,7 @@ static int hip_open(const char *text, void **ret_state, char *err, size_t err_si
 		state->kernels.api = state->memory.api = &state->api;
 		state->device = (int)options.device;
 		state->grace_ns = options.abort_ms * 1000000ull;
-		state->scrub = options.scrub;
+		state->scrub.on = (int)options.scrub;
 		r = open_device(state, &options, why, sizeof(why));
 	}
 	free(copy);
@@ -207,7 +214,7 @@ const struct dseek_backend dseek_backend_hip = {
 	.abi = DSEEK_BACKEND_ABI,
 	.type = DRM_DSEEK_ENGINE_GPU,
 	.name = "hip",
-	.summary = "an AMD GPU by libamdhip64 [library=, kernels=, device=, abort_ms=, scrub=]",
+	.summary = "an AMD GPU by libamdhip64 [library=, kernels=, device=, abort_ms=, scrub=, cu_CLASS=]",
 	.open = hip_open,
 	.close = hip_close,
 	.program_prepare = hip_program_prepare,

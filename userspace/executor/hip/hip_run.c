@@ -25,6 +25,7 @@ struct hip_job {
 	uint64_t waiting_ns;		/* since when the oldest is waited for; 0: it isn't */
 	uint64_t aborted_ns;		/* 0: it wasn't */
 	uint32_t ahead;
+	int cus;			/* set of compute units of its stream */
 	int stop;			/* why nothing more is launched */
 };
 
@@ -59,19 +60,27 @@ static int translate_bindings(struct hip_job *job)
 	return 0;
 }
 
-/* What the last tenant's ops left in the device's scratch is none of the next one's business. */
+/* What the last tenant's ops left in the device's scratch, its LDS and its registers is none of the next one's business. */
 static int begin(struct hip_job *job)
 {
 	struct hip_state *state = job->state;
-	const struct dseek_run *run = job->run;
-	size_t size = state->scrub && run->tenant != state->tenant ? sizeof(*state->scratch) : sizeof(state->scratch->fault);
+	bool all = hip_scrub_enter(&state->scrub, job->run->tenant) && state->scrub.on;
+	size_t size = all ? sizeof(*state->scratch) : sizeof(state->scratch->fault);
 	int r = HIP(&state->api, SetDevice, (state->device), job->launch.err, job->launch.err_size);
 
 	if (!r)
 		r = HIP(&state->api, MemsetAsync, (state->scratch, 0, size, job->launch.stream), job->launch.err, job->launch.err_size);
 	if (!r)
-		state->tenant = run->tenant;
+		r = hip_scrub_launch(&state->scrub, &state->kernels, job->cus, job->launch.stream, job->launch.err, job->launch.err_size);
 	return r;
+}
+
+/* A kernel that doesn't tell the class tells deadlines. */
+static uint32_t class_of(const struct dseek_run *run)
+{
+	if (run->sched_class && run->sched_class <= DRM_DSEEK_CLASS_COUNT)
+		return run->sched_class - 1;
+	return run->deadline_ns ? DRM_DSEEK_CLASS_DEADLINE : DRM_DSEEK_CLASS_INTERACTIVE;
 }
 
 static int make_event(struct hip_job *job, hip_event *event)
@@ -232,9 +241,11 @@ int hip_run(void *arg, struct dseek_run *run)
 		.launch = {
 			.state = state, .program = run->prepared, .err = run->err ? run->err : unused,
 			.err_size = run->err ? run->err_size : sizeof(unused),
-			.stream = state->streams[run->deadline_ns ? HIP_PRIORITY_HIGH : HIP_PRIORITY_NORMAL],
+			.stream = state->streams.of[class_of(run)],
 		},
+		.cus = state->streams.cus[class_of(run)],
 	};
+	uint64_t first = run->cursor;
 	int r, fault;
 
 	if (state->lost) {
@@ -249,8 +260,11 @@ int hip_run(void *arg, struct dseek_run *run)
 	r = run_ops(&job);
 	if (r && r != -EAGAIN && r != -ETIMEDOUT && !state->lost)
 		drain(&job);
+	if (job.done > first)
+		hip_scrub_done(&state->scrub, job.cus);
 	run->cursor = job.done;
-	if (!r || r == -EAGAIN) {
+	/* Where nothing is done the fault may still be that of the job before. */
+	if ((!r || r == -EAGAIN) && job.done > first) {
 		fault = check_fault(&job);
 		r = fault ? fault : r;
 	}

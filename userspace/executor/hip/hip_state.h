@@ -8,11 +8,11 @@
 #include "../cpu/op.h"
 #include "hip_kernels.h"
 #include "hip_memory.h"
+#include "hip_scrub.h"
+#include "hip_streams.h"
 #include "hip_target.h"
 
 struct dseek_run;
-
-enum hip_priority { HIP_PRIORITY_NORMAL, HIP_PRIORITY_HIGH, HIP_PRIORITY_COUNT };
 
 /* Memory of the device for one op at a time; what a tenant leaves in it the next one doesn't get to see. */
 struct hip_scratch {
@@ -28,12 +28,11 @@ struct hip_state {
 	struct hip_kernels kernels;
 	struct hip_memory memory;
 	int device;
-	hip_stream streams[HIP_PRIORITY_COUNT];	/* one alone where the runtime has no priorities: both are it */
+	struct hip_streams streams;
+	struct hip_scrub scrub;			/* of compute units, and of @scratch with them */
 	hip_event events[DRM_DSEEK_MAX_DEPTH];	/* made as launch-ahead needs them */
 	struct hip_scratch *scratch;		/* the device's address */
-	uint64_t tenant;			/* whose job ran last; 0: nobody's */
 	uint64_t grace_ns;			/* from an abort to the device being given up */
-	uint64_t scrub;				/* between tenants */
 	int lost;				/* a launch did not end: nothing more is started, and nothing taken from the device */
 };
 
