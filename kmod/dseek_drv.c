@@ -46,7 +46,7 @@ static int dseek_ioctl_dev_query(struct drm_device *drm, void *data, struct drm_
 		.abi_minor = DRM_DSEEK_ABI_MINOR,
 		.features = DRM_DSEEK_FEATURE_STANDBY | DRM_DSEEK_FEATURE_ENGINE_SET |
 			    DRM_DSEEK_FEATURE_TENANT_TREE | DRM_DSEEK_FEATURE_DRAIN | DRM_DSEEK_FEATURE_REPORT |
-			    DRM_DSEEK_FEATURE_DESC_CLASS,
+			    DRM_DSEEK_FEATURE_DESC_CLASS | DRM_DSEEK_FEATURE_OWNER,
 		.engine_count = READ_ONCE(dseek->engine_count),
 	};
 	int err;
@@ -59,7 +59,7 @@ static int dseek_ioctl_dev_query(struct drm_device *drm, void *data, struct drm_
 	case DRM_DSEEK_QUERY_DEVICE:
 		return query_out(query, &device, sizeof(device));
 	case DRM_DSEEK_QUERY_ENGINE:
-		err = dseek_engine_info(query->index, &engine);
+		err = dseek_engine_info(query->index, file, &engine);
 		return err ?: query_out(query, &engine, sizeof(engine));
 	case DRM_DSEEK_QUERY_TENANT:
 		dseek_tenant_info(file->tenant, &tenant);
@@ -76,6 +76,7 @@ static int dseek_open(struct drm_device *drm, struct drm_file *drm_file)
 
 	if (!file)
 		return -ENOMEM;
+	file->uid = current_euid();
 	file->tenant = dseek_tenant_get_current();
 	if (IS_ERR(file->tenant)) {
 		int err = PTR_ERR(file->tenant);

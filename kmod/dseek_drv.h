@@ -241,6 +241,7 @@ void dseek_poll_end(struct dseek_poll *poll, u64 began_ns);	/* of the wait, asle
 
 struct dseek_file {
 	struct dseek_tenant *tenant;
+	kuid_t uid;			/* who opened it */
 	struct dseek_client *client;
 	struct xarray programs;		/* struct dseek_program by handle */
 	struct xarray queues;		/* struct dseek_queue by handle */
@@ -518,6 +519,7 @@ struct dseek_engine {
 	u32 id;
 	u32 type;
 	char name[DRM_DSEEK_NAME_LEN];
+	kuid_t owner;			/* whose queues it serves; INVALID_UID: everybody's */
 
 	/* READ_ONCE(), WRITE_ONCE(): the administrator's (dseek_engine_sysfs.c) */
 	u32 depth_set;			/* jobs held at once, at most what the executor attached with */
@@ -571,6 +573,12 @@ static inline bool dseek_engine_undrained(const struct dseek_engine *engine)
 	return !list_empty(&engine->finished) || !list_empty(&engine->choosing);
 }
 
+/* May @file have queues on it? */
+static inline bool dseek_engine_admits(const struct dseek_engine *engine, const struct dseek_file *file)
+{
+	return !uid_valid(engine->owner) || uid_eq(engine->owner, file->uid);
+}
+
 /* What its executor runs; NULL: nothing. */
 static inline struct dseek_job *dseek_engine_runs(const struct dseek_engine *engine)
 {
@@ -586,7 +594,7 @@ void dseek_engine_ready(struct dseek_engine *engine, u64 now);	/* the core has g
 void dseek_engine_detach(struct dseek_exec *exec);	/* close, DETACH; any state */
 void dseek_engine_lose(struct dseek_engine *engine, struct dseek_exec *exec, u64 now);
 void dseek_engine_recovery(struct work_struct *work);
-int dseek_engine_info(u32 index, struct drm_dseek_engine_info *info);
+int dseek_engine_info(u32 index, const struct dseek_file *file, struct drm_dseek_engine_info *info);
 void dseek_engine_charge(struct dseek_engine *engine, struct dseek_queue *queue, u64 used_ns);
 bool dseek_engine_contended(const struct dseek_engine *engine);	/* what runs may have to give way */
 void dseek_engine_kick(struct dseek_engine *engine, u64 now);	/* jobs became ready: preempt? */

@@ -270,7 +270,7 @@ static void engine_work(struct work_struct *work)
 	dseek_engine_drain(container_of(work, struct dseek_engine, work));
 }
 
-static struct dseek_engine *engine_create(const char *name, u32 type)
+static struct dseek_engine *engine_create(const char *name, u32 type, kuid_t owner)
 {
 	struct arb_engine_params params = ARB_ENGINE_DEFAULTS;
 	struct dseek_engine *engine;
@@ -292,6 +292,7 @@ static struct dseek_engine *engine_create(const char *name, u32 type)
 		goto err_free;
 	}
 	engine->type = type;
+	engine->owner = owner;
 	strscpy(engine->name, name, sizeof(engine->name));
 	engine->depth_set = DSEEK_SETTING_DEFAULT;
 	engine->limit_ms_set = DSEEK_SETTING_DEFAULT;
@@ -347,11 +348,19 @@ void dseek_engine_serve(struct dseek_engine *engine, struct dseek_exec *exec, u6
 int dseek_engine_attach(struct dseek_exec *exec, struct drm_dseek_attach *args)
 {
 	struct dseek_engine *engine;
+	kuid_t owner = INVALID_UID;
 	unsigned long id;
 	bool found = false;
 	int err = 0;
 	u64 now;
 
+	if (args->flags & DRM_DSEEK_ATTACH_OWNER) {
+		owner = make_kuid(current_user_ns(), args->owner);
+		if (!uid_valid(owner)) {
+			drm_dbg(&dseek->drm, "ATTACH %s: %u is no uid here\n", args->name, args->owner);
+			return -EINVAL;
+		}
+	}
 	mutex_lock(&dseek->lock);
 	xa_for_each(&dseek->engines, id, engine) {
 		if (!strcmp(engine->name, args->name)) {
@@ -361,10 +370,12 @@ int dseek_engine_attach(struct dseek_exec *exec, struct drm_dseek_attach *args)
 	}
 	if (found && engine->type != args->type) {
 		err = -EMEDIUMTYPE;
+	} else if (found && !uid_eq(engine->owner, owner)) {
+		err = -EACCES;
 	} else if (!found && args->flags & DRM_DSEEK_ATTACH_REATTACH) {
 		err = -ENOENT;
 	} else if (!found) {
-		engine = engine_create(args->name, args->type);
+		engine = engine_create(args->name, args->type, owner);
 		err = PTR_ERR_OR_ZERO(engine);
 	}
 	if (err)
@@ -399,11 +410,12 @@ out:
 		drm_dbg(&dseek->drm, "ATTACH %s: %s\n", args->name,
 			err == -EBUSY ? "it has an executor" :
 			err == -EMEDIUMTYPE ? "it is of another type" :
+			err == -EACCES ? "it has another owner, or none" :
 			err == -ENOENT ? "there is no such engine to take over" : "failed");
 	return err;
 }
 
-int dseek_engine_info(u32 index, struct drm_dseek_engine_info *info)
+int dseek_engine_info(u32 index, const struct dseek_file *file, struct drm_dseek_engine_info *info)
 {
 	struct dseek_engine *engine = dseek_engine_find(index);
 
@@ -415,7 +427,9 @@ int dseek_engine_info(u32 index, struct drm_dseek_engine_info *info)
 	spin_lock_irq(&engine->lock);
 	info->flags = (engine->exec ? DRM_DSEEK_ENGINE_ATTACHED : 0) |
 		      (list_empty(&engine->standby) ? 0 : DRM_DSEEK_ENGINE_STANDBY) |
-		      (engine->draining ? DRM_DSEEK_ENGINE_DRAINING : 0);
+		      (engine->draining ? DRM_DSEEK_ENGINE_DRAINING : 0) |
+		      (uid_valid(engine->owner) ? DRM_DSEEK_ENGINE_OWNED : 0) |
+		      (dseek_engine_admits(engine, file) ? 0 : DRM_DSEEK_ENGINE_FOREIGN);
 	info->depth = dseek_engine_depth(engine);
 	info->numa_node = engine->numa_node;
 	info->caps = engine->caps;

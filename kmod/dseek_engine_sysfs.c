@@ -3,6 +3,7 @@
  * What the administrator reads and sets of engines: /sys/class/misc/dseek-exec/device/engines/NAME. Settings outlive
  * the executor: the next that attaches the name finds them.
  */
+#include <linux/cred.h>
 #include <linux/pid.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -48,6 +49,13 @@ static ssize_t executor_pid_show(struct dseek_engine *engine, char *buf)
 		pid = pid_vnr(engine->exec->pid);
 	spin_unlock_irq(&engine->lock);
 	return sysfs_emit(buf, "%d\n", pid);
+}
+
+/* A uid, as the reader's namespace knows it, or "any". */
+static ssize_t owner_show(struct dseek_engine *engine, char *buf)
+{
+	return uid_valid(engine->owner) ? sysfs_emit(buf, "%u\n", from_kuid_munged(current_user_ns(), engine->owner)) :
+	       sysfs_emit(buf, "any\n");
 }
 
 static u32 list_count(const struct list_head *list)
@@ -166,6 +174,7 @@ SETTING(recovery_ms, recovery_ms_set)
 RO(id);
 RO(type);
 RO(state);
+RO(owner);
 RO(executor_pid);
 RO(numa_node);
 RO(generation);
@@ -183,7 +192,7 @@ RW(grace_ms);
 RW(recovery_ms);
 
 static struct attribute *engine_attrs[] = {
-	&id_attr.attr, &type_attr.attr, &state_attr.attr, &executor_pid_attr.attr,
+	&id_attr.attr, &type_attr.attr, &state_attr.attr, &owner_attr.attr, &executor_pid_attr.attr,
 	&numa_node_attr.attr, &generation_attr.attr, &busy_ns_attr.attr, &longest_op_ns_attr.attr,
 	&job_count_attr.attr,
 	&queued_attr.attr, &running_attr.attr, &standby_count_attr.attr, &attached_depth_attr.attr,

@@ -67,12 +67,12 @@ static int exec_attach(struct dseek_exec *exec, struct drm_dseek_attach *args)
 {
 	int err;
 
-	if (args->pad || args->flags & ~(DRM_DSEEK_ATTACH_REATTACH | DRM_DSEEK_ATTACH_STANDBY) ||
-	    !name_valid(args->name) ||
+	if (args->flags & ~(DRM_DSEEK_ATTACH_REATTACH | DRM_DSEEK_ATTACH_STANDBY | DRM_DSEEK_ATTACH_OWNER) ||
+	    (args->owner && !(args->flags & DRM_DSEEK_ATTACH_OWNER)) || !name_valid(args->name) ||
 	    args->type >= DRM_DSEEK_ENGINE_TYPE_COUNT || !args->depth || args->depth > DRM_DSEEK_MAX_DEPTH ||
 	    args->numa_node < -1 || args->numa_node >= (s32)nr_node_ids) {
-		drm_dbg(&dseek->drm, "ATTACH: name, type %u, depth %u, node %d or flags 0x%x\n", args->type,
-			args->depth, args->numa_node, args->flags);
+		drm_dbg(&dseek->drm, "ATTACH: name, type %u, depth %u, node %d, flags 0x%x or owner %u\n", args->type,
+			args->depth, args->numa_node, args->flags, args->owner);
 		return -EINVAL;
 	}
 	mutex_lock(&exec->lock);

@@ -78,8 +78,24 @@ static int queue_check(struct drm_device *drm, struct dseek_tenant *tenant, stru
 	return 0;
 }
 
+/* One that may have @file's queues. */
+static struct dseek_engine *queue_engine(struct drm_device *drm, const struct dseek_file *file, u32 id)
+{
+	struct dseek_engine *engine = dseek_engine_find(id);
+
+	if (!engine) {
+		drm_dbg(drm, "QUEUE_CREATE: no engine %u\n", id);
+		return ERR_PTR(-ENOENT);
+	}
+	if (!dseek_engine_admits(engine, file)) {
+		drm_dbg(drm, "QUEUE_CREATE: engine %s is another user's\n", engine->name);
+		return ERR_PTR(-EACCES);
+	}
+	return engine;
+}
+
 /* Its shares of all engines of a set, so that none has to be made while it moves. */
-static int queue_shares(struct drm_device *drm, struct dseek_queue *queue, u64 set)
+static int queue_shares(struct drm_device *drm, const struct dseek_file *file, struct dseek_queue *queue, u64 set)
 {
 	u64 left;
 
@@ -89,13 +105,11 @@ static int queue_shares(struct drm_device *drm, struct dseek_queue *queue, u64 s
 	if (!queue->shares)
 		return -ENOMEM;
 	for (left = set; left; left &= left - 1) {
-		struct dseek_engine *engine = dseek_engine_find(__ffs64(left));
+		struct dseek_engine *engine = queue_engine(drm, file, __ffs64(left));
 		struct arb_share *share;
 
-		if (!engine) {
-			drm_dbg(drm, "QUEUE_CREATE: no engine %u\n", (u32)__ffs64(left));
-			return -ENOENT;
-		}
+		if (IS_ERR(engine))
+			return PTR_ERR(engine);
 		share = dseek_tenant_share(queue->tenant, engine);
 		if (IS_ERR(share))
 			return PTR_ERR(share);
@@ -165,11 +179,9 @@ int dseek_ioctl_queue_create(struct drm_device *drm, void *data, struct drm_file
 	err = queue_check(drm, tenant, args);
 	if (err)
 		return err;
-	engine = dseek_engine_find(args->engine);
-	if (!engine) {
-		drm_dbg(drm, "QUEUE_CREATE: no engine %u\n", args->engine);
-		return -ENOENT;
-	}
+	engine = queue_engine(drm, file, args->engine);
+	if (IS_ERR(engine))
+		return PTR_ERR(engine);
 	share = dseek_tenant_share(tenant, engine);
 	if (IS_ERR(share))
 		return PTR_ERR(share);
@@ -199,7 +211,7 @@ int dseek_ioctl_queue_create(struct drm_device *drm, void *data, struct drm_file
 	queue->params.period_ns = args->period_ns;
 	queue->arb = queue->params;
 	dseek_count(DSEEK_COUNT_QUEUES, 1);
-	err = queue_shares(drm, queue, args->engines);
+	err = queue_shares(drm, file, queue, args->engines);
 	if (err) {
 		dseek_queue_put(queue);
 		return err;

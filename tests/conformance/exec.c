@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The executor's calls. */
+#include <unistd.h>
 #include "suite.h"
 
 static void set_name(struct drm_dseek_attach *attach, const char *name)
@@ -29,12 +30,14 @@ static void attach_refusals(void)
 	REFUSED(set_name(&a, "."), EINVAL);
 	REFUSED(set_name(&a, ".."), EINVAL);
 	REFUSED(a.type = DRM_DSEEK_ENGINE_TYPE_COUNT, EINVAL);
-	REFUSED(a.flags = DRM_DSEEK_ATTACH_STANDBY << 1, EINVAL);
+	REFUSED(a.flags = DRM_DSEEK_ATTACH_OWNER << 1, EINVAL);
 	REFUSED((set_name(&a, m.name), a.type = DRM_DSEEK_ENGINE_NIC, a.flags = DRM_DSEEK_ATTACH_STANDBY), EMEDIUMTYPE);
 	REFUSED(a.depth = 0, EINVAL);
 	REFUSED(a.depth = DRM_DSEEK_MAX_DEPTH + 1, EINVAL);
 	REFUSED(a.numa_node = -2, EINVAL);
-	REFUSED(a.pad = 1, EINVAL);
+	REFUSED(a.owner = 1, EINVAL);
+	REFUSED((a.flags = DRM_DSEEK_ATTACH_OWNER, a.owner = UINT32_MAX), EINVAL);
+	REFUSED((set_name(&a, m.name), a.flags = DRM_DSEEK_ATTACH_OWNER, a.owner = 1), EACCES);
 	REFUSED(a.flags = DRM_DSEEK_ATTACH_REATTACH, ENOENT);
 	REFUSED(set_name(&a, m.name), EBUSY);
 	REFUSED((set_name(&a, m.name), a.type = DRM_DSEEK_ENGINE_NIC), EMEDIUMTYPE);
@@ -50,6 +53,54 @@ static void attach_refusals(void)
 	CHECK(exec == (void *)1);
 	manual_close(&m);
 	dseek_exec_detach(NULL);
+}
+
+/* Where all tenants are of this user, none can be on an engine of another's. */
+static void owners(void)
+{
+	struct drm_dseek_attach mine = { .type = DRM_DSEEK_ENGINE_NULL, .depth = 1, .numa_node = -1, .flags = DRM_DSEEK_ATTACH_OWNER,
+					 .owner = geteuid() }, other = mine;
+	struct dseek_queue_params params = { .sched_class = DSEEK_CLASS_BATCH, .weight = 1 };
+	struct dseek_exec *exec[2], *again;
+	struct dseek_engine_info info;
+	struct dseek_queue *queue;
+	struct manual m;
+
+	manual_open(&m, 1, NULL);
+	set_name(&mine, "conf-mine");
+	set_name(&other, "conf-other");
+	other.owner++;
+	CHECK_OK(dseek_exec_attach(manual_path(), &mine, &exec[0]));
+	CHECK_OK(dseek_exec_attach(manual_path(), &other, &exec[1]));
+	CHECK_OK(dseek_engine_find(m.dev, "conf-mine", &info));
+	CHECK(info.owned && !info.foreign);
+	CHECK_OK(dseek_engine_find(m.dev, "conf-other", &info));
+	CHECK(info.owned && info.foreign);
+	CHECK_OK(dseek_engine_find(m.dev, m.name, &info));
+	CHECK(!info.owned && !info.foreign);
+	params.engine = mine.engine;
+	CHECK_OK(dseek_queue_create(m.dev, &params, &queue));
+	dseek_queue_destroy(queue);
+	params.engine = other.engine;
+	CHECK_FAILS(dseek_queue_create(m.dev, &params, &queue), EACCES, "serves another user alone");
+	params.engine = m.engine;
+	params.engines = 1ull << m.engine | 1ull << other.engine;
+	CHECK_FAILS(dseek_queue_create(m.dev, &params, &queue), EACCES, "serves another user alone");
+	params.engines = 1ull << m.engine | 1ull << mine.engine;
+	CHECK_OK(dseek_queue_create(m.dev, &params, &queue));
+	dseek_queue_destroy(queue);
+	dseek_exec_detach(exec[0]);
+	mine.owner++;
+	CHECK_FAILS(dseek_exec_attach(manual_path(), &mine, &again), EACCES, "has another owner, or none");
+	mine.owner = 0;
+	mine.flags = 0;
+	CHECK_FAILS(dseek_exec_attach(manual_path(), &mine, &again), EACCES, "has another owner, or none");
+	mine.owner = geteuid();
+	mine.flags = DRM_DSEEK_ATTACH_OWNER;
+	CHECK_OK(dseek_exec_attach(manual_path(), &mine, &again));
+	dseek_exec_detach(again);
+	dseek_exec_detach(exec[1]);
+	manual_close(&m);
 }
 
 static void generations(void)
@@ -318,6 +369,7 @@ static void descriptor(void)
 
 const struct test exec_tests[] = {
 	{ "attach refusals", attach_refusals },
+	{ "an engine that serves one user", owners },
 	{ "an engine's name outlives its executor", generations },
 	{ "reports of the longest op, and who waits", reports },
 	{ "next refusals", next_refusals },

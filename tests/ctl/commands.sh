@@ -42,7 +42,7 @@ echo 2 >"$dev/engines/cpu0/depth"; echo 100 >"$dev/engines/cpu0/grace_ms"
 go engines
 ok "an engine with settings" grep -qE '^cpu0 .* 2/4 .*\(30000\) +100 +\(5000\)$' "$dir/out"
 go engines --json
-ok "engines as JSON" json "d[0]['engine']=='cpu0' and d[0]['depth']==2 and d[0]['drain'] is False and d[0]['grace_ms']==100 and d[0]['recovery_ms']=='default' and d[0]['numa_node']==-1 and d[0]['executor_pid']==4242 and d[0]['standby_count']==1 and d[1]['state']=='waiting'"
+ok "engines as JSON" json "d[0]['engine']=='cpu0' and d[0]['depth']==2 and d[0]['drain'] is False and d[0]['grace_ms']==100 and d[0]['recovery_ms']=='default' and d[0]['numa_node']==-1 and d[0]['executor_pid']==4242 and d[0]['owner']=='any' and d[0]['standby_count']==1 and d[1]['state']=='waiting'"
 go tenants
 ok "a tenant" grep -qE '^uid:1001 +512M/4G +0/\(max\) +0/\(64M\) +3/\(64\) +0/\(4096\) +2\.500 +7$' "$dir/out"
 ok "all" grep -qE '^all +0/max' "$dir/out"

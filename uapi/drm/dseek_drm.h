@@ -91,6 +91,7 @@ struct drm_dseek_dev_query {
 #define DRM_DSEEK_FEATURE_DRAIN		(1 << 3)	/* since 1.1: DRM_DSEEK_ENGINE_DRAINING */
 #define DRM_DSEEK_FEATURE_REPORT	(1 << 4)	/* since 1.1: DRM_IOCTL_DSEEK_REPORT; without it longest_op_ns is 0 */
 #define DRM_DSEEK_FEATURE_DESC_CLASS	(1 << 5)	/* since 1.2: DRM_DSEEK_DESC_CLASS() in descriptors */
+#define DRM_DSEEK_FEATURE_OWNER		(1 << 6)	/* since 1.2: DRM_DSEEK_ATTACH_OWNER, and what queries tell of it */
 
 struct drm_dseek_device_info {
 	__u32 abi_major;
@@ -117,6 +118,8 @@ struct drm_dseek_accuracy {
 #define DRM_DSEEK_ENGINE_ATTACHED	(1 << 0)	/* an executor serves it now */
 #define DRM_DSEEK_ENGINE_STANDBY	(1 << 1)	/* another is ready to take over */
 #define DRM_DSEEK_ENGINE_DRAINING	(1 << 2)	/* the administrator lets it take no new jobs (DRM_DSEEK_FEATURE_DRAIN) */
+#define DRM_DSEEK_ENGINE_OWNED		(1 << 3)	/* it serves one user (DRM_DSEEK_ATTACH_OWNER) */
+#define DRM_DSEEK_ENGINE_FOREIGN	(1 << 4)	/* and that is not who opened this file */
 
 struct drm_dseek_engine_info {
 	__u8 name[DRM_DSEEK_NAME_LEN];
@@ -254,7 +257,7 @@ struct drm_dseek_program_destroy {
  *	a whole and only while no executor holds a job of it, so the order of its jobs is kept. When an executor is lost it goes to
  *	another at once; it fails with the last of them. A set of one is always honoured.
  *
- * Errors: -ENOENT no such engine; -EPERM the class or weight is above the tenant's policy;
+ * Errors: -ENOENT no such engine; -EACCES an engine among them is another user's; -EPERM the class or weight is above the tenant's policy;
  * -EBUSY the budgets of the engine's deadline queues would exceed its deadline share.
  */
 struct drm_dseek_queue_create {
@@ -395,6 +398,7 @@ struct drm_dseek_wait {
 
 #define DRM_DSEEK_ATTACH_REATTACH	(1 << 0)	/* the name must exist */
 #define DRM_DSEEK_ATTACH_STANDBY	(1 << 1)	/* if it has one: stand by to take over */
+#define DRM_DSEEK_ATTACH_OWNER		(1 << 2)	/* the engine serves @owner alone; since 1.2 (DRM_DSEEK_FEATURE_OWNER) */
 
 /**
  * struct drm_dseek_attach - serve an engine with this file; one engine a file
@@ -408,6 +412,11 @@ struct drm_dseek_wait {
  * drm_dseek_control.generation. When the executor goes, or is declared lost, the first in line serves the
  * engine from that moment on, with its own @depth, @numa_node and @caps: no time to recover is needed.
  *
+ * With OWNER only files that the user @owner opened (by its effective uid then) can have queues on the engine, whatever tenant they are
+ * accounted to: so the executor has no other user's jobs, programs or buffers, ever. It belongs to the name as @type does, and
+ * every attachment of the name states the same. Errors: -EACCES the name has another owner, or one where none is
+ * stated, or none where one is; -EINVAL no uid of the caller's user namespace.
+ *
  * After it, mmap of this file: at DRM_DSEEK_MMAP_JOBS an array of @depth struct drm_dseek_job_desc
  * (read-only), at DRM_DSEEK_MMAP_CONTROL one struct drm_dseek_control (read-only).
  */
@@ -419,7 +428,7 @@ struct drm_dseek_attach {
 	__s32 numa_node;	/* in: -1: none */
 	__u64 caps;		/* in */
 	__u32 engine;		/* out: id */
-	__u32 pad;
+	__u32 owner;		/* in: with OWNER: a uid, in the caller's namespace; else 0 */
 	__u64 generation;	/* out: 0 while it stands by */
 };
 

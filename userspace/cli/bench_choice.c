@@ -299,11 +299,11 @@ static int find_engines(struct bench *b)
 			return r;
 	}
 	for (i = 0; dseek_engine_info(b->dev, i, &info) == 0; i++) {
-		if (b->names ? named >> info.id & 1 : info.attached && info.type != DSEEK_ENGINE_NULL) {
+		if (b->names ? named >> info.id & 1 : info.attached && !info.foreign && info.type != DSEEK_ENGINE_NULL) {
 			if (b->engine_count < MAX_ENGINES)
 				b->engine[b->engine_count++] = info;
 			b->set |= 1ull << info.id;
-		} else if (info.attached && info.type == DSEEK_ENGINE_NULL) {
+		} else if (info.attached && !info.foreign && info.type == DSEEK_ENGINE_NULL) {
 			b->null = info;
 			b->has_null = 1;
 		}

@@ -26,6 +26,8 @@ static int engine_json(const char *dir, const char *name, void *arg)
 	cJSON_AddStringToObject(engine, "engine", name);
 	cJSON_AddStringToObject(engine, "type", ctl_read(dir, "type", text, sizeof(text)) ? "?" : text);
 	cJSON_AddStringToObject(engine, "state", ctl_read(dir, "state", text, sizeof(text)) ? "?" : text);
+	if (!ctl_read(dir, "owner", text, sizeof(text)))	/* since 1.2 */
+		cJSON_AddStringToObject(engine, "owner", text);
 	if (!ctl_read(dir, "numa_node", text, sizeof(text)))	/* -1: none */
 		cJSON_AddNumberToObject(engine, "numa_node", strtol(text, NULL, 10));
 	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)

@@ -85,6 +85,8 @@ struct dseek_engine_info {
 	uint64_t longest_op_ns;
 	uint32_t ready;		/* jobs that wait for the engine */
 	uint32_t running;	/* jobs that the executor holds */
+	uint32_t owned;		/* it serves one user alone */
+	uint32_t foreign;	/* and that is another than the device's opener: no queue can be created on it */
 };
 
 struct dseek_tenant_info {
@@ -100,7 +102,7 @@ struct dseek_tenant_info {
 };
 
 int dseek_engine_info(struct dseek_device *dev, uint32_t index, struct dseek_engine_info *ret_info); /* -ENOENT past the last */
-int dseek_engine_find(struct dseek_device *dev, const char *name, struct dseek_engine_info *ret_info); /* NULL: the first attached */
+int dseek_engine_find(struct dseek_device *dev, const char *name, struct dseek_engine_info *ret_info); /* NULL: the first attached, not foreign */
 /* The bits (1 << id) of the engines named, "cpu0,null0"; -EINVAL: an empty name, or one given twice. */
 int dseek_engine_set(struct dseek_device *dev, const char *names, uint64_t *ret_set);
 int dseek_tenant_info(struct dseek_device *dev, struct dseek_tenant_info *ret_info);

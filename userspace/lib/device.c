@@ -96,7 +96,7 @@ int dseek_engine_find(struct dseek_device *dev, const char *name, struct dseek_e
 	if (!dev || !ret_info)
 		return dseek_fail(-EINVAL, "dseek_engine_find: %s is NULL", dev ? "ret_info" : "dev");
 	for (i = 0; (r = dev->ops->engine_info(dev, i, &info)) == 0; i++) {
-		if (name ? strcmp(info.name, name) == 0 : info.attached) {
+		if (name ? strcmp(info.name, name) == 0 : info.attached && !info.foreign) {
 			*ret_info = info;
 			return 0;
 		}
@@ -104,7 +104,7 @@ int dseek_engine_find(struct dseek_device *dev, const char *name, struct dseek_e
 	if (r != -ENOENT)
 		return r;
 	return name ? dseek_fail(-ENOENT, "no engine is called '%.40s'", name) :
-		      dseek_fail(-ENOENT, "no engine has an executor attached");
+		      dseek_fail(-ENOENT, "no engine that serves this user has an executor attached");
 }
 
 int dseek_engine_set(struct dseek_device *dev, const char *names, uint64_t *ret_set)

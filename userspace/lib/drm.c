@@ -158,6 +158,7 @@ static int drm_engine_info(struct dseek_device *dev, uint32_t index, struct dsee
 		.depth = info.depth, .numa_node = info.numa_node, .caps = info.caps,
 		.generation = info.generation, .busy_ns = info.busy_ns, .predicted = drm_accuracy(&info.predicted),
 		.longest_op_ns = info.longest_op_ns, .ready = info.ready, .running = info.running,
+		.owned = !!(info.flags & DRM_DSEEK_ENGINE_OWNED), .foreign = !!(info.flags & DRM_DSEEK_ENGINE_FOREIGN),
 	};
 	copy_name(ret_info->name, info.name);
 	return 0;

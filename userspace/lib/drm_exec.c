@@ -144,6 +144,8 @@ int dseek_drm_exec_attach(const char *path, struct drm_dseek_attach *attach, str
 		goto err_close;
 	if (r) {
 		dseek_fail(r, "attach %.31s: %s", (const char *)attach->name,
+			   r == -EACCES ? "the name has another owner, or none" :
+			   r == -EINVAL && attach->flags & DRM_DSEEK_ATTACH_OWNER ? "this module may not know owners of engines (ABI 1.2)" :
 			   r == -EBUSY ? "the name has an executor" : r == -EMEDIUMTYPE ? "the name belongs to another type" :
 			   r == -ENOENT ? "no engine was ever called that" : strerror(-r));
 		goto err_close;

@@ -54,6 +54,8 @@ int drm_queue_create(struct dseek_device *dev, const struct dseek_queue_params *
 			return dseek_fail(r, params->engines ? "queue: no engine has the id of one of the bits of 0x%llx" :
 					  "queue: no engine has the id %llu",
 					  (unsigned long long)(params->engines ? params->engines : params->engine));
+		if (r == -EACCES)
+			return dseek_fail(r, "queue: the engine, or one of the set, serves another user alone");
 		if (r == -EBUSY)
 			return dseek_fail(r, "queue: %llu ns in %llu are more than the engine has left for deadlines",
 					  (unsigned long long)params->budget_ns, (unsigned long long)params->period_ns);

@@ -52,6 +52,7 @@ static int embed_engine_info(struct dseek_device *base, uint32_t index, struct d
 			.generation = engine->generation, .busy_ns = engine->busy_ns,
 			.predicted = embed_accuracy(&engine->predicted),
 			.longest_op_ns = engine->longest_op_ns, .ready = engine->ready,
+			.owned = engine->owned, .foreign = embed_engine_foreign(engine),
 		};
 		if (engine->exec)
 			list_for_each(link, &engine->exec->order)

@@ -104,6 +104,8 @@ struct embed_engine {
 	struct arb_engine arb;
 	char name[DRM_DSEEK_NAME_LEN];
 	uint32_t id, type, depth;
+	bool owned;			/* it serves @owner alone; all tenants here are this process's user */
+	uint32_t owner;
 	int32_t numa_node;
 	uint64_t caps, generation, busy_ns;
 	struct arb_accuracy predicted;
@@ -251,6 +253,9 @@ struct embed_job {
 	struct embed_wait waits[DRM_DSEEK_MAX_SYNCS];
 	uint8_t consts[DRM_DSEEK_MAX_CONSTS];
 };
+
+/* As in the module (kmod/dseek_drv.h), whose files have a user each. */
+bool embed_engine_foreign(const struct embed_engine *engine);
 
 /* embed_lock.c */
 void embed_lock(struct embed_instance *inst);

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: MIT
 /* Engines: what arb decides, carried out; jobs between arb and the executor that holds them. */
+#include <unistd.h>
 #include "embed.h"
 
 struct embed_engine *embed_engine_find(struct embed_instance *inst, uint32_t id)
 {
 	return id < inst->engine_count ? inst->engines[id] : NULL;
+}
+
+bool embed_engine_foreign(const struct embed_engine *engine)
+{
+	return engine->owned && engine->owner != geteuid();
 }
 
 void embed_engine_dirty(struct embed_engine *engine)

@@ -256,6 +256,11 @@ static const struct dseek_exec_ops exec_ops = {
 	.detach = exec_detach,
 };
 
+static bool owned(const struct drm_dseek_attach *attach)
+{
+	return attach->flags & DRM_DSEEK_ATTACH_OWNER;
+}
+
 /* The engine of that name, made if there is none; its arbitration state outlives every executor. */
 static int engine_get(struct embed_instance *inst, const struct drm_dseek_attach *attach,
 		      struct embed_engine **ret_engine)
@@ -271,6 +276,8 @@ static int engine_get(struct embed_instance *inst, const struct drm_dseek_attach
 			continue;
 		if (engine->type != attach->type)
 			return dseek_fail(-EMEDIUMTYPE, "attach: engine %s is of type %u", name, engine->type);
+		if (engine->owned != owned(attach) || engine->owner != attach->owner)
+			return dseek_fail(-EACCES, "attach: engine %s has another owner, or none", name);
 		if (engine->exec && !(attach->flags & DRM_DSEEK_ATTACH_STANDBY))
 			return dseek_fail(-EBUSY, "attach: engine %s has an executor", name);
 		*ret_engine = engine;
@@ -292,6 +299,8 @@ static int engine_get(struct embed_instance *inst, const struct drm_dseek_attach
 	strcpy(engine->name, name);
 	engine->id = inst->engine_count;
 	engine->type = attach->type;
+	engine->owned = owned(attach);
+	engine->owner = attach->owner;
 	list_init(&engine->standby);
 	list_init(&engine->queues);
 	list_init(&engine->movable);
@@ -311,10 +320,11 @@ int embed_exec_attach(struct embed_instance *inst, struct drm_dseek_attach *atta
 	if (r)
 		return r;
 	if (attach->type >= DRM_DSEEK_ENGINE_TYPE_COUNT ||
-	    attach->flags & ~(DRM_DSEEK_ATTACH_REATTACH | DRM_DSEEK_ATTACH_STANDBY) ||
-	    attach->depth == 0 || attach->depth > DRM_DSEEK_MAX_DEPTH || attach->numa_node < -1 || attach->pad)
-		return dseek_fail(-EINVAL, "attach: type %u, flags 0x%x, depth %u, node %d, pad 0x%x: one is out of range",
-				  attach->type, attach->flags, attach->depth, attach->numa_node, attach->pad);
+	    attach->flags & ~(DRM_DSEEK_ATTACH_REATTACH | DRM_DSEEK_ATTACH_STANDBY | DRM_DSEEK_ATTACH_OWNER) ||
+	    attach->depth == 0 || attach->depth > DRM_DSEEK_MAX_DEPTH || attach->numa_node < -1 ||
+	    (owned(attach) ? attach->owner == (uid_t)-1 : attach->owner != 0))
+		return dseek_fail(-EINVAL, "attach: type %u, flags 0x%x, depth %u, node %d, owner %u: one is out of range",
+				  attach->type, attach->flags, attach->depth, attach->numa_node, attach->owner);
 	exec = calloc(1, sizeof(*exec));
 	if (!exec)
 		return dseek_fail(-ENOMEM, "attach: no memory");

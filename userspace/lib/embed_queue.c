@@ -41,6 +41,10 @@ int embed_queue_create(struct dseek_device *base, const struct dseek_queue_param
 		goto err_unlock;
 	}
 	for (left = set; left; left &= left - 1) {
+		if (embed_engine_foreign(inst->engines[__builtin_ctzll(left)])) {
+			r = dseek_fail(-EACCES, "queue: engine %s serves another user alone", inst->engines[__builtin_ctzll(left)]->name);
+			goto err_unlock;
+		}
 		share = embed_share_get(tenant, inst->engines[__builtin_ctzll(left)]);
 		if (!share) {
 			r = dseek_fail(-ENOMEM, "queue: no memory");

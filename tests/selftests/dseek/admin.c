@@ -61,6 +61,7 @@ TEST_F(admin, says_what_an_engine_is_and_does)
 	EXPECT_EQ(self->e.generation, generation);
 	EXPECT_EQ((uint64_t)getpid(), get_number(DIR_, "executor_pid"));
 	EXPECT_STREQ("-1", get(DIR_, "numa_node"));
+	EXPECT_STREQ("any", get(DIR_, "owner"));
 	EXPECT_EQ(4, get_number(DIR_, "attached_depth"));
 	ASSERT_EQ(0, submit(self->fd, self->queue, jobs, 3, NULL));
 	EXPECT_EQ(3, get_number(DIR_, "job_count"));

@@ -55,14 +55,14 @@ TEST_F(exec, attach_refusals)
 	REFUSE(EINVAL, fd, DRM_IOCTL_DSEEK_ATTACH, a, name[0] = ' ');
 	REFUSE(EINVAL, fd, DRM_IOCTL_DSEEK_ATTACH, a, name[0] = 0xe9);
 	REFUSE(EINVAL, fd, DRM_IOCTL_DSEEK_ATTACH, a, type = DRM_DSEEK_ENGINE_TYPE_COUNT);
-	REFUSE(EINVAL, fd, DRM_IOCTL_DSEEK_ATTACH, a, flags = DRM_DSEEK_ATTACH_STANDBY << 1);
+	REFUSE(EINVAL, fd, DRM_IOCTL_DSEEK_ATTACH, a, flags = DRM_DSEEK_ATTACH_OWNER << 1);
 	REFUSE(EINVAL, fd, DRM_IOCTL_DSEEK_ATTACH, a, depth = 0);
 	REFUSE(EINVAL, fd, DRM_IOCTL_DSEEK_ATTACH, a, depth = DRM_DSEEK_MAX_DEPTH + 1);
 	REFUSE(EINVAL, fd, DRM_IOCTL_DSEEK_ATTACH, a, numa_node = -2);
 	REFUSE(EINVAL, fd, DRM_IOCTL_DSEEK_ATTACH, a, numa_node = 100000);
 	REFUSE(EINVAL, fd, DRM_IOCTL_DSEEK_ATTACH, a, name[20] = 'x');	/* behind its end */
 	REFUSE(EINVAL, fd, DRM_IOCTL_DSEEK_ATTACH, a, flags = 1u << 31);
-	REFUSE(EINVAL, fd, DRM_IOCTL_DSEEK_ATTACH, a, pad = 1);
+	REFUSE(EINVAL, fd, DRM_IOCTL_DSEEK_ATTACH, a, owner = 1);
 	REFUSE(ENOENT, fd, DRM_IOCTL_DSEEK_ATTACH, a, flags = DRM_DSEEK_ATTACH_REATTACH);
 	EXPECT_EQ(-EFAULT, call(fd, DRM_IOCTL_DSEEK_ATTACH, NULL));
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -92,6 +92,38 @@ TEST_F(exec, a_name_keeps_its_type)
 	EXPECT_EQ(self->exec.engine, a.engine);
 	EXPECT_EQ(self->exec.generation + 1, a.generation);
 	close(fd);
+}
+
+/* A name has one owner, or none, for good. */
+TEST_F(exec, a_name_keeps_its_owner)
+{
+	struct drm_dseek_attach a = exec_attachment("owned0", 4), shared = exec_attachment(TEST_ENGINE, 4);
+	int fd = exec_open(), other = exec_open();
+
+	ASSERT_LE(0, fd);
+	ASSERT_LE(0, other);
+	a.flags = DRM_DSEEK_ATTACH_OWNER;
+	REFUSE(EINVAL, fd, DRM_IOCTL_DSEEK_ATTACH, a, owner = 0xffffffff);	/* no uid */
+	a.owner = 1001;
+	ASSERT_EQ(0, call(fd, DRM_IOCTL_DSEEK_ATTACH, &a));
+	REFUSE(EACCES, other, DRM_IOCTL_DSEEK_ATTACH, a, owner = 1002);	/* before it is asked whether it has an executor */
+	REFUSE(EBUSY, other, DRM_IOCTL_DSEEK_ATTACH, a, owner = 1001);
+	a.flags = a.owner = 0;
+	EXPECT_EQ(-EACCES, call(other, DRM_IOCTL_DSEEK_ATTACH, &a)) { TH_LOG("without an owner"); }
+	a.owner = 1001;
+	a.flags = DRM_DSEEK_ATTACH_OWNER | DRM_DSEEK_ATTACH_STANDBY;
+	REFUSE(EACCES, other, DRM_IOCTL_DSEEK_ATTACH, a, owner = 0);
+	ASSERT_EQ(0, call(fd, DRM_IOCTL_DSEEK_DETACH, NULL));
+	REFUSE(EACCES, other, DRM_IOCTL_DSEEK_ATTACH, a, owner = 1002);
+	EXPECT_EQ(0, call(other, DRM_IOCTL_DSEEK_ATTACH, &a));
+	ASSERT_EQ(0, call(self->exec.fd, DRM_IOCTL_DSEEK_DETACH, NULL));
+	close(fd);
+	fd = exec_open();
+	shared.owner = 1001;
+	shared.flags = DRM_DSEEK_ATTACH_OWNER;
+	EXPECT_EQ(-EACCES, call(fd, DRM_IOCTL_DSEEK_ATTACH, &shared));
+	close(fd);
+	close(other);
 }
 
 TEST_F(exec, nothing_works_before_attach)

@@ -101,6 +101,79 @@ TEST(a_tenant_cannot_bind_anothers_buffer)
 	exec_stop(&e);
 }
 
+#define GOLD	1001
+#define SILVER	1002
+
+/* An owned engine and one of everybody's, as the opener of @fd sees them. */
+static int use_owned(int fd, uint32_t owned, uint32_t shared, int may)
+{
+	struct drm_dseek_queue_create c = { .engine = owned, .sched_class = DRM_DSEEK_CLASS_BATCH, .weight = 1 };
+	struct drm_dseek_engine_info i;
+
+	if (query(fd, DRM_DSEEK_QUERY_ENGINE, owned, &i, sizeof(i)))
+		return 1;
+	if ((i.flags & ~DRM_DSEEK_ENGINE_ATTACHED) != (DRM_DSEEK_ENGINE_OWNED | (may ? 0 : DRM_DSEEK_ENGINE_FOREIGN)))
+		return 2;
+	if (query(fd, DRM_DSEEK_QUERY_ENGINE, shared, &i, sizeof(i)) || i.flags & (DRM_DSEEK_ENGINE_OWNED | DRM_DSEEK_ENGINE_FOREIGN))
+		return 3;
+	if (call(fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, &c) != (may ? 0 : -EACCES))
+		return 4;
+	/* nor through a set */
+	c.engine = shared;
+	c.engines = 1ull << shared | 1ull << owned;
+	if (call(fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, &c) != (may ? 0 : -EACCES))
+		return 5;
+	c.engine = owned;
+	if (call(fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, &c) != (may ? 0 : -EACCES))
+		return 6;
+	c.engine = shared;
+	c.engines = 0;
+	if (call(fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, &c))
+		return 7;
+	return tenant_info(fd).queues == (may ? 4 : 1) ? 0 : 8;	/* a refusal charged nothing */
+}
+
+TEST(an_owned_engine_serves_its_owner)
+{
+	struct drm_dseek_attach a = exec_attachment("gold0", 4);
+	struct test_exec shared;
+	int fd = exec_open();
+
+	ASSERT_LE(0, fd);
+	a.flags = DRM_DSEEK_ATTACH_OWNER;
+	a.owner = GOLD;
+	ASSERT_EQ(0, call(fd, DRM_IOCTL_DSEEK_ATTACH, &a));
+	ASSERT_EQ(0, exec_start(&shared, TEST_ENGINE, 4));
+	EXPECT_EQ(0, AS(GOLD, use_owned(open_node(), a.engine, shared.engine, 1)));
+	EXPECT_EQ(0, AS(SILVER, use_owned(open_node(), a.engine, shared.engine, 0)));
+	EXPECT_EQ(0, use_owned(open_node(), a.engine, shared.engine, 0)) { TH_LOG("root is another user"); }
+	/* and when nobody serves it */
+	ASSERT_EQ(0, call(fd, DRM_IOCTL_DSEEK_DETACH, NULL));
+	EXPECT_EQ(0, AS(SILVER, use_owned(open_node(), a.engine, shared.engine, 0)));
+	exec_stop(&shared);
+	close(fd);
+}
+
+/* It is who opened the file that counts, as for the tenant. */
+TEST(an_owner_may_hand_its_file_on)
+{
+	struct drm_dseek_attach a = exec_attachment("gold0", 4);
+	int exec = exec_open(), fd;
+	uint32_t queue;
+
+	ASSERT_LE(0, exec);
+	a.flags = DRM_DSEEK_ATTACH_OWNER;
+	a.owner = GOLD;
+	ASSERT_EQ(0, call(exec, DRM_IOCTL_DSEEK_ATTACH, &a));
+	ASSERT_EQ(0, seteuid(GOLD));
+	fd = open_node();
+	ASSERT_EQ(0, seteuid(0));
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, queue_create(fd, a.engine, DRM_DSEEK_CLASS_BATCH, 1, &queue));
+	close(fd);
+	close(exec);
+}
+
 TEST(two_users_are_two_tenants)
 {
 	struct drm_dseek_tenant_info mine;

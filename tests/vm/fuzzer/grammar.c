@@ -158,8 +158,8 @@ const struct call calls[] = {
 	/* the executors' device */
 	OTHER("exec_open", 3, OTHER_EXEC_OPEN, RES_EXEC, P_NUMBER("flags", 0, 0)),
 	IOCTL("attach", 6, DRM_IOCTL_DSEEK_ATTACH, drm_dseek_attach, FD(RES_EXEC), WORD(drm_dseek_attach, name, engine_words),
-	      NUMBER(drm_dseek_attach, type, 0, 4), FLAGS(drm_dseek_attach, flags, 3), NUMBER(drm_dseek_attach, depth, 1, 8),
-	      NUMBER(drm_dseek_attach, numa_node, -1, 1), NUMBER(drm_dseek_attach, caps, 0, 0), ZERO(drm_dseek_attach, pad)),
+	      NUMBER(drm_dseek_attach, type, 0, 4), FLAGS(drm_dseek_attach, flags, 7), NUMBER(drm_dseek_attach, depth, 1, 8),
+	      NUMBER(drm_dseek_attach, numa_node, -1, 1), NUMBER(drm_dseek_attach, caps, 0, 0), NUMBER(drm_dseek_attach, owner, 0, 1)),
 	{ .name = "next", .weight = 16, .kind = CALL_IOCTL, .request = DRM_IOCTL_DSEEK_NEXT, .size = sizeof(struct drm_dseek_next),
 	  FIELDS(FD(RES_EXEC), POINTER(drm_dseek_next, completions, MEM_COMPLETION), NUMBER(drm_dseek_next, completion_count, 0, 3),
 		 POINTER(drm_dseek_next, tags, MEM_BLOCK), NUMBER(drm_dseek_next, tag_max, 0, 4), POINTER(drm_dseek_next, retired, MEM_BLOCK),
