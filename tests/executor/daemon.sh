@@ -23,6 +23,10 @@ refused "depth not a number" 2 "--depth=two" --depth=two
 refused "unknown backend" 2 "no backend is called 'hal'" --backend=hal
 refused "unknown user" 2 "--user=nobody-at-all: no such user" --user=nobody-at-all
 refused "unknown group" 2 "--group=nogroup-at-all: no such group" --allow-root --group=nogroup-at-all
+refused "unknown owner" 2 "--owner=nobody-at-all: no such user" --allow-root --owner=nobody-at-all
+refused "an owner that is no uid" 2 "--owner=4294967295: no such user" --allow-root --owner=4294967295
+refused "a negative owner" 2 "--owner=-1: no such user" --allow-root --owner=-1
+refused "an empty owner" 2 "--owner=: no such user" --allow-root --owner=
 refused "no device" 1 "/nonexistent: No such file" --allow-root --device=/nonexistent
 refused "backend's options" 1 "null: unknown option 'x'" --allow-root --device=embed: --backend=null --backend-options=x=1
 refused "long name" 2 "longer than 31" --allow-root --name=a-name-of-more-than-thirty-one-characters --device=embed:

@@ -19,7 +19,7 @@
 #include "notify.h"
 
 struct settings {
-	const char *device, *name, *backend, *backend_options, *user, *group;
+	const char *device, *name, *backend, *backend_options, *user, *group, *owner;
 	unsigned int depth;
 	int numa_node;
 	int allow_root, standby;
@@ -47,6 +47,7 @@ static void usage(FILE *to)
 		"  --backend-options=K=V,.. for the backend\n"
 		"  --depth=N                jobs held at once, 1 to %d (default 2)\n"
 		"  --standby                if the engine has an executor, be ready to take over\n"
+		"  --owner=NAME|UID         serve this user alone: nobody else can have queues on the engine\n"
 		"  --numa-node=N            node the engine is on; threads and buffers go there\n"
 		"  --user=NAME --group=NAME become these once the device is open (group: default the user's own)\n"
 		"  --profile=FILE           append a recording of all ops, for dseek-profiler; opened as the user\n"
@@ -82,7 +83,7 @@ static int parse(int argc, char **argv, struct settings *set)
 		{ "depth", required_argument, NULL, 'D' }, { "numa-node", required_argument, NULL, 'N' },
 		{ "user", required_argument, NULL, 'u' }, { "group", required_argument, NULL, 'g' },
 		{ "profile", required_argument, NULL, 'P' }, { "allow-root", no_argument, NULL, 'R' },
-		{ "standby", no_argument, NULL, 's' }, { "help", no_argument, NULL, 'h' },
+		{ "owner", required_argument, NULL, 'O' }, { "standby", no_argument, NULL, 's' }, { "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' }, { NULL },
 	};
 	long number;
@@ -96,6 +97,7 @@ static int parse(int argc, char **argv, struct settings *set)
 		case 'o': set->backend_options = optarg; break;
 		case 'u': set->user = optarg; break;
 		case 'g': set->group = optarg; break;
+		case 'O': set->owner = optarg; break;
 		case 'P': setenv("DSEEK_PROFILE", optarg, 1); break;
 		case 'R': set->allow_root = 1; break;
 		case 's': set->standby = 1; break;
@@ -152,6 +154,27 @@ static int find_ids(const struct settings *set, uid_t *ret_uid, gid_t *ret_gid)
 		cli_log(CLI_ERROR, "would run tenants' jobs as root: give --user=NAME (or --allow-root)");
 		return -EPERM;
 	}
+	return 0;
+}
+
+/* By name or number; uids that nobody has a name for are users, too. */
+static int find_owner(const char *text, uint32_t *ret_uid)
+{
+	const struct passwd *user = getpwnam(text);
+	unsigned long long uid;
+	char *end;
+
+	if (user) {
+		*ret_uid = user->pw_uid;
+		return 0;
+	}
+	errno = 0;
+	uid = strtoull(text, &end, 10);
+	if (errno || end == text || *end || *text == '-' || uid >= UINT32_MAX) {
+		cli_log(CLI_ERROR, "--owner=%s: no such user", text);
+		return -ENOENT;
+	}
+	*ret_uid = (uint32_t)uid;
 	return 0;
 }
 
@@ -288,6 +311,11 @@ int main(int argc, char **argv)
 	attach.depth = set.depth;
 	attach.flags = set.standby ? DRM_DSEEK_ATTACH_STANDBY : 0;
 	attach.numa_node = set.numa_node;
+	if (set.owner) {
+		attach.flags |= DRM_DSEEK_ATTACH_OWNER;
+		if (find_owner(set.owner, &attach.owner))
+			return 2;
+	}
 	r = dseek_exec_attach(set.device, &attach, &exec);
 	if (r) {
 		cli_log(CLI_ERROR, "%s", dseek_strerror_detail());
