@@ -18,7 +18,7 @@ finds "huge pages" note "none in this kernel"
 finds NUMA note "no nodes"
 finds RDMA note "no device"
 finds module note "not loaded"
-finds "AMD GPU" note "No such file"
+finds "AMD GPU" note "no /dev/kfd: there is no AMD GPU on the PCI bus"
 finds "embedded mode" ok "works"
 
 # What AMD's runtime says: the real one's answer depends on the machine; of a stand-in it is known.
@@ -58,14 +58,53 @@ touch "$dir/dev/kfd" "$dir/dev/dseek-exec"
 finds "huge pages" ok "[advise]"
 finds memory ok "8192 MiB"
 finds cpu ok "Made Up 9000: AVX2"
-[ "$(id -u)" != 0 ] || chmod 600 "$dir/dev/kfd" "$dir/dev/dseek-exec"
+[ "$(id -u)" != 0 ] || chmod 600 "$dir/dev/dseek-exec"
 if [ "$(id -u)" = 0 ]; then
-	finds "AMD GPU" ok "only for the executor"
 	finds "executor node" ok /dev/dseek-exec
 else
-	finds "AMD GPU" warn "by this user"
 	finds "executor node" warn "by this user"
 fi
+
+# Who can open /dev/kfd.
+chmod 666 "$dir/dev/kfd"; finds "AMD GPU" warn "anybody can open /dev/kfd"
+chmod 600 "$dir/dev/kfd"; finds "AMD GPU" warn "nobody but root can open /dev/kfd"
+if [ "$(id -u)" = 0 ]; then
+	chmod 660 "$dir/dev/kfd"; finds "AMD GPU" warn "nobody but root can open /dev/kfd"
+	chgrp video "$dir/dev/kfd"; finds "AMD GPU" warn "the group video, to which tenants belong, can open /dev/kfd"
+	chgrp daemon "$dir/dev/kfd"; finds "AMD GPU" ok "/dev/kfd is there, for the group daemon alone"
+	chgrp 54321 "$dir/dev/kfd"; finds "AMD GPU" ok "/dev/kfd is there, for the group 54321 alone"
+else
+	chmod 660 "$dir/dev/kfd"; finds "AMD GPU" warn "/dev/kfd can be opened by this user"
+fi
+
+# Why there is none, or it has no GPU.
+gpu() { # ADDRESS VENDOR CLASS [DRIVER]
+	local at=$dir/sys/bus/pci/devices/$1; mkdir -p "$at" "$dir/sys/bus/pci/drivers/${4:-none}"; rm -f "$at/driver"
+	echo "$2" >"$at/vendor"; echo "$3" >"$at/class"
+	[ -z "${4:-}" ] || ln -s "../../../bus/pci/drivers/$4" "$at/driver"
+}
+nodes=$dir/sys/class/kfd/kfd/topology/nodes
+node() { mkdir -p "$nodes/$1"; printf 'cpu_cores_count %s\nsimd_count %s\nmem_banks_count 1\n' "$2" "$3" >"$nodes/$1/properties"; }
+node 0 32 0
+gpu 0000:01:00.0 0x10de 0x030000 nvidia
+gpu 0000:02:00.0 0x1002 0x040300 snd_hda_intel
+finds "AMD GPU" note "/dev/kfd is there, but no AMD GPU on the PCI bus"
+gpu 0000:03:00.0 0x1002 0x038000 vfio-pci
+finds "AMD GPU" warn "has no GPU: 0000:03:00.0 has the driver vfio-pci"
+gpu 0000:03:00.0 0x1002 0x120000
+finds "AMD GPU" warn "has no GPU: amdgpu didn't take 0000:03:00.0"
+gpu 0000:03:00.0 0x1002 0x120000 amdgpu
+finds "AMD GPU" warn "has no GPU, though amdgpu drives one"
+node 1 0 1216
+chmod 666 "$dir/dev/kfd"; finds "AMD GPU" warn "anybody can open"
+rm "$dir/dev/kfd"; mkdir -p "$dir/sys/module/amdgpu"
+finds "AMD GPU" warn "no /dev/kfd, though the kernel has it"
+rm -r "$dir/sys/class/kfd"
+finds "AMD GPU" warn "no /dev/kfd: amdgpu is loaded, but was built without compute"
+rm -r "$dir/sys/module/amdgpu"
+gpu 0000:03:00.0 0x1002 0x030000
+finds "AMD GPU" warn "no /dev/kfd: the module amdgpu isn't loaded, and 0000:03:00.0 has no driver"
+rm -r "$dir/sys/bus/pci"; touch "$dir/dev/kfd"
 go doctor --root "$dir" --quiet; ok "--quiet leaves out what is well" bash -c '! grep "^ok" "$1"' - "$dir/out"
 
 finds_device() { # DEVICE LEVEL WORDS

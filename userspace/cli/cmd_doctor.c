@@ -142,6 +142,7 @@ int cmd_doctor(int argc, char **argv)
 	cli_parse(&usage, options, argc, argv);
 	d.device = common.device;
 	doctor_arbitration(&d);
+	doctor_gpu(&d);
 	doctor_machine(&d);
 	if (!common.json)
 		print_plain(&d, common.quiet);

@@ -39,6 +39,7 @@ int doctor_read(const struct doctor *d, char *buf, size_t size, const char *form
 int doctor_list(const struct doctor *d, const char *path, const char *prefix, char *buf, size_t size);
 
 void doctor_machine(struct doctor *d);		/* doctor_machine.c: CPU, memory, NUMA, RDMA */
-void doctor_arbitration(struct doctor *d);	/* doctor_arb.c: module, engines, devices and who may open them */
+void doctor_arbitration(struct doctor *d);	/* doctor_arb.c: module, engines, their device and who may open it */
+void doctor_gpu(struct doctor *d);		/* doctor_gpu.c: AMD GPUs, who may open them, the runtime */
 
 #endif /* DSEEK_CLI_DOCTOR_H */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The module, its engines, and the devices that decide whether a tenant can go round it. */
+/* The module, its engines, and the executors' device. */
 #include "doctor.h"
 
 #include <dseek.h>
@@ -53,7 +53,7 @@ static void list_engines(struct doctor *d, const char *topic, struct dseek_devic
 		else
 			waiting++;
 		snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%.32s%s", i ? " " : "", info.name,
-			 info.attached ? "" : " (no executor)");
+			 !info.attached ? " (no executor)" : info.foreign ? " (another user's)" : "");
 	}
 	if (attached)
 		doctor_add(d, topic, FINDING_OK, NULL, "%d served, %d waiting: %s", attached, waiting, names);
@@ -122,51 +122,6 @@ static void check_executor_node(struct doctor *d)
 		doctor_add(d, "executor node", FINDING_OK, NULL, EXEC_NODE);
 }
 
-/* Who can open the hardware itself is not bound by any arbitration. */
-static void check_kfd(struct doctor *d)
-{
-	int ret = path_access(d, "/dev/kfd", F_OK);
-
-	if (ret)
-		doctor_add(d, "AMD GPU", FINDING_NOTE, "for GPU engines: load amdgpu and see 'dmesg | grep -i kfd'",
-			   "/dev/kfd: %s", strerror(-ret));
-	else if (geteuid() && !path_access(d, "/dev/kfd", R_OK | W_OK))
-		doctor_add(d, "AMD GPU", FINDING_WARN,
-			   "a tenant who can open it goes round dseek (cooperative scheduling only): give it to the executor's group alone",
-			   "/dev/kfd can be opened by this user");
-	else
-		doctor_add(d, "AMD GPU", FINDING_OK, NULL, "/dev/kfd is there, and only for the executor");
-}
-
-/* What AMD's runtime says, by opening the engine: the library, a device, kernels for its target. It is this machine's, whatever the root. */
-static void check_hip(struct doctor *d)
-{
-	static const struct {
-		const char *text, *remedy;
-	} remedies[] = {
-		{ "no libamdhip64", "for GPU engines: install ROCm's HIP runtime (libamdhip64 of ROCm 5, 6 or 7)" },
-		{ " lacks hip", "this libamdhip64 is not one that dseek knows: install ROCm 5, 6 or 7, or name another with library=" },
-		{ "no kernels for", "make kernels GPU_TARGETS=TARGET, then make install, or name their folder with kernels=" },
-	};
-	enum finding_level level = path_access(d, "/dev/kfd", F_OK) ? FINDING_NOTE : FINDING_WARN;
-	const char *remedy = "for GPU engines: a GPU that amdgpu drives (/dev/kfd), and the executor's user in the groups render and video";
-	struct dseek_device *dev;
-	const char *why;
-	size_t i;
-
-	if (!dseek_open("embed:doctor-hip,engine=hip", NULL, &dev)) {
-		doctor_add(d, "HIP", FINDING_OK, NULL, "the hip engine starts");
-		dseek_close(dev);
-		return;
-	}
-	why = strstr(dseek_strerror_detail(), "hip: hip: ");
-	why = why ? why + strlen("hip: hip: ") : dseek_strerror_detail();
-	for (i = 0; i < sizeof(remedies) / sizeof(remedies[0]); i++)
-		if (strstr(why, remedies[i].text))
-			remedy = remedies[i].remedy;
-	doctor_add(d, "HIP", level, remedy, "the hip engine doesn't start: %s", why);
-}
-
 void doctor_arbitration(struct doctor *d)
 {
 	if (check_module(d)) {
@@ -175,6 +130,4 @@ void doctor_arbitration(struct doctor *d)
 	}
 	check_embedded(d);
 	check_device(d);
-	check_kfd(d);
-	check_hip(d);
 }
