@@ -11,7 +11,7 @@
 
 struct dseek_program_view;
 
-#define DSEEK_BACKEND_ABI	2
+#define DSEEK_BACKEND_ABI	3
 
 /* One run, from the executor's loop to the backend. Pointers are valid for the call. */
 struct dseek_run {
@@ -52,6 +52,8 @@ struct dseek_backend {
 	 */
 	int (*buffer_map)(void *state, void *base, uint64_t size, int writable, char *err, size_t err_size);
 	void (*buffer_unmap)(void *state, void *base);
+	/* What it has done since it was opened, half a sentence for the log at its end; optional. */
+	void (*status)(void *state, char *text, size_t size);
 };
 
 extern const struct dseek_backend dseek_backend_cpu, dseek_backend_null, dseek_backend_fault, dseek_backend_hip;

@@ -253,6 +253,10 @@ static int serve(struct dseek_exec *exec, const struct dseek_backend *backend, c
 	if (!r)
 		r = dseek_exec_run(exec, backend, state, &stop);
 	executor_notify("STOPPING=1");
+	if (backend->status) {
+		backend->status(state, why, sizeof(why));
+		cli_log(CLI_INFO, "backend %s: %s", backend->name, why);
+	}
 	if (backend->close)
 		backend->close(state);
 	if (r == -ENODEV) {

@@ -33,4 +33,5 @@ for model in llama mixtral; do
 done
 check "no byte was copied on the job path" 'grep -qx "bytes_copied 0" /sys/kernel/debug/dseek/counters'
 check "dseek-exec ends when asked" executor_stop
+check "and tells what keeping tenants apart has cost" 'grep -E "backend hip: [0-9]+ launches, [1-9][0-9]* of them to scrub at [1-9][0-9]* changes of tenant" /tmp/executor.log | sed "s/^/# /" | grep .'
 echo "1..$n"

@@ -210,6 +210,14 @@ static void hip_buffer_unmap(void *arg, void *base)
 		hip_memory_unmap(&state->memory, base, why, sizeof(why));
 }
 
+static void hip_status(void *arg, char *text, size_t size)
+{
+	const struct hip_state *state = arg;
+
+	snprintf(text, size, "%llu launches, %llu of them to scrub at %llu changes of tenant", (unsigned long long)state->kernels.launches,
+		 (unsigned long long)state->scrub.launches, (unsigned long long)state->scrub.changes);
+}
+
 const struct dseek_backend dseek_backend_hip = {
 	.abi = DSEEK_BACKEND_ABI,
 	.type = DRM_DSEEK_ENGINE_GPU,
@@ -222,4 +230,5 @@ const struct dseek_backend dseek_backend_hip = {
 	.run = hip_run,
 	.buffer_map = hip_buffer_map,
 	.buffer_unmap = hip_buffer_unmap,
+	.status = hip_status,
 };

@@ -129,5 +129,6 @@ int hip_kernel_launch(struct hip_kernels *k, enum hip_kernel kernel, hip_stream 
 		why, sizeof(why));
 	if (r)
 		snprintf(err, err_size, "%s: %s", info->name, why);
+	k->launches += !r;
 	return r;
 }

@@ -17,6 +17,7 @@ struct hip_kernels {
 	char folder[512];	/* of FILE.co */
 	hip_module modules[HIP_KERNEL_COUNT];	/* at the first kernel of each file */
 	hip_function functions[HIP_KERNEL_COUNT];
+	uint64_t launches;	/* so far */
 };
 
 const char *hip_kernel_name(enum hip_kernel kernel);
