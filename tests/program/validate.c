@@ -41,7 +41,7 @@ static const struct fault faults[] = {
 	{ "header: magic 0x00000001 is not a program's 0x504b5344", { H(magic, 1) } },
 	{ "header: version 2, this is version 1", { H(version, 2) } },
 	{ "header: unknown flags 0x8000", { H(flags, 0x8001) } },
-	{ "header: pad is not zero", { H(pad, 1u << 31) } },
+	{ "header: total_size ", { H(code_size, 8) } },
 	{ "header: 65 parameters, at most 64", { H(n_params, 65) } },
 	{ "header: 17 bindings, at most 16", { H(n_bindings, 17) } },
 	{ "header: 8193 tensors, at most 8192", { H(n_tensors, 8193) } },

@@ -4,7 +4,7 @@
  * in the job's bindings. Little-endian; written by the builder below (or by any other producer),
  * carried by the kernel unopened, validated once by whoever runs it.
  *
- *	header | params[n_params] | bindings[n_bindings] | tensors[n_tensors] | ops[n_ops] | labels[n_labels]
+ *	header | params[n_params] | bindings[n_bindings] | tensors[n_tensors] | ops[n_ops] | labels[n_labels] | code
  *
  * What a job may vary from run to run is its constants: u32 words, word i being parameter i, with a
  * range stated in the program. Extents of tensors and integer arguments of ops may refer to
@@ -34,6 +34,7 @@ extern "C" {
 #define DSEEK_PROGRAM_MAX_BINDINGS	16
 #define DSEEK_PROGRAM_MAX_TENSORS	8192
 #define DSEEK_PROGRAM_MAX_OPS		8192
+#define DSEEK_PROGRAM_MAX_KERNELS	256
 
 /* Element types; numbers of our own. Blocks as in GGUF files. */
 enum dseek_dtype {
@@ -60,7 +61,7 @@ struct dseek_program_header {
 	uint16_t n_params, n_bindings;
 	uint32_t n_tensors, n_ops;	/* at least one op */
 	uint32_t n_labels;	/* at most one an op; 0: none */
-	uint32_t pad;
+	uint32_t code_size;	/* bytes from struct dseek_program_code to the end; 0: none */
 };
 
 struct dseek_program_param {
@@ -116,8 +117,27 @@ struct dseek_program_label {
 	char name[DSEEK_LABEL_LEN];	/* 1..27 printable ASCII characters but blanks; the rest zero */
 };
 
+/*
+ * Code of the tenant's own: an object as the engine's compiler makes it (for a GPU of AMD's an ELF code object of its target,
+ * clang -x hip --offload-device-only --no-gpu-bundle-output), and the names of kernels in it. Engines that several tenants share refuse such
+ * programs (-EACCES): nothing keeps what a kernel does within its operands. One that serves a tenant alone may allow them (dseek-exec --own-code).
+ *
+ *	struct dseek_program_code | kernels[n_kernels] | object, and zeros up to a multiple of 8
+ */
+#define DSEEK_KERNEL_LEN	64
+
+struct dseek_program_code {
+	uint32_t n_kernels;	/* 1..DSEEK_PROGRAM_MAX_KERNELS */
+	uint32_t object_size;	/* bytes */
+};
+
+struct dseek_program_kernel {
+	char name[DSEEK_KERNEL_LEN];	/* 1..63 printable ASCII characters but blanks; the rest zero */
+};
+
 #define DSEEK_OPF_ACCUMULATE	(1u << 0)	/* add to the output instead of replacing it */
 #define DSEEK_OPF_NORMALISE	(1u << 1)	/* MOE_ROUTE: divide the selected weights by their sum */
+#define DSEEK_OPF_WRITES(n)	(1u << (4 + (n)))	/* KERNEL: operand n is written, too */
 
 enum dseek_act { DSEEK_ACT_SILU, DSEEK_ACT_GELU_TANH, DSEEK_ACT_RELU, DSEEK_ACT_COUNT };
 enum dseek_rope { DSEEK_ROPE_INTERLEAVED, DSEEK_ROPE_NEOX, DSEEK_ROPE_COUNT };
@@ -169,6 +189,10 @@ enum dseek_op_code {
 	/* t0 x [E,T], t1 out I32 [T]: index of the largest, the lowest of equals */
 	DSEEK_OP_ARGMAX,
 	DSEEK_OP_COUNT,
+	/* t0, t1, ... none between them missing: any but PACKED, whatever their shapes: the kernel's pointers, in the order of its arguments; i0 number of
+	   the kernel, i1..i3 groups in x, y and z, may be parameters; i4 lanes of a group; i5 first of the i6 parameters that are the kernel's
+	   arguments by value, 32 bits each, in their order. Numbered apart from what engines know themselves */
+	DSEEK_OP_KERNEL = 0x100,
 };
 
 /* ---- element types (userspace/lib/dtype.c) */
@@ -202,6 +226,9 @@ struct dseek_program_view {	/* points into the blob */
 	const struct dseek_program_tensor *tensors;
 	const struct dseek_program_op *ops;
 	const struct dseek_program_label *labels;
+	const struct dseek_program_code *code;	/* NULL: none */
+	const struct dseek_program_kernel *kernels;
+	const void *object;	/* 8-aligned */
 };
 
 /*
@@ -229,6 +256,8 @@ int dseek_builder_binding(struct dseek_builder *b, uint32_t access, uint64_t min
 int dseek_builder_tensor(struct dseek_builder *b, const struct dseek_program_tensor *tensor);
 int dseek_builder_op(struct dseek_builder *b, const struct dseek_program_op *op);	/* its number */
 int dseek_builder_label(struct dseek_builder *b, const char *name);	/* of the ops added from now on */
+int dseek_builder_code(struct dseek_builder *b, const void *object, size_t size);	/* copied; once */
+int dseek_builder_kernel(struct dseek_builder *b, const char *name);	/* its number; of that object */
 /*
  * Errors of the calls above are kept (they return the error, as do the calls after them) and reported here.
  * Grows each binding's min_size and access to what tensors and ops need, and validates. *ret_blob is the caller's to free().

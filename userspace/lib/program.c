@@ -55,8 +55,6 @@ static int check_header(struct check *c, const void *blob, size_t size)
 		return program_fail(c, "header: version %u, this is version %u", h->version, DSEEK_PROGRAM_VERSION);
 	if (h->flags & ~DSEEK_PROGRAM_PRECISE)
 		return program_fail(c, "header: unknown flags 0x%x", h->flags & ~DSEEK_PROGRAM_PRECISE);
-	if (h->pad)
-		return program_fail(c, "header: pad is not zero");
 	if (h->n_params > DSEEK_PROGRAM_MAX_PARAMS)
 		return program_fail(c, "header: %u parameters, at most %u", h->n_params, DSEEK_PROGRAM_MAX_PARAMS);
 	if (h->n_bindings > DSEEK_PROGRAM_MAX_BINDINGS)
@@ -72,7 +70,7 @@ static int check_header(struct check *c, const void *blob, size_t size)
 	need = sizeof(*h) + (uint64_t)h->n_params * sizeof(*c->v.params) +
 	       (uint64_t)h->n_bindings * sizeof(*c->v.bindings) +
 	       (uint64_t)h->n_tensors * sizeof(*c->v.tensors) + (uint64_t)h->n_ops * sizeof(*c->v.ops) +
-	       (uint64_t)h->n_labels * sizeof(*c->v.labels);
+	       (uint64_t)h->n_labels * sizeof(*c->v.labels) + h->code_size;
 	if (h->total_size != need)
 		return program_fail(c, "header: total_size %u, its tables take %llu", h->total_size,
 				    (unsigned long long)need);
@@ -90,6 +88,49 @@ static int check_header(struct check *c, const void *blob, size_t size)
 	c->v.ops = (const void *)p;
 	p += h->n_ops * sizeof(*c->v.ops);
 	c->v.labels = (const void *)p;
+	p += h->n_labels * sizeof(*c->v.labels);
+	c->v.code = h->code_size ? (const void *)p : NULL;
+	return 0;
+}
+
+static bool name_ok(const char *name, uint32_t room)
+{
+	uint32_t n, i;
+
+	for (n = 0; n < room && name[n] > ' ' && name[n] <= '~'; n++)
+		;
+	for (i = n; i < room && !name[i]; i++)
+		;
+	return n && n < room && i == room;
+}
+
+/* What is in the object is the executor's to judge. */
+static int check_code(struct check *c)
+{
+	const struct dseek_program_code *code = c->v.code;
+	uint32_t size = c->v.header->code_size, i;
+	uint64_t need;
+
+	if (!code)
+		return 0;
+	if (size < sizeof(*code))
+		return program_fail(c, "code: %u bytes, its header has %zu", size, sizeof(*code));
+	if (!code->n_kernels || code->n_kernels > DSEEK_PROGRAM_MAX_KERNELS)
+		return program_fail(c, "code: %u kernels, not 1 to %u", code->n_kernels, DSEEK_PROGRAM_MAX_KERNELS);
+	if (!code->object_size)
+		return program_fail(c, "code: no object");
+	need = sizeof(*code) + (uint64_t)code->n_kernels * sizeof(*c->v.kernels) + (((uint64_t)code->object_size + 7) & ~7ull);
+	if (size != need)
+		return program_fail(c, "code: %u bytes, its parts take %llu", size, (unsigned long long)need);
+	c->v.kernels = (const void *)(code + 1);
+	c->v.object = c->v.kernels + code->n_kernels;
+	for (i = 0; i < code->n_kernels; i++)
+		if (!name_ok(c->v.kernels[i].name, DSEEK_KERNEL_LEN))
+			return program_fail(c, "code: kernel %u: its name is not 1 to %u printable characters without blanks, and zeros", i,
+					    DSEEK_KERNEL_LEN - 1);
+	for (i = code->object_size; i % 8; i++)
+		if (((const char *)c->v.object)[i])
+			return program_fail(c, "code: not zero behind the object");
 	return 0;
 }
 
@@ -309,6 +350,8 @@ int dseek_program_validate(const void *blob, size_t size, struct dseek_program_v
 	rc = check_header(&c, blob, size);
 	if (!rc)
 		rc = check_tables(&c);
+	if (!rc)
+		rc = check_code(&c);
 	for (i = 0; !rc && i < c.v.header->n_tensors; i++)
 		rc = check_tensor(&c, i);
 	for (i = 0; !rc && i < c.v.header->n_ops; i++)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "program_check.h"
 
+#include <drm/dseek_drm.h>
 #include <dseek.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -18,7 +19,9 @@ struct table {
 
 struct dseek_builder {
 	uint32_t flags;
-	struct table params, bindings, tensors, ops, labels;
+	struct table params, bindings, tensors, ops, labels, kernels;
+	void *object;
+	uint32_t object_size;
 	int error;
 	char sentence[256];
 };
@@ -75,6 +78,8 @@ struct dseek_builder *dseek_builder_create(uint32_t flags)
 				 .item_size = sizeof(struct dseek_program_op) };
 	b->labels = (struct table){ .max = DSEEK_PROGRAM_MAX_OPS, .what = "labels",
 				    .item_size = sizeof(struct dseek_program_label) };
+	b->kernels = (struct table){ .max = DSEEK_PROGRAM_MAX_KERNELS, .what = "kernels",
+				     .item_size = sizeof(struct dseek_program_kernel) };
 	if (flags & ~DSEEK_PROGRAM_PRECISE)
 		builder_fail(b, -EINVAL, "unknown flags 0x%x", flags);
 	return b;
@@ -89,6 +94,8 @@ void dseek_builder_destroy(struct dseek_builder *b)
 	free(b->tensors.items);
 	free(b->ops.items);
 	free(b->labels.items);
+	free(b->kernels.items);
+	free(b->object);
 	free(b);
 }
 
@@ -146,6 +153,35 @@ int dseek_builder_label(struct dseek_builder *b, const char *name)
 	return rc < 0 ? rc : 0;
 }
 
+int dseek_builder_code(struct dseek_builder *b, const void *object, size_t size)
+{
+	if (b->error)
+		return b->error;
+	if (b->object)
+		return builder_fail(b, -EEXIST, "code: there is an object already");
+	if (!size || size > DRM_DSEEK_MAX_PROGRAM)
+		return builder_fail(b, -EINVAL, "code: an object of %zu bytes, not 1 to %d", size, DRM_DSEEK_MAX_PROGRAM);
+	b->object = malloc(size);
+	if (!b->object)
+		return builder_fail(b, -ENOMEM, "no memory for an object of %zu bytes", size);
+	memcpy(b->object, object, size);
+	b->object_size = size;
+	return 0;
+}
+
+int dseek_builder_kernel(struct dseek_builder *b, const char *name)
+{
+	struct dseek_program_kernel kernel = { 0 };
+	size_t len = strlen(name);
+
+	if (b->error)
+		return b->error;
+	if (!len || len >= sizeof(kernel.name))
+		return builder_fail(b, -EINVAL, "kernel \"%.80s\" has not 1 to %zu characters", name, sizeof(kernel.name) - 1);
+	memcpy(kernel.name, name, len);
+	return table_add(b, &b->kernels, &kernel);
+}
+
 const char *dseek_builder_error(const struct dseek_builder *b)
 {
 	return b->sentence;
@@ -180,6 +216,14 @@ static void grow_bindings(struct dseek_builder *b)
 	}
 }
 
+/* What comes after it. */
+static char *put(char *to, const void *from, size_t bytes)
+{
+	if (bytes)
+		memcpy(to, from, bytes);
+	return to + bytes;
+}
+
 int dseek_builder_finish(struct dseek_builder *b, void **ret_blob, size_t *ret_size)
 {
 	const struct table *tables[] = { &b->params, &b->bindings, &b->tensors, &b->ops, &b->labels };
@@ -188,6 +232,7 @@ int dseek_builder_finish(struct dseek_builder *b, void **ret_blob, size_t *ret_s
 		.n_params = b->params.count, .n_bindings = b->bindings.count,
 		.n_tensors = b->tensors.count, .n_ops = b->ops.count, .n_labels = b->labels.count,
 	};
+	const struct dseek_program_code code = { b->kernels.count, b->object_size };
 	struct dseek_program_view view;
 	size_t size = sizeof(header);
 	char *blob, *p;
@@ -201,18 +246,20 @@ int dseek_builder_finish(struct dseek_builder *b, void **ret_blob, size_t *ret_s
 	grow_bindings(b);
 	for (int i = 0; i < 5; i++)
 		size += (size_t)tables[i]->count * tables[i]->item_size;
+	if (b->object || b->kernels.count)
+		header.code_size = sizeof(code) + b->kernels.count * b->kernels.item_size + ((b->object_size + 7) & ~7u);
+	size += header.code_size;
 	header.total_size = size;
-	blob = malloc(size);
+	blob = calloc(1, size);
 	if (!blob)
 		return builder_fail(b, -ENOMEM, "no memory for a program of %zu bytes", size);
-	memcpy(blob, &header, sizeof(header));
-	p = blob + sizeof(header);
-	for (int i = 0; i < 5; i++) {
-		size_t bytes = (size_t)tables[i]->count * tables[i]->item_size;
-
-		if (bytes)
-			memcpy(p, tables[i]->items, bytes);
-		p += bytes;
+	p = put(blob, &header, sizeof(header));
+	for (int i = 0; i < 5; i++)
+		p = put(p, tables[i]->items, (size_t)tables[i]->count * tables[i]->item_size);
+	if (header.code_size) {
+		p = put(p, &code, sizeof(code));
+		p = put(p, b->kernels.items, (size_t)b->kernels.count * b->kernels.item_size);
+		put(p, b->object, b->object_size);
 	}
 	rc = dseek_program_validate(blob, size, &view, b->sentence, sizeof(b->sentence));
 	if (rc) {

@@ -39,6 +39,8 @@ static int check_shape(struct check *c, const char *shape, const struct dseek_pr
 {
 	size_t dims = strlen(shape);
 
+	if (*shape == '*')
+		return 0;
 	for (uint32_t d = 0; d < 4; d++) {
 		struct extent *e;
 
@@ -179,9 +181,33 @@ static int check_route(struct check *c)
 	return 0;
 }
 
+static int check_kernel(struct check *c)
+{
+	uint32_t n, end;
+
+	if (!c->v.code)
+		return program_fail(c, "the program carries no code");
+	if (c->op->i[0] >= c->v.code->n_kernels)
+		return program_fail(c, "kernel %u, there are %u", c->op->i[0], c->v.code->n_kernels);
+	for (n = 0; n < DSEEK_OP_TENSORS && operand(c, n); n++)
+		;
+	for (end = n; n < DSEEK_OP_TENSORS; n++) {
+		if (operand(c, n))
+			return program_fail(c, "operand %u without operand %u", n, end);
+		if (c->op->flags & DSEEK_OPF_WRITES(n))
+			return program_fail(c, "it writes operand %u, which is missing", n);
+	}
+	if (c->op->i[5] + c->op->i[6] > c->v.header->n_params)
+		return program_fail(c, "parameters %u to %u by value, there are %u", c->op->i[5], c->op->i[5] + c->op->i[6] - 1,
+				    c->v.header->n_params);
+	return 0;
+}
+
 int program_check_op(struct check *c)
 {
 	switch (c->op->code) {
+	case DSEEK_OP_KERNEL:
+		return check_kernel(c);
 	case DSEEK_OP_LINEAR:
 		return check_linear(c);
 	case DSEEK_OP_ROPE:

@@ -60,6 +60,11 @@ int dseek_program_print_op(const struct dseek_program_view *view, uint32_t n, ch
 		add(&text, " accumulate");
 	if (op->flags & DSEEK_OPF_NORMALISE)
 		add(&text, " normalise");
+	for (int i = 0; i < DSEEK_OP_TENSORS; i++)
+		if (op->flags & DSEEK_OPF_WRITES(i))
+			add(&text, " writes=p%d", i);
+	if (op->code == DSEEK_OP_KERNEL)
+		add(&text, " %s", view->kernels[op->i[0]].name);
 	return text.used;
 }
 
@@ -85,6 +90,10 @@ void dseek_program_dump(const struct dseek_program_view *view, void (*emit)(void
 	}
 	for (uint32_t i = 0; i < h->n_ops; i++) {
 		dseek_program_print_op(view, i, line, sizeof(line));
+		emit(arg, line);
+	}
+	if (view->code) {
+		snprintf(line, sizeof(line), "code: %u kernels, an object of %u bytes", view->code->n_kernels, view->code->object_size);
 		emit(arg, line);
 	}
 	for (uint32_t i = 0; i < h->n_labels; i++) {

@@ -159,14 +159,31 @@ static const struct dseek_op_info ops[DSEEK_OP_COUNT] = {
 	},
 };
 
+#define POINTER(name)	{ name, "*", OP_T_ANY, IN, 1 }
+
+static const struct dseek_op_info kernel = {
+	"kernel", DSEEK_OPF_WRITES(DSEEK_OP_TENSORS) - DSEEK_OPF_WRITES(0),
+	.t = {
+		POINTER("p0"), POINTER("p1"), POINTER("p2"), POINTER("p3"), POINTER("p4"), POINTER("p5"),
+		POINTER("p6"), POINTER("p7"), POINTER("p8"), POINTER("p9"), POINTER("p10"), POINTER("p11"),
+	},
+	.i = {
+		{ "kernel", 0, DSEEK_PROGRAM_MAX_KERNELS - 1 },
+		{ "x", 1, INT32_MAX, 1 }, { "y", 1, 65535, 1 }, { "z", 1, 65535, 1 }, { "lanes", 1, 1024 },
+		{ "first", 0, DSEEK_PROGRAM_MAX_PARAMS }, { "values", 0, DSEEK_PROGRAM_MAX_PARAMS },
+	},
+};
+
 const struct dseek_op_info *dseek_op_info(uint32_t code)
 {
-	return code < DSEEK_OP_COUNT ? &ops[code] : NULL;
+	return code < DSEEK_OP_COUNT ? &ops[code] : code == DSEEK_OP_KERNEL ? &kernel : NULL;
 }
 
 const char *dseek_op_name(uint32_t code)
 {
-	return code < DSEEK_OP_COUNT ? ops[code].name : NULL;
+	const struct dseek_op_info *info = dseek_op_info(code);
+
+	return info ? info->name : NULL;
 }
 
 uint32_t dseek_op_access(const struct dseek_op_info *info, const struct dseek_program_op *op, uint32_t n)
@@ -175,5 +192,7 @@ uint32_t dseek_op_access(const struct dseek_op_info *info, const struct dseek_pr
 
 	if ((op->flags & DSEEK_OPF_ACCUMULATE) && (access & DSEEK_ACCESS_WRITE))
 		access |= DSEEK_ACCESS_READ;
+	if (op->code == DSEEK_OP_KERNEL && op->flags & DSEEK_OPF_WRITES(n))
+		access |= DSEEK_ACCESS_WRITE;
 	return access;
 }

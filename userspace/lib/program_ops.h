@@ -13,13 +13,14 @@
 #define OP_T_F32	OP_T(DSEEK_F32)
 #define OP_T_I32	OP_T(DSEEK_I32)
 #define OP_T_FLOAT	(OP_T(DSEEK_F32) | OP_T(DSEEK_F16) | OP_T(DSEEK_BF16))
+#define OP_T_ANY	((1u << DSEEK_DTYPE_COUNT) - 1)
 #define OP_T_WEIGHT	(((1u << DSEEK_DTYPE_COUNT) - 1) & ~OP_T_I32)	/* the only ones that may be PACKED */
 
 struct dseek_op_operand {
 	const char *name;	/* NULL: the op has no more operands */
 	/*
 	 * A letter a dimension; equal letters are equal extents, within the op. T, R and lower-case
-	 * letters may be parameters. Dimensions without a letter are 1.
+	 * letters may be parameters. Dimensions without a letter are 1. "*": any shape at all.
 	 */
 	const char *shape;
 	uint32_t types;
