@@ -27,6 +27,8 @@ refused "unknown owner" 2 "--owner=nobody-at-all: no such user" --allow-root --o
 refused "an owner that is no uid" 2 "--owner=4294967295: no such user" --allow-root --owner=4294967295
 refused "a negative owner" 2 "--owner=-1: no such user" --allow-root --owner=-1
 refused "an empty owner" 2 "--owner=: no such user" --allow-root --owner=
+refused "code of everybody's" 2 "--own-code: only an engine that serves one user alone may: give --owner=NAME" --allow-root --backend=hip --own-code
+refused "code for a backend that has none" 2 "--own-code: backend cpu runs no code of tenants" --allow-root --owner=0 --own-code
 refused "no device" 1 "/nonexistent: No such file" --allow-root --device=/nonexistent
 refused "backend's options" 1 "null: unknown option 'x'" --allow-root --device=embed: --backend=null --backend-options=x=1
 refused "long name" 2 "longer than 31" --allow-root --name=a-name-of-more-than-thirty-one-characters --device=embed:

@@ -54,6 +54,8 @@ struct dseek_backend {
 	void (*buffer_unmap)(void *state, void *base);
 	/* What it has done since it was opened, half a sentence for the log at its end; optional. */
 	void (*status)(void *state, char *text, size_t size);
+	uint32_t runs_code;			/* not 0: programs may carry code of the tenant's, where that is allowed (dseek_exec_allow_code()) */
+	uint32_t pad;
 };
 
 extern const struct dseek_backend dseek_backend_cpu, dseek_backend_null, dseek_backend_fault, dseek_backend_hip;

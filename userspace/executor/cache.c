@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "../lib/object.h"
 #include "backend.h"
 #include "cache.h"
 
@@ -135,7 +136,11 @@ static int load_program(struct cache *cache, uint32_t tag, const struct drm_dsee
 		prog->error = -ENOEXEC;
 		return 0;
 	}
-	if (cache->backend->program_prepare)
+	if (prog->view.code && !(cache->exec->allow_code && cache->backend->runs_code)) {
+		snprintf(cache->why, sizeof(cache->why), "the program carries code of its own: only an engine that serves its tenant alone may run it, "
+			 "and this one doesn't (dseek-exec --owner, --own-code)");
+		prog->error = -EACCES;
+	} else if (cache->backend->program_prepare)
 		prog->error = cache->backend->program_prepare(cache->backend_state, &prog->view, &prog->prepared,
 								cache->why, sizeof(cache->why));
 	/* What it says is kept with the program: jobs to come will be refused for the same reason. */

@@ -22,7 +22,7 @@ struct settings {
 	const char *device, *name, *backend, *backend_options, *user, *group, *owner;
 	unsigned int depth;
 	int numa_node;
-	int allow_root, standby;
+	int allow_root, standby, own_code;
 };
 
 static int stop;
@@ -48,6 +48,7 @@ static void usage(FILE *to)
 		"  --depth=N                jobs held at once, 1 to %d (default 2)\n"
 		"  --standby                if the engine has an executor, be ready to take over\n"
 		"  --owner=NAME|UID         serve this user alone: nobody else can have queues on the engine\n"
+		"  --own-code               its programs may carry code of its own (backend hip; needs --owner)\n"
 		"  --numa-node=N            node the engine is on; threads and buffers go there\n"
 		"  --user=NAME --group=NAME become these once the device is open (group: default the user's own)\n"
 		"  --profile=FILE           append a recording of all ops, for dseek-profiler; opened as the user\n"
@@ -83,7 +84,7 @@ static int parse(int argc, char **argv, struct settings *set)
 		{ "depth", required_argument, NULL, 'D' }, { "numa-node", required_argument, NULL, 'N' },
 		{ "user", required_argument, NULL, 'u' }, { "group", required_argument, NULL, 'g' },
 		{ "profile", required_argument, NULL, 'P' }, { "allow-root", no_argument, NULL, 'R' },
-		{ "owner", required_argument, NULL, 'O' }, { "standby", no_argument, NULL, 's' }, { "help", no_argument, NULL, 'h' },
+		{ "owner", required_argument, NULL, 'O' }, { "own-code", no_argument, NULL, 'C' }, { "standby", no_argument, NULL, 's' }, { "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' }, { NULL },
 	};
 	long number;
@@ -97,6 +98,7 @@ static int parse(int argc, char **argv, struct settings *set)
 		case 'o': set->backend_options = optarg; break;
 		case 'u': set->user = optarg; break;
 		case 'g': set->group = optarg; break;
+		case 'C': set->own_code = 1; break;
 		case 'O': set->owner = optarg; break;
 		case 'P': setenv("DSEEK_PROFILE", optarg, 1); break;
 		case 'R': set->allow_root = 1; break;
@@ -250,6 +252,8 @@ static int serve(struct dseek_exec *exec, const struct dseek_backend *backend, c
 		tell_ready(attach, generation);
 	}
 	dseek_exec_set_notice(exec, on_notice, NULL);
+	if (!r && set->own_code)
+		r = dseek_exec_allow_code(exec);
 	if (!r)
 		r = dseek_exec_run(exec, backend, state, &stop);
 	executor_notify("STOPPING=1");
@@ -294,6 +298,11 @@ int main(int argc, char **argv)
 	backend = dseek_backend_find(set.backend, why, sizeof(why));
 	if (!backend) {
 		cli_log(CLI_ERROR, "%s", why);
+		return 2;
+	}
+	if (set.own_code && (!set.owner || !backend->runs_code)) {
+		cli_log(CLI_ERROR, !set.owner ? "--own-code: only an engine that serves one user alone may: give --owner=NAME" :
+			"--own-code: backend %s runs no code of tenants", backend->name);
 		return 2;
 	}
 	if (find_ids(&set, &uid, &gid))

@@ -46,6 +46,12 @@ void dseek_exec_set_notice(struct dseek_exec *exec,
 			   void (*notice)(void *arg, const struct drm_dseek_job_desc *job, int error, const char *why), void *arg);
 
 /*
+ * Before dseek_exec_run(): programs may carry code of their tenant's own, if the backend runs such. Only for an engine that was attached with
+ * DRM_DSEEK_ATTACH_OWNER (-EPERM else): nothing keeps that code from what other tenants have in this process.
+ */
+int dseek_exec_allow_code(struct dseek_exec *exec);
+
+/*
  * The loop: fetch, run on @backend, give back, until *stop is set or the transport says the end. The environment's
  * DSEEK_PROFILE=FILE makes it append what it ran, op by op, for dseek-profiler; an error if that can't be written.
  */

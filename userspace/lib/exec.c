@@ -22,12 +22,15 @@ int dseek_engine_name_check(const struct drm_dseek_attach *attach)
 
 int dseek_exec_attach(const char *path, struct drm_dseek_attach *attach, struct dseek_exec **ret_exec)
 {
+	int r;
+
 	if (!path || !attach || !ret_exec)
 		return dseek_fail(-EINVAL, "dseek_exec_attach: %s is NULL",
 				  !path ? "path" : !attach ? "attach" : "ret_exec");
-	if (strncmp(path, "embed:", 6) == 0)
-		return dseek_embed_exec_attach(path + 6, attach, ret_exec);
-	return dseek_drm_exec_attach(path, attach, ret_exec);
+	r = strncmp(path, "embed:", 6) == 0 ? dseek_embed_exec_attach(path + 6, attach, ret_exec) : dseek_drm_exec_attach(path, attach, ret_exec);
+	if (!r)
+		(*ret_exec)->owned = attach->flags & DRM_DSEEK_ATTACH_OWNER;
+	return r;
 }
 
 void dseek_exec_detach(struct dseek_exec *exec)
@@ -56,6 +59,14 @@ void dseek_exec_set_notice(struct dseek_exec *exec,
 {
 	exec->notice = notice;
 	exec->notice_arg = arg;
+}
+
+int dseek_exec_allow_code(struct dseek_exec *exec)
+{
+	if (!exec->owned)
+		return dseek_fail(-EPERM, "engine %s serves several users: none may run code of its own here", exec->name);
+	exec->allow_code = true;
+	return 0;
 }
 
 int dseek_exec_next(struct dseek_exec *exec, struct drm_dseek_next *next)

@@ -94,6 +94,8 @@ struct dseek_exec {
 	char name[DRM_DSEEK_NAME_LEN];			/* of the engine */
 	void (*notice)(void *arg, const struct drm_dseek_job_desc *job, int error, const char *why);	/* NULL: nobody listens */
 	void *notice_arg;
+	bool owned;					/* the engine serves one user alone */
+	bool allow_code;
 };
 
 extern const struct dseek_transport dseek_transport_embed, dseek_transport_drm;
