@@ -41,10 +41,11 @@ $(standin-dir)/lacks/libamdhip64.so.6: tests/hip/lacks.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -fPIC -shared -Wl,-soname,libamdhip64.so.6 $< -o $@
 
-hip-tests := $(addprefix tests/hip/,load ops run tenants inject generate)
+hip-tests := $(addprefix tests/hip/,load ops run tenants code inject generate)
 tests += $(hip-tests)
 $(foreach t,$(hip-tests),$(eval $(t)-src := $(t).c tests/hip/device.c)$(eval CFLAGS-$(t).c := -Iuserspace/executor))
 tests/hip/ops-src += tests/ops/one_op.c
+tests/hip/code-src += tests/hip/object.c
 CFLAGS-tests/hip/device.c := -Iuserspace/executor
 $(addprefix $(O)/,$(hip-tests)): | $(standin-libraries) $(standin-objects) $(standin-dir)/lacks/libamdhip64.so.6
 

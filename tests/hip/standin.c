@@ -214,7 +214,12 @@ static hip_error do_ModuleLoadData(hip_module *module, const void *image)
 	struct module *m;
 	hip_error error;
 
-	if (strncmp(image, STANDIN_MAGIC "\n", sizeof(STANDIN_MAGIC)) ||
+	if (!memcmp(image, "\177ELF", 4)) {
+		if (!getenv("HIP_STANDIN_OWN"))
+			return INVALID_IMAGE;
+		snprintf(target, sizeof(target), "%.*s", (int)strcspn(arch(), ":"), arch());
+		snprintf(file, sizeof(file), "%s", getenv("HIP_STANDIN_OWN"));
+	} else if (strncmp(image, STANDIN_MAGIC "\n", sizeof(STANDIN_MAGIC)) ||
 	    sscanf((const char *)image + sizeof(STANDIN_MAGIC), "%63s %63s", target, file) != 2)
 		return INVALID_IMAGE;
 	if (strlen(target) != strcspn(arch(), ":") || strncmp(target, arch(), strlen(target)))

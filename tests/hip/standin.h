@@ -7,6 +7,9 @@
  *
  * A code object is a text of three lines: STANDIN_MAGIC, the target it is for, the file of kernels/ whose OpenCL it is.
  *
+ * One that is an ELF file stands for a file of kernels/, whatever is in it.
+ *
+ *	HIP_STANDIN_OWN		which (default: it is refused)
  *	HIP_STANDIN_ARCH	gcnArchName of the device (default gfx942:sramecc+:xnack-)
  *	HIP_STANDIN_DEVICES	how many there are (default 1)
  *	HIP_STANDIN_CUS		compute units of each (default 2)

@@ -231,4 +231,5 @@ const struct dseek_backend dseek_backend_hip = {
 	.buffer_map = hip_buffer_map,
 	.buffer_unmap = hip_buffer_unmap,
 	.status = hip_status,
+	.runs_code = 1,
 };

@@ -34,7 +34,7 @@ static const char *refuse_any(const struct cpu_op *op)
 }
 
 /* 0, or -ENOTSUP and why. @op has the largest extents. */
-static int check_op(struct hip_state *state, const struct cpu_op *op, uint32_t index, char *err, size_t err_size)
+static int check_op(struct hip_state *state, const struct hip_own *own, const struct cpu_op *op, uint32_t index, char *err, size_t err_size)
 {
 	const struct hip_op *info = hip_op_find(op->code);
 	const char *why = NULL;
@@ -44,17 +44,19 @@ static int check_op(struct hip_state *state, const struct cpu_op *op, uint32_t i
 
 	if (op->code == DSEEK_OP_NOP || op->code == DSEEK_OP_SPIN)
 		return 0;
-	if (!info)
+	if (op->code == DSEEK_OP_KERNEL)
+		why = hip_own_refuse(own, op, detail, sizeof(detail));
+	else if (!info)
 		why = "there is no kernel for it";
-	if (!why)
+	else
 		why = refuse_any(op);
-	if (!why && info->refuse)
+	if (!why && info && info->refuse)
 		why = info->refuse(op);
 	if (why) {
 		snprintf(err, err_size, "op %u, %s: %s", index, dseek_op_name(op->code), why);
 		return -ENOTSUP;
 	}
-	for (i = 0; i < 2; i++) {
+	for (i = 0; info && i < 2; i++) {
 		r = hip_kernel_load(&state->kernels, info->kernels[i], detail, sizeof(detail));
 		if (r) {
 			snprintf(err, err_size, "op %u, %s: %s", index, dseek_op_name(op->code), detail);
@@ -112,11 +114,13 @@ int hip_program_prepare(void *arg, const struct dseek_program_view *view, void *
 	for (i = 0; i < view->header->n_params; i++)
 		params[i] = view->params[i].max;
 	r = HIP(&state->api, SetDevice, (state->device), err, err_size);
+	if (!r && view->code)
+		r = hip_own_load(&state->api, &state->target, view, &prog->own, err, err_size);
 	for (i = 0; i < n_ops && !r; i++) {
 		struct cpu_op op;
 
 		cpu_op_resolve(view, i, params, bindings, &op);
-		r = check_op(state, &op, i, err, err_size);
+		r = check_op(state, prog->own, &op, i, err, err_size);
 		if (r || op.code != DSEEK_OP_ROPE)
 			continue;
 		more = realloc(turns, (count + op.i[0]) * sizeof(*turns));
@@ -151,8 +155,13 @@ void hip_program_release(void *arg, void *prepared)
 
 	if (!prog)
 		return;
-	if (prog->turns && !state->lost && !state->api.SetDevice(state->device))
-		state->api.Free(prog->turns);
+	if ((prog->turns || prog->own) && !state->lost && !state->api.SetDevice(state->device)) {
+		if (prog->turns)
+			state->api.Free(prog->turns);
+		hip_own_unload(&state->api, prog->own);
+	} else {
+		hip_own_forget(prog->own);
+	}
 	free(prog->turns_at);
 	free(prog);
 }

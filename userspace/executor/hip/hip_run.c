@@ -116,7 +116,9 @@ static int launch_next(struct hip_job *job)
 			return r;
 	}
 	r = make_event(job, event);
-	if (!r && hip_op_find(op.code))
+	if (!r && op.code == DSEEK_OP_KERNEL)
+		r = hip_launch_own(&job->launch, &op);
+	else if (!r && hip_op_find(op.code))
 		r = hip_op_find(op.code)->launch(&job->launch, &op);
 	if (!r)
 		r = HIP(&job->state->api, EventRecord, (*event, job->launch.stream), job->launch.err, job->launch.err_size);
@@ -239,7 +241,7 @@ int hip_run(void *arg, struct dseek_run *run)
 		.state = state, .run = run, .launched = run->cursor, .done = run->cursor,
 		.ahead = run->depth < 1 ? 1 : run->depth > DRM_DSEEK_MAX_DEPTH ? DRM_DSEEK_MAX_DEPTH : run->depth,
 		.launch = {
-			.state = state, .program = run->prepared, .err = run->err ? run->err : unused,
+			.state = state, .program = run->prepared, .params = run->params, .err = run->err ? run->err : unused,
 			.err_size = run->err ? run->err_size : sizeof(unused),
 			.stream = state->streams.of[class_of(run)],
 		},

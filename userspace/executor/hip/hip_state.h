@@ -8,6 +8,7 @@
 #include "../cpu/op.h"
 #include "hip_kernels.h"
 #include "hip_memory.h"
+#include "hip_own.h"
 #include "hip_scrub.h"
 #include "hip_streams.h"
 #include "hip_target.h"
@@ -40,6 +41,7 @@ struct hip_state {
 struct hip_program {
 	float *turns;		/* frequencies of its ROPE ops, [pairs][2], one op after the other */
 	uint32_t *turns_at;	/* [op]: first of its floats */
+	struct hip_own *own;	/* its own kernels; NULL: none */
 };
 
 /* hip_program.c: -ENOTSUP, with the op named, for one that no kernel does. */
@@ -53,6 +55,7 @@ int hip_run(void *state, struct dseek_run *run);
 struct hip_launch {
 	struct hip_state *state;
 	const struct hip_program *program;
+	const uint32_t *params;	/* of the job */
 	hip_stream stream;
 	uint32_t index;		/* of the op */
 	char *err;

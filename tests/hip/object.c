@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+#include "object.h"
+
+#include <elf.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct object_spec object_argmax = {
+	"amdgcn-amd-amdhsa--gfx942", "dsk_argmax", 256,
+	{ { "global_buffer", 0, 8 }, { "global_buffer", 8, 8 }, { "by_value", 16, 24 }, { "hidden_block_count_x", 40, 4 } }, 4,
+};
+
+static uint8_t *at;
+
+static void put_number(uint32_t n)
+{
+	*at++ = 0xce;
+	for (int shift = 24; shift >= 0; shift -= 8)
+		*at++ = (uint8_t)(n >> shift);
+}
+
+static void put_string(const char *s)
+{
+	size_t n = strlen(s);
+
+	*at++ = 0xd9;
+	*at++ = (uint8_t)n;
+	memcpy(at, s, n);
+	at += n;
+}
+
+static void put_map(uint32_t pairs)
+{
+	*at++ = (uint8_t)(0x80 | pairs);
+}
+
+static void put_array(uint32_t items)
+{
+	*at++ = 0xdc;
+	*at++ = (uint8_t)(items >> 8);
+	*at++ = (uint8_t)items;
+}
+
+static void put_metadata(const struct object_spec *spec)
+{
+	uint32_t i;
+
+	put_map(2 + !!spec->target);
+	put_string("amdhsa.version");
+	put_array(2);
+	*at++ = 1;
+	*at++ = 2;
+	put_string("amdhsa.kernels");
+	put_array(1);
+	put_map(2 + !!spec->max_lanes);
+	put_string(".args");
+	put_array(spec->arg_count);
+	for (i = 0; i < spec->arg_count; i++) {
+		put_map(2 + !!spec->args[i].kind);
+		put_string(".offset");
+		put_number(spec->args[i].offset);
+		put_string(".size");
+		put_number(spec->args[i].size);
+		if (spec->args[i].kind) {
+			put_string(".value_kind");
+			put_string(spec->args[i].kind);
+		}
+	}
+	if (spec->max_lanes) {
+		put_string(".max_flat_workgroup_size");
+		put_number(spec->max_lanes);
+	}
+	put_string(".name");
+	put_string(spec->name);
+	if (spec->target) {
+		put_string("amdhsa.target");
+		put_string(spec->target);
+	}
+}
+
+uint8_t *object_make(const struct object_spec *spec, size_t *ret_size)
+{
+	Elf64_Ehdr elf = {
+		.e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT, 64 }, .e_type = ET_DYN, .e_machine = 224,
+		.e_version = EV_CURRENT, .e_phoff = sizeof(elf), .e_ehsize = sizeof(elf), .e_phentsize = sizeof(Elf64_Phdr), .e_phnum = 1,
+	};
+	Elf64_Phdr segment = { .p_type = PT_NOTE, .p_offset = sizeof(elf) + sizeof(segment) };
+	Elf64_Nhdr note = { .n_namesz = 7, .n_type = 32 };
+	uint8_t *object = calloc(1, 4096), *metadata;
+
+	_Static_assert(sizeof(elf) + sizeof(segment) == OBJECT_NOTE, "where the note is");
+	at = metadata = object + OBJECT_NOTE + sizeof(note) + 8;
+	put_metadata(spec);
+	note.n_descsz = (uint32_t)(at - metadata);
+	at += -(at - metadata) & 3;
+	segment.p_filesz = (uint64_t)(at - object) - OBJECT_NOTE;
+	memcpy(object, &elf, sizeof(elf));
+	memcpy(object + sizeof(elf), &segment, sizeof(segment));
+	memcpy(object + OBJECT_NOTE, &note, sizeof(note));
+	memcpy(object + OBJECT_NOTE + sizeof(note), "AMDGPU", 7);
+	*ret_size = (size_t)(at - object);
+	return object;
+}
