@@ -50,6 +50,16 @@ rm -f out	# what the last one said would do for this one
 for _ in $(seq 100); do grep -qs READY=1 out && break; sleep 0.1; done
 kill -INT $pid; wait $pid; ok "ends on an interrupt"
 [ "$(wc -l <out)" = 1 ] && [ "$(grep -cv '^dseek-exec: ' err)" = 0 ]; ok "one line on the output, log lines elsewhere"
+sample=$(dirname "$exec_")/../tests/executor/sample_backend.so
+if [ -e "$sample" ]; then
+	rm -f out
+	"$exec_" --device=embed: --backend="$sample" --allow-root >out 2>err & pid=$!
+	for _ in $(seq 100); do grep -qs READY=1 out && break; sleep 0.1; done
+	kill -INT $pid; wait $pid
+	grep -q "backend sample: 0 jobs so far" err; ok "what a backend says of itself is logged"
+else
+	echo "ok $((++n)) what a backend says of itself # SKIP tests/executor/sample_backend.so is not here"
+fi
 # What a service manager hears, on a socket with a path and on an abstract one.
 for address in "$PWD/notify.$$" "@dseek-test-notify.$$"; do
 	kind=path; [ "${address:0:1}" = @ ] && kind=abstract

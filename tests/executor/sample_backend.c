@@ -23,6 +23,11 @@ static int sample_run(void *state, struct dseek_run *run)
 	return 0;
 }
 
+static void sample_describe(void *state, char *buf, size_t size)
+{
+	snprintf(buf, size, "%d jobs so far", *(int *)state);
+}
+
 #ifndef SAMPLE_ABI
 #define SAMPLE_ABI DSEEK_BACKEND_ABI
 #endif
@@ -33,6 +38,7 @@ static int sample_run(void *state, struct dseek_run *run)
 
 __attribute__((visibility("default"))) const struct dseek_backend SAMPLE_SYMBOL = {
 	.abi = SAMPLE_ABI, .type = 3, .name = "sample", .summary = "accounts 4242 ns", .open = sample_open,
+	.describe = sample_describe,
 #ifndef SAMPLE_NO_RUN
 	.run = sample_run,
 #endif

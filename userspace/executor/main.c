@@ -230,7 +230,7 @@ static void on_notice(void *arg, const struct drm_dseek_job_desc *job, int error
 static int serve(struct dseek_exec *exec, const struct dseek_backend *backend, const struct settings *set,
 		 const struct drm_dseek_attach *attach)
 {
-	char why[200] = "";
+	char why[400] = "";
 	uint64_t generation;
 	void *state = NULL;
 	int r;
@@ -243,6 +243,10 @@ static int serve(struct dseek_exec *exec, const struct dseek_backend *backend, c
 	cli_log(CLI_INFO, "engine %s (id %u, generation %llu, depth %u): backend %s, uid %u%s", (const char *)attach->name,
 		attach->engine, (unsigned long long)attach->generation, attach->depth, backend->name, getuid(),
 		attach->generation ? "" : ", stands by");
+	if (backend->describe) {
+		backend->describe(state, why, sizeof(why));
+		cli_log(CLI_INFO, "backend %s: %s", backend->name, why);
+	}
 	tell_ready(attach, attach->generation);
 	r = dseek_exec_wait_turn(exec, &stop);
 	generation = dseek_exec_control(exec)->generation;
