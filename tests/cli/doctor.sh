@@ -19,6 +19,10 @@ finds NUMA note "no nodes"
 finds RDMA note "no device"
 finds module note "not loaded"
 finds "AMD GPU" note "no /dev/kfd: there is no AMD GPU on the PCI bus"
+finds NPU note "/dev/accel: No such file"
+mkdir -p "$dir/dev/accel"
+[ -e /dev/accel ] || finds NPU warn "doesn't start: there is no /dev/accel/accel*"
+rm -r "$dir/dev"
 finds "embedded mode" ok "works"
 
 # What AMD's runtime says: the real one's answer depends on the machine; of a stand-in it is known.

@@ -31,6 +31,7 @@ refused "code of everybody's" 2 "--own-code: only an engine that serves one user
 refused "code for a backend that has none" 2 "--own-code: backend cpu runs no code of tenants" --allow-root --owner=0 --own-code
 refused "no device" 1 "/nonexistent: No such file" --allow-root --device=/nonexistent
 refused "backend's options" 1 "null: unknown option 'x'" --allow-root --device=embed: --backend=null --backend-options=x=1
+refused "an NPU that isn't there" 1 "backend npu: npu: /nonexistent: No such file" --allow-root --device=embed: --backend=npu --backend-options=device=/nonexistent
 refused "long name" 2 "longer than 31" --allow-root --name=a-name-of-more-than-thirty-one-characters --device=embed:
 DSEEK_LOG_LEVEL=loud refused "log level" 0 "DSEEK_LOG_LEVEL is 'loud'; it knows error, warn, info and debug" --help
 if [ "$(id -u)" = 0 ]; then

@@ -26,9 +26,11 @@ START_TEST(builtin)
 	ck_assert_ptr_eq(dseek_backend_find("null", err, sizeof(err)), &dseek_backend_null);
 	ck_assert_ptr_eq(dseek_backend_find("fault", err, sizeof(err)), &dseek_backend_fault);
 	ck_assert_ptr_eq(dseek_backend_find("hip", err, sizeof(err)), &dseek_backend_hip);
+	ck_assert_ptr_eq(dseek_backend_find("npu", err, sizeof(err)), &dseek_backend_npu);
 	ck_assert_ptr_eq(dseek_backend_at(0), &dseek_backend_cpu);
 	ck_assert_ptr_eq(dseek_backend_at(3), &dseek_backend_hip);
-	ck_assert_ptr_null(dseek_backend_at(4));
+	ck_assert_ptr_eq(dseek_backend_at(4), &dseek_backend_npu);
+	ck_assert_ptr_null(dseek_backend_at(5));
 	ck_assert_ptr_null(dseek_backend_find("sample", err, sizeof(err)));
 	ck_assert_ptr_nonnull(strstr(err, "no backend is called 'sample'"));
 }
