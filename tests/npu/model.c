@@ -47,7 +47,7 @@ static struct {
 	bool heap_closed;
 	uint64_t heap_used;
 	struct context {
-		bool there, configured;
+		bool there, configured, broken;	/* broken: a command ended badly, and so will those behind it */
 		uint32_t cols, num_cus, cus[NPU_MAX_CUS], timeline;
 		uint64_t seq, done;
 		struct pending {
@@ -323,6 +323,16 @@ static void multiply(const uint32_t *code, const int8_t *x, const uint8_t *w, fl
 	uint8_t *row = malloc(k / 32 * 34);
 	float scale;
 
+	for (t = 0; t < tokens; t++) {
+		bool any = false, scaled = false;
+
+		for (i = 0; i < k; i++)
+			any |= x[(size_t)t * k + i] != 0;
+		for (b = 0; b < k / 32; b++)
+			scaled |= scales[(size_t)t * (k / 32) + b] > 0;
+		if (any != scaled)
+			complain("a token with the %s of another", any ? "numbers" : "scales");
+	}
 	for (r = 0; r < n; r++) {
 		if (dseek_tensor_row(DSEEK_Q8_0, layout, k, r, w, row))
 			abort();
@@ -397,8 +407,9 @@ static void run_command(struct context *c, const struct pending *p)
 	struct npu_cmd_chain chain;
 	int r = 0;
 
-	if (npu_model.bad_state) {
-		set_state(cmd, npu_model.bad_state);
+	if (npu_model.bad_state || c->broken) {
+		set_state(cmd, c->broken ? NPU_STATE_ABORT : npu_model.bad_state);
+		c->broken = true;
 		return;
 	}
 	if (opcode != NPU_CMD_CHAIN) {
@@ -648,6 +659,9 @@ int npu_sys_map(int fd, uint64_t offset, size_t size, size_t align, void **ret_b
 	munmap(at + size, (size_t)(room + align - at));
 	bo->host = (uint8_t *)at;
 	bo->mapped = true;
+	/* The kernel has just cleared it: lines that are dirty, and may be written back at any time. Others than the device's, to be seen. */
+	if (bo->type != NPU_BO_DEV_HEAP)
+		memset(at, 0x5a, size);
 	if (npu_model.our_addresses && bo->type != NPU_BO_DEV_HEAP)
 		bo->address = (uintptr_t)at;
 	*ret_base = at;

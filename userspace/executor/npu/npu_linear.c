@@ -50,10 +50,10 @@ static void quantise(const float *x, uint32_t k, int8_t *q, float *scales)
 			finite &= isfinite(row[i]) != 0;
 			most = fmaxf(most, fabsf(row[i]));
 		}
-		scales[b] = finite ? most / 127 : NAN;
-		up = finite && scales[b] > 0 ? 127 / most : 0;
+		up = finite && most > 0 && isfinite(127 / most) ? 127 / most : 0;
+		scales[b] = !finite ? NAN : up > 0 ? most / 127 : 0;
 		for (i = 0; i < BLOCK; i++)
-			q[i] = up > 0 && isfinite(up) ? (int8_t)lrintf(row[i] * up) : 0;
+			q[i] = up > 0 ? (int8_t)lrintf(row[i] * up) : 0;
 	}
 }
 

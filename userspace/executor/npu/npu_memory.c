@@ -54,7 +54,7 @@ int npu_buffer_map(void *arg, void *base, uint64_t size, int writable, char *err
 		return r;
 	}
 	/* The driver pins for writing whatever is done with the pages: those that we may only read it refuses by EFAULT. */
-	if (state->device.imports && state->binaries.count && writable) {
+	if (state->device.imports && state->binaries.count) {
 		r = npu_bo_import(&state->device, base, size, &region.bo, err, err_size);
 		if (r && r != -EFAULT)
 			return r;
