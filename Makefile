@@ -141,6 +141,7 @@ install: all
 	chmod 644 $(libdir)/pkgconfig/dseek.pc
 	for k in $(O)/kernels/gfx*/manifest.json; do t=$${k%/*}; to=$(libdir)/dseek/kernels/$${t##*/}; \
 		[ ! -e $$k ] || { install -d $$to && install -m 644 $$k $$t/*.co $$to; } || exit 1; done
+	install -d $(libdir)/dseek/kernels/opencl && install -m 644 $(opencl-kernels) $(libdir)/dseek/kernels/opencl
 	install -m 644 userspace/include/*.h $(prefix)/include
 	install -m 644 uapi/drm/*.h $(prefix)/include/drm
 	for m in $(man-pages); do install -m 644 $$m $(prefix)/share/man/man$${m##*.}/ || exit 1; done

@@ -32,6 +32,13 @@ kernels-$(1): $(O)/kernels/$(1)/manifest.json
 endef
 $(foreach t,$(GPU_TARGETS),$(eval $(call gpu-rules,$(t))))
 
+# For the opencl backend: each kernel's file as one text, all it includes in it. The device's compiler makes the rest of it when it is needed.
+opencl-kernels := $(kernel-files:%=$(O)/kernels/opencl/%.cl)
+$(O)/kernels/opencl/%.cl: kernels/%.c $(kernel-headers) kernels/kernels.mk
+	@mkdir -p $(@D)
+	$(Q)$(CC) -E -P -undef -nostdinc -x c -D__OPENCL_C_VERSION__=120 -DK_WAVE=32 -Ikernels $< -o $@
+all: $(opencl-kernels)
+
 kernels: $(addprefix kernels-,$(GPU_TARGETS))
 kernels-table: kernels
 	@tools/kernel-manifest --table $(GPU_TARGETS:%=$(O)/kernels/%/manifest.json)

@@ -30,7 +30,8 @@ START_TEST(builtin)
 	ck_assert_ptr_eq(dseek_backend_at(0), &dseek_backend_cpu);
 	ck_assert_ptr_eq(dseek_backend_at(3), &dseek_backend_hip);
 	ck_assert_ptr_eq(dseek_backend_at(4), &dseek_backend_npu);
-	ck_assert_ptr_null(dseek_backend_at(5));
+	ck_assert_ptr_eq(dseek_backend_at(5), &dseek_backend_opencl);
+	ck_assert_ptr_null(dseek_backend_at(6));
 	ck_assert_ptr_null(dseek_backend_find("sample", err, sizeof(err)));
 	ck_assert_ptr_nonnull(strstr(err, "no backend is called 'sample'"));
 }

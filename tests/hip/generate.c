@@ -21,6 +21,13 @@
 
 #define TOLERANCE	1e-3
 
+/* tests/opencl/generate.c is this file on another backend. */
+#ifndef GPU_BACKEND
+#define GPU_BACKEND	"hip"
+#define GPU_TARGET	"gfx942"
+#define GPU_SUFFIX	".co"
+#endif
+
 static struct dseek_device *dev;
 static char err[600];
 
@@ -141,12 +148,12 @@ static void refusal(void)
 	int r;
 
 	snprintf(folder, sizeof(folder), "%s/hip-kernels-%d", dir && *dir ? dir : "/tmp", getpid());
-	snprintf(target, sizeof(target), "%s/gfx942", folder);
+	snprintf(target, sizeof(target), "%s/" GPU_TARGET, folder);
 	snprintf(path, sizeof(path), "%s/model.gguf", folder);
 	mkdir(folder, 0777);
 	mkdir(target, 0777);
 	snprintf(more, sizeof(more), "kernels=%s,scrub=0", folder);
-	snprintf(spec, sizeof(spec), "embed:hip-refusal,engine=hip,%s", hip_device_options(more));
+	snprintf(spec, sizeof(spec), "embed:hip-refusal,engine=" GPU_BACKEND ",%s", hip_device_options(more));
 	r = dseek_open(spec, NULL, &other) || synth_preset("tiny-llama", &synth, err, sizeof(err)) || synth_write(&synth, path, err, sizeof(err)) ||
 	    dsk_model_open(path, &model, err, sizeof(err)) || dsk_model_load(model, other, NULL, err, sizeof(err)) ||
 	    dsk_session_create(model, &params, &session, err, sizeof(err));
@@ -155,7 +162,7 @@ static void refusal(void)
 	else
 		tap_ok(dsk_session_eval(session, &token, 1) == -ENOTSUP &&
 		       strstr(dsk_session_error(session), "the job failed: Operation not supported (op 0, embed: ") &&
-		       strstr(dsk_session_error(session), "/gfx942/dense.co: No such file or directory)"), "kernels that aren't there: %s",
+		       strstr(dsk_session_error(session), "/" GPU_TARGET "/dense" GPU_SUFFIX ": No such file or directory)"), "kernels that aren't there: %s",
 		       dsk_session_error(session));
 	dsk_session_destroy(session);
 	dsk_model_close(model);
@@ -174,10 +181,10 @@ int main(void)
 	size_t i;
 
 	if (hip_device_why_not()) {
-		tap_skip("generation on the hip backend", hip_device_why_not());
+		tap_skip("generation on the " GPU_BACKEND " backend", hip_device_why_not());
 		return tap_end();
 	}
-	snprintf(spec, sizeof(spec), "embed:hip,engine=cpu,threads=2,engine=hip,depth=4,%s", hip_device_options(NULL));
+	snprintf(spec, sizeof(spec), "embed:hip,engine=cpu,threads=2,engine=" GPU_BACKEND ",depth=4,%s", hip_device_options(NULL));
 	if (!tap_ok(!dseek_open(spec, NULL, &dev), "an instance with a cpu and a GPU")) {
 		printf("# %s\n", dseek_strerror_detail());
 		return tap_end();

@@ -61,7 +61,7 @@ struct dseek_backend {
 };
 
 extern const struct dseek_backend dseek_backend_cpu, dseek_backend_null, dseek_backend_fault, dseek_backend_hip;
-extern const struct dseek_backend dseek_backend_npu;
+extern const struct dseek_backend dseek_backend_npu, dseek_backend_opencl;
 
 /* Built in, or a path to a shared object; NULL and one sentence in @err if there is none. */
 const struct dseek_backend *dseek_backend_at(size_t index);	/* those built in; NULL past the last */

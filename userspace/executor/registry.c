@@ -7,7 +7,7 @@
 
 static const struct dseek_backend *const builtin[] = {
 	&dseek_backend_cpu, &dseek_backend_null, &dseek_backend_fault, &dseek_backend_hip,
-	&dseek_backend_npu,
+	&dseek_backend_npu, &dseek_backend_opencl,
 };
 
 const struct dseek_backend *dseek_backend_at(size_t index)

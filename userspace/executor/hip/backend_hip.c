@@ -112,7 +112,7 @@ static int open_device(struct hip_state *state, const struct hip_options *option
 	void *scratch = NULL;
 	int count = 0, cus = 0, r;
 
-	r = hip_api_open(options->library, &state->api, err, err_size);
+	r = state->driver->open(options->library, &state->api, err, err_size);
 	if (r)
 		return r;
 	r = HIP(api, Init, (0), err, err_size);
@@ -125,7 +125,7 @@ static int open_device(struct hip_state *state, const struct hip_options *option
 	if (!r)
 		r = HIP(api, SetDevice, ((int)options->device), err, err_size);
 	if (!r)
-		r = read_target(api, (int)options->device, &state->target, err, err_size);
+		r = state->driver->target(api, (int)options->device, &state->target, err, err_size);
 	if (!r)
 		r = hip_target_library(&state->target, options->kernels, state->kernels.folder, sizeof(state->kernels.folder), err,
 				       err_size);
@@ -143,7 +143,7 @@ static int open_device(struct hip_state *state, const struct hip_options *option
 }
 
 /* From a device that was given up nothing is taken: it may still write to what it has. */
-static void hip_close(void *arg)
+void hip_close(void *arg)
 {
 	struct hip_state *state = arg;
 	const struct hip_api *api = &state->api;
@@ -165,7 +165,7 @@ static void hip_close(void *arg)
 	free(state);
 }
 
-static int hip_open(const char *text, void **ret_state, char *err, size_t err_size)
+int hip_open_driver(const struct hip_driver *driver, const char *text, void **ret_state, char *err, size_t err_size)
 {
 	struct hip_options options = { .kernels = DSEEK_KERNEL_DIR, .abort_ms = 1000, .scrub = 1 };
 	char *copy = strdup(text ? text : ""), *rest = copy, *option, why[400] = "no memory";
@@ -176,6 +176,8 @@ static int hip_open(const char *text, void **ret_state, char *err, size_t err_si
 		if (*option)
 			r = parse_option(option, &options, why, sizeof(why));
 	if (!r) {
+		state->driver = driver;
+		state->kernels.suffix = driver->suffix;
 		state->kernels.api = state->memory.api = &state->api;
 		state->device = (int)options.device;
 		state->grace_ns = options.abort_ms * 1000000ull;
@@ -187,13 +189,20 @@ static int hip_open(const char *text, void **ret_state, char *err, size_t err_si
 		*ret_state = state;
 		return 0;
 	}
-	snprintf(err, err_size, "%s%s", strncmp(why, "hip: ", 5) ? "hip: " : "", why);
+	snprintf(err, err_size, "%s: %s", driver->name, why + (strncmp(why, "hip: ", 5) ? 0 : 5));
 	if (state)
 		hip_close(state);
 	return r;
 }
 
-static int hip_buffer_map(void *arg, void *base, uint64_t size, int writable, char *err, size_t err_size)
+static int hip_open(const char *options, void **ret_state, char *err, size_t err_size)
+{
+	static const struct hip_driver driver = { .name = "hip", .suffix = ".co", .open = hip_api_open, .target = read_target };
+
+	return hip_open_driver(&driver, options, ret_state, err, err_size);
+}
+
+int hip_buffer_map(void *arg, void *base, uint64_t size, int writable, char *err, size_t err_size)
 {
 	struct hip_state *state = arg;
 	int r = HIP(&state->api, SetDevice, (state->device), err, err_size);
@@ -201,7 +210,7 @@ static int hip_buffer_map(void *arg, void *base, uint64_t size, int writable, ch
 	return r ? r : hip_memory_map(&state->memory, base, size, err, err_size);
 }
 
-static void hip_buffer_unmap(void *arg, void *base)
+void hip_buffer_unmap(void *arg, void *base)
 {
 	struct hip_state *state = arg;
 	char why[200];

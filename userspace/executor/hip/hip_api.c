@@ -77,7 +77,10 @@ int hip_api_check(const struct hip_api *api, hip_error error, const char *call, 
 
 	if (!error)
 		return 0;
-	snprintf(err, err_size, "%s: %s%s%d%s", call, name ? name : "", name ? " (" : "error ", error, name ? ")" : "");
+	if (api->own_words)
+		snprintf(err, err_size, "%s", name);
+	else
+		snprintf(err, err_size, "%s: %s%s%d%s", call, name ? name : "", name ? " (" : "error ", error, name ? ")" : "");
 	switch (error) {
 	case HIP_OUT_OF_MEMORY:
 		return -ENOMEM;

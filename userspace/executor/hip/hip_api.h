@@ -76,6 +76,7 @@ struct hip_api {
 	void *library;
 	char path[256];			/* as it was found */
 	const char *(*GetErrorName)(hip_error error);	/* optional */
+	int own_words;			/* of GetErrorName(): they are the whole sentence, of another driver (hip_driver.h) */
 #define HIP_POINTER(name, params) hip_error (*name) params;
 	HIP_MANDATORY(HIP_POINTER)
 	HIP_OPTIONAL(HIP_POINTER)

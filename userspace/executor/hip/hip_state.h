@@ -6,6 +6,7 @@
 #include <drm/dseek_drm.h>
 
 #include "../cpu/op.h"
+#include "hip_driver.h"
 #include "hip_kernels.h"
 #include "hip_memory.h"
 #include "hip_own.h"
@@ -25,6 +26,7 @@ struct hip_scratch {
 
 struct hip_state {
 	struct hip_api api;
+	const struct hip_driver *driver;	/* of @api */
 	struct hip_target target;
 	struct hip_kernels kernels;
 	struct hip_memory memory;
@@ -43,6 +45,11 @@ struct hip_program {
 	uint32_t *turns_at;	/* [op]: first of its floats */
 	struct hip_own *own;	/* its own kernels; NULL: none */
 };
+
+/* backend_hip.c: struct dseek_backend's, whatever the driver */
+void hip_close(void *state);
+int hip_buffer_map(void *state, void *base, uint64_t size, int writable, char *err, size_t err_size);
+void hip_buffer_unmap(void *state, void *base);
 
 /* hip_program.c: -ENOTSUP, with the op named, for one that no kernel does. */
 int hip_program_prepare(void *state, const struct dseek_program_view *view, void **ret_prepared, char *err, size_t err_size);
