@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # The npu backend on a model of the driver and the device, which takes the place of npu_ioctl.c when a test links it.
-npu-tests := $(addprefix tests/npu/,open binary linear run)
+npu-tests := $(addprefix tests/npu/,open binary linear run job)
 tests += $(npu-tests) tests/npu/abi tests/npu/real
 $(foreach t,$(npu-tests),$(eval $(t)-src := $(t).c tests/npu/model.c tests/npu/files.c))
 tests/npu/open-src += tests/ops/one_op.c

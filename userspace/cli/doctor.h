@@ -38,7 +38,7 @@ int doctor_read(const struct doctor *d, char *buf, size_t size, const char *form
 /* Names in the folder @path below the root, "." and ".." left out, joined by spaces; returns how many. */
 int doctor_list(const struct doctor *d, const char *path, const char *prefix, char *buf, size_t size);
 
-void doctor_machine(struct doctor *d);		/* doctor_machine.c: CPU, memory, NUMA, RDMA */
+void doctor_machine(struct doctor *d);		/* doctor_machine.c: CPU, memory, NUMA, NPU, RDMA */
 void doctor_arbitration(struct doctor *d);	/* doctor_arb.c: module, engines, their device and who may open it */
 void doctor_gpu(struct doctor *d);		/* doctor_gpu.c: AMD GPUs, who may open them, the runtime */
 

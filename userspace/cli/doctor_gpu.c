@@ -210,29 +210,8 @@ static void check_hip(struct doctor *d)
 	doctor_add(d, "HIP", level, remedy, "the hip engine doesn't start: %s", why);
 }
 
-/* What amdxdna says, by opening the engine, if there is an accelerator below the root; it is this machine's, whatever the root. */
-static void check_npu(struct doctor *d)
-{
-	const char *remedy = "for NPU engines: an AMD NPU that amdxdna drives (Linux 6.14 or newer), and the executor's user in its node's group";
-	struct dseek_device *dev;
-	const char *why;
-
-	if (path_access(d, "/dev/accel", F_OK)) {
-		doctor_add(d, "NPU", FINDING_NOTE, remedy, "/dev/accel: %s", strerror(ENOENT));
-		return;
-	}
-	if (!dseek_open("embed:doctor-npu,engine=npu", NULL, &dev)) {
-		doctor_add(d, "NPU", FINDING_OK, NULL, "the npu engine starts; it takes no programs unless binaries= names AIE binaries (dseek-exec(8))");
-		dseek_close(dev);
-		return;
-	}
-	why = strstr(dseek_strerror_detail(), "npu: npu: ");
-	doctor_add(d, "NPU", FINDING_WARN, remedy, "the npu engine doesn't start: %s", why ? why + strlen("npu: npu: ") : dseek_strerror_detail());
-}
-
 void doctor_gpu(struct doctor *d)
 {
 	check_kfd(d);
 	check_hip(d);
-	check_npu(d);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* What the machine itself offers: CPU features, huge pages, locked memory, NUMA nodes, RDMA devices. */
+/* What the machine itself offers: CPU features, huge pages, locked memory, NUMA nodes, NPUs, RDMA devices. */
 #include "doctor.h"
 
+#include <dseek.h>
 #include <errno.h>
 #include <limits.h>
 #include <sched.h>
@@ -149,6 +150,27 @@ static void check_numa(struct doctor *d)
 			   "this kernel tells of no nodes");
 }
 
+/* What amdxdna says, by opening the engine, if there is an accelerator below the root; it is this machine's, whatever the root. */
+static void check_npu(struct doctor *d)
+{
+	const char *remedy = "for NPU engines: an AMD NPU that amdxdna drives (Linux 6.14 or newer), and the executor's user in its node's group";
+	struct dseek_device *dev;
+	char names[128];
+	const char *why;
+
+	if (!doctor_list(d, "/dev/accel", "accel", names, sizeof(names))) {
+		doctor_add(d, "NPU", FINDING_NOTE, remedy, "no /dev/accel/accel*");
+		return;
+	}
+	if (!dseek_open("embed:doctor-npu,engine=npu", NULL, &dev)) {
+		doctor_add(d, "NPU", FINDING_OK, NULL, "the npu engine starts; it takes no programs unless binaries= names AIE binaries (dseek-exec(8))");
+		dseek_close(dev);
+		return;
+	}
+	why = strstr(dseek_strerror_detail(), "npu: npu: ");
+	doctor_add(d, "NPU", FINDING_WARN, remedy, "%s: the npu engine doesn't start: %s", names, why ? why + strlen("npu: npu: ") : dseek_strerror_detail());
+}
+
 static void check_rdma(struct doctor *d)
 {
 	char names[128];
@@ -169,5 +191,6 @@ void doctor_machine(struct doctor *d)
 	check_huge_pages(d);
 	check_memlock(d);
 	check_numa(d);
+	check_npu(d);
 	check_rdma(d);
 }

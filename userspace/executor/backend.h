@@ -41,6 +41,8 @@ struct dseek_backend {
 	/* @options: "KEY=VALUE,..." or NULL; -EINVAL and one sentence in @err for one it doesn't know */
 	int (*open)(const char *options, void **ret_state, char *err, size_t err_size);
 	void (*close)(void *state);
+	/* What was opened, and what it lacks, in one sentence for the log; optional. */
+	void (*describe)(void *state, char *buf, size_t size);
 	/* Once for each program, after validation; optional. -ENOTSUP, and one sentence in @err that names it: an op or type it lacks. */
 	int (*program_prepare)(void *state, const struct dseek_program_view *program, void **ret_prepared, char *err, size_t err_size);
 	void (*program_release)(void *state, void *prepared);
@@ -52,8 +54,6 @@ struct dseek_backend {
 	 */
 	int (*buffer_map)(void *state, void *base, uint64_t size, int writable, char *err, size_t err_size);
 	void (*buffer_unmap)(void *state, void *base);
-	/* What was opened, and what it lacks, in one sentence for the log; optional. */
-	void (*describe)(void *state, char *buf, size_t size);
 	/* What it has done since it was opened, half a sentence for the log at its end; optional. */
 	void (*status)(void *state, char *text, size_t size);
 	uint32_t runs_code;			/* not 0: programs may carry code of the tenant's, where that is allowed (dseek_exec_allow_code()) */
