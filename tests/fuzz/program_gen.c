@@ -121,6 +121,18 @@ static bool too_large(const struct gen *g, const char *shape)
 	return elements > MAX_ELEMENTS || work > MAX_WORK;
 }
 
+/* Groups that divide the experts, and enough of them; or none. */
+static void choose_groups(struct gen *g, uint32_t experts, uint32_t k)
+{
+	uint32_t groups = 1 + choose(g->c, 16), least;
+
+	if (!choose(g->c, 2) || experts % groups)
+		return;
+	least = (k * groups + experts - 1) / experts;
+	g->op.i[2] = groups;
+	g->op.i[3] = least + choose(g->c, groups - least + 1);
+}
+
 /* What an op asks of extents beyond equal letters; they only get smaller here, as they may after this. */
 static void adjust(struct gen *g)
 {
@@ -142,6 +154,7 @@ static void adjust(struct gen *g)
 		if (l['K'].ne > l['X'].ne)
 			l['K'].ne = l['X'].ne;
 		g->op.i[0] = l['K'].ne;
+		choose_groups(g, l['X'].ne, l['K'].ne);
 		break;
 	default:
 		break;
@@ -309,7 +322,7 @@ static void choose_ints(struct gen *g)
 		const struct dseek_op_int *in = &g->info->i[k];
 		uint32_t slots = g->letters['N'].ne, most = in->max;
 
-		if (!in->name || g->op.i[k])	/* adjust() has spoken */
+		if (!in->name || g->op.i[k] || (g->op.code == DSEEK_OP_MOE_ROUTE && k >= 2))	/* adjust() has spoken */
 			continue;
 		if (g->op.code == DSEEK_OP_SPIN)
 			most = 20;

@@ -290,8 +290,9 @@ static void test_route(void)
 	uint32_t gate;
 	int more;
 
+	/* 1: all there is; 2, 3: in ten groups of seven, in 14 of five */
 	for (gate = 0; gate < DSEEK_GATE_COUNT; gate++)
-		for (more = 0; more < 2; more++) {
+		for (more = 0; more < 4; more++) {
 			one_op_init(&o, DSEEK_OP_MOE_ROUTE, 0);
 			fill(one_op_tensor(&o, 0, DSEEK_F32, 70, 5, 1), 350);
 			one_op_tensor(&o, 1, DSEEK_I32, 6, 5, 1);
@@ -306,7 +307,7 @@ static void test_route(void)
 			good &= same(&o, 2e-5, "moe_route");
 			one_op_free(&o);
 		}
-	tap_ok(good, "%s: moe_route, all gates, bias, normalised", arch);
+	tap_ok(good, "%s: moe_route, all gates, bias, normalised, groups", arch);
 }
 
 static void test_moe(uint32_t dtype, int layout)
@@ -414,6 +415,11 @@ static void test_refusals(void)
 	one_op_tensor(&o, 0, DSEEK_F32, 64, 1, 1);
 	o.op.i[0] = 17;
 	refused(&o, "op 0, moe_route: more than 16 experts a token");
+	one_op_init(&o, DSEEK_OP_MOE_ROUTE, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 66, 1, 1);
+	o.op.i[0] = 2;
+	o.op.i[2] = o.op.i[3] = 33;
+	refused(&o, "op 0, moe_route: more than 32 groups of experts");
 	one_op_init(&o, DSEEK_OP_MOE_ROUTE, 0);
 	one_op_tensor(&o, 0, DSEEK_F32, 64, 2, 1);
 	one_op_tensor(&o, 1, DSEEK_I32, 3, 2, 1);

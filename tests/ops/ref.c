@@ -250,6 +250,42 @@ static void test_attention(void)
 	one_op_free(&o);
 }
 
+/* Six experts in three groups: their two best add up to 9, 8 and 10; then to 9, 9 and 8. */
+static void test_groups(void)
+{
+	struct one_op o;
+	int32_t *id;
+	float *w;
+
+	one_op_init(&o, DSEEK_OP_MOE_ROUTE, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 6, 2, 1);
+	id = one_op_tensor(&o, 1, DSEEK_I32, 2, 2, 1);
+	w = one_op_tensor(&o, 2, DSEEK_F32, 2, 2, 1);
+	fill(&o, 0, F(8, 1, 4, 4, 5, 5, 4.5f, 4.5f, 1, 8, 4, 4), 12);
+	o.op.i[0] = 2;
+	o.op.i[1] = DSEEK_GATE_UNIT;
+	o.op.i[2] = 3;
+	o.op.i[3] = 1;
+	tap_ok(!run(&o) && id[0] == 4 && id[1] == 5 && id[2] == 0 && id[3] == 1, "route: the best group by the sum of two, the lower of equals");
+	o.op.i[3] = 2;
+	tap_ok(!run(&o) && id[0] == 0 && id[1] == 4 && id[2] == 3 && id[3] == 0, "route: two groups kept");
+	one_op_tensor(&o, 3, DSEEK_F32, 6, 1, 1);
+	fill(&o, 3, F(0, 0, 100, 0, 0, 0), 6);
+	o.op.i[1] = DSEEK_GATE_SIGMOID;
+	o.op.i[3] = 1;
+	tap_ok(!run(&o) && id[0] == 2 && id[1] == 3 && near(w, F(1 / (1 + expf(-4)), 1 / (1 + expf(-4))), 2), "route: the bias selects groups, too");
+	o.op.t[3] = DSEEK_NO_TENSOR;
+	o.op.i[1] = DSEEK_GATE_UNIT;
+	fill(&o, 0, F(NAN, NAN, NAN, 1, NAN, 9), 6);
+	o.op.i[3] = 3;
+	tap_ok(!run(&o) && id[0] == 5 && id[1] == 3, "route: no number is the least");
+	o.op.i[2] = 6;
+	o.op.i[3] = 2;
+	fill(&o, 0, F(1, 7, 3, 9, 9, 2), 6);
+	tap_ok(!run(&o) && id[0] == 3 && id[1] == 4, "route: groups of one");
+	one_op_free(&o);
+}
+
 static void test_moe(void)
 {
 	struct one_op o;
@@ -277,6 +313,7 @@ static void test_moe(void)
 	o.op.f[1] = 1;
 	tap_ok(!run(&o) && w[0] < 1e-30f, "route: least sum");
 	one_op_free(&o);
+	test_groups();
 
 	one_op_init(&o, DSEEK_OP_MOE_FFN, DSEEK_PROGRAM_PRECISE);
 	one_op_tensor(&o, 0, DSEEK_F32, 1, 2, 1);

@@ -147,6 +147,13 @@ static const struct fault faults[] = {
 	{ "op 8 (attention): 3 query heads can't share 2 key heads evenly",
 	  { T(O_ATTENTION, 0, ne[1], 3), T(O_ATTENTION, 4, ne[1], 3), T(O_ATTENTION, 5, ne[0], 3) } },
 	{ "op 12 (moe_route): it selects 3 experts, ids holds 2", { O(O_ROUTE, i[0], 3) } },
+	{ "op 12 (moe_route): it keeps 1 groups of experts, but there are none", { O(O_ROUTE, i[3], 1) } },
+	{ "op 12 (moe_route): 4 experts can't be in 3 groups evenly", { O(O_ROUTE, i[2], 3), O(O_ROUTE, i[3], 2) } },
+	{ "op 12 (moe_route): it keeps 0 of 2 groups", { O(O_ROUTE, i[2], 2) } },
+	{ "op 12 (moe_route): it keeps 3 of 2 groups", { O(O_ROUTE, i[2], 2), O(O_ROUTE, i[3], 3) } },
+	{ "op 12 (moe_route): it selects 2 experts from 1 groups of 1", { O(O_ROUTE, i[2], 4), O(O_ROUTE, i[3], 1) } },
+	{ "op 12 (moe_route): integer 2 (groups) can't be a parameter", { O(O_ROUTE, i_param, 4) } },
+	{ "op 12 (moe_route): integer 3 (kept) may be 2147483648, not in 0..2147483647", { O(O_ROUTE, i[3], 1u << 31) } },
 	{ "op 12 (moe_route): it selects 2 of 1 experts",
 	  { T(O_ROUTE, 0, ne[0], 1), T(O_ROUTE, 3, ne[0], 1), O(O_LINEAR_BIAS, code, DSEEK_OP_NOP) } },
 

@@ -176,7 +176,9 @@ enum dseek_op_code {
 	DSEEK_OP_ATTENTION,
 	/* t0 logits [X,T], t1 ids out I32 [k,T], t2 weights out [k,T], t3 selection bias F32 [X] or none; i0 k = ne[0] of ids, i1 enum dseek_gate;
 	   f0 scale (0: none), f1 least sum when NORMALISE (6.1e-5 in the reference). Ties go to the lower expert; ids of a token are distinct and in
-	   falling order of what they were selected by */
+	   falling order of what they were selected by. i2 groups, i3 groups kept, or both 0: experts are in so many equal groups, one after the other,
+	   of which only the best are looked at; a group counts as the sum of the two best that its experts are selected by, of one expert as
+	   that; ties go to the lower group (DeepSeek-V3, 2024, section 2.1.2, node-limited routing). i3 groups have k experts */
 	DSEEK_OP_MOE_ROUTE,
 	/* t0 x [K,T], t1 ids I32 [k,T], t2 weights [k,T], t3 gate W [K,F,X], t4 up W [K,F,X], t5 down W [F,M,X], t6 out [M,T],
 	   t7 scratch F32 [F,k,T]; i0 enum dseek_act. out_t = sum_j weight_jt * down_e(act(gate_e x_t) * up_e x_t), e = ids_jt */

@@ -172,13 +172,26 @@ static int check_attention(struct check *c)
 	return 0;
 }
 
+static int check_groups(struct check *c, uint32_t experts, uint32_t groups, uint32_t kept)
+{
+	if (!groups)
+		return kept ? program_fail(c, "it keeps %u groups of experts, but there are none", kept) : 0;
+	if (experts % groups)
+		return program_fail(c, "%u experts can't be in %u groups evenly", experts, groups);
+	if (!kept || kept > groups)
+		return program_fail(c, "it keeps %u of %u groups", kept, groups);
+	if (c->op->i[0] > (uint64_t)kept * (experts / groups))
+		return program_fail(c, "it selects %u experts from %u groups of %u", c->op->i[0], kept, experts / groups);
+	return 0;
+}
+
 static int check_route(struct check *c)
 {
 	if (c->op->i[0] != operand(c, 1)->ne[0])
 		return program_fail(c, "it selects %u experts, ids holds %u", c->op->i[0], operand(c, 1)->ne[0]);
 	if (c->op->i[0] > operand(c, 0)->ne[0])
 		return program_fail(c, "it selects %u of %u experts", c->op->i[0], operand(c, 0)->ne[0]);
-	return 0;
+	return check_groups(c, operand(c, 0)->ne[0], c->op->i[2], c->op->i[3]);
 }
 
 static int check_kernel(struct check *c)

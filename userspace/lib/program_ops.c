@@ -109,7 +109,7 @@ static const struct dseek_op_info ops[DSEEK_OP_COUNT] = {
 			{ "weights", "KT", OP_T_F32, OUT },
 			{ "bias", "X", OP_T_F32, IN, 1 },
 		},
-		.i = { { "k", 1, INT32_MAX }, { "gate", 0, DSEEK_GATE_COUNT - 1 } },
+		.i = { { "k", 1, INT32_MAX }, { "gate", 0, DSEEK_GATE_COUNT - 1 }, { "groups", 0, INT32_MAX }, { "kept", 0, INT32_MAX } },
 		.f = { { "scale", ANY }, { "least", LEAST } },
 	},
 	[DSEEK_OP_MOE_FFN] = {

@@ -300,31 +300,56 @@ static void gate_probabilities(uint32_t gate, const float *logits, uint32_t n, d
 		p[e] /= sum;
 }
 
-/* Best of the experts not yet @taken, by probability plus bias; NaN counts as the least. */
-static uint32_t best_expert(const double *p, const float *bias, const bool *taken, uint32_t n)
+/* What experts are compared by: probability plus bias; NaN counts as the least. */
+static void selection_keys(const double *p, const float *bias, uint32_t n, double *key)
 {
-	double best_value = 0;
-	uint32_t e, best = n;
+	uint32_t e;
 
 	for (e = 0; e < n; e++) {
-		double v = p[e] + (bias ? bias[e] : 0);
-
-		if (isnan(v))
-			v = -INFINITY;
-		if (!taken[e] && (best == n || v > best_value)) {
-			best = e;
-			best_value = v;
-		}
+		key[e] = p[e] + (bias ? bias[e] : 0);
+		if (isnan(key[e]))
+			key[e] = -INFINITY;
 	}
+}
+
+/* The largest of those not yet @taken, the first of equals. */
+static uint32_t best_left(const double *key, const bool *taken, uint32_t n)
+{
+	uint32_t e, best = n;
+
+	for (e = 0; e < n; e++)
+		if (!taken[e] && (best == n || key[e] > key[best]))
+			best = e;
 	return best;
+}
+
+/* Experts outside the best @kept of @groups count as taken. @score and @out have @groups elements. */
+static void leave_groups(const double *key, uint32_t n, uint32_t groups, uint32_t kept, double *score, bool *out, bool *taken)
+{
+	uint32_t size = n / groups, g, e;
+
+	for (g = 0; g < groups; g++) {
+		double best = -INFINITY, second = -INFINITY;
+
+		for (e = g * size; e < (g + 1) * size; e++) {
+			second = fmax(second, fmin(best, key[e]));
+			best = fmax(best, key[e]);
+		}
+		score[g] = size > 1 ? best + second : best;
+	}
+	memset(out, 0, groups);
+	while (kept--)
+		out[best_left(score, out, groups)] = true;
+	for (e = 0; e < n; e++)
+		taken[e] = !out[e / size];
 }
 
 static int ref_moe_route(const struct cpu_op *op)
 {
 	const struct cpu_tensor *logits = op->t, *ids = op->t + 1, *weights = op->t + 2;
-	uint32_t n = logits->ne[0], k = op->i[0], t, j;
-	double *p = malloc((n + 1) * sizeof(*p));
-	bool *taken = malloc(n + 1);
+	uint32_t n = logits->ne[0], k = op->i[0], groups = op->i[2], t, j;
+	double *p = malloc((2ul * n + groups + 1) * sizeof(*p)), *key = p + n;
+	bool *taken = malloc(n + groups + 1ul);
 
 	if (!p || !taken) {
 		free(p);
@@ -337,9 +362,12 @@ static int ref_moe_route(const struct cpu_op *op)
 		double sum = 0, factor = op->f[0] ? op->f[0] : 1;
 
 		gate_probabilities(op->i[1], f32_at(logits, t, 0), n, p);
+		selection_keys(p, (float *)op->t[3].data, n, key);
 		memset(taken, 0, n);
+		if (groups)
+			leave_groups(key, n, groups, op->i[3], key + n, taken + n, taken);
 		for (j = 0; j < k; j++) {
-			uint32_t e = best_expert(p, (float *)op->t[3].data, taken, n);
+			uint32_t e = best_left(key, taken, n);
 
 			taken[e] = true;
 			id[j] = e;

@@ -15,6 +15,8 @@ const char *hip_refuse_route(const struct cpu_op *op)
 		return "more than 512 experts";
 	if (op->i[0] > DSK_MAX_TOP_K)
 		return "more than 16 experts a token";
+	if (op->i[2] > DSK_MAX_GROUPS)
+		return "more than 32 groups of experts";
 	if (hip_stride(op->t + 1, 1) != (int)op->i[0] || hip_stride(op->t + 2, 1) != (int)op->i[0])
 		return "ids or weights with gaps between tokens";
 	return NULL;
@@ -43,8 +45,8 @@ int hip_launch_route(const struct hip_launch *l, const struct cpu_op *op)
 	const struct cpu_tensor *logits = op->t, *ids = op->t + 1, *weights = op->t + 2, *bias = op->t + 3;
 	const struct dsk_route_params p = {
 		.experts = (int)logits->ne[0], .top_k = (int)op->i[0], .gate = (int)op->i[1],
-		.flags = (bias->data ? DSK_ROUTE_BIAS : 0) | (op->flags & DSEEK_OPF_NORMALISE ? DSK_ROUTE_NORMALISE : 0),
-		.groups = 1, .top_groups = 1, .logits_stride = hip_stride(logits, 1),
+		.flags = (bias->data ? DSK_ROUTE_BIAS : 0) | (op->flags & DSEEK_OPF_NORMALISE ? DSK_ROUTE_NORMALISE : 0) | DSK_ROUTE_GROUP_SUM2,
+		.groups = op->i[2] ? (int)op->i[2] : 1, .top_groups = op->i[2] ? (int)op->i[3] : 1, .logits_stride = hip_stride(logits, 1),
 		.scale = op->f[0] ? op->f[0] : 1, .least_sum = op->f[1],
 	};
 
