@@ -385,6 +385,17 @@ struct dsk_lookup_params {
 };
 DSK_SIZE(dsk_lookup_params, 32);
 
+/* of dsk_head_linear */
+struct dsk_head_linear_params {
+	struct dsk_matrix w;	/* of one head */
+	int w_stride;		/* from one head's to the next's, in units of 2 bytes */
+	int rows, heads;
+	int x_head_stride, x_token_stride;
+	int y_head_stride, y_token_stride;
+	int pad;
+};
+DSK_SIZE(dsk_head_linear_params, 48);
+
 /* ---- moe_dense.c: experts on weights of programs */
 
 #define DSK_MOE_CHOICES	64	/* experts a token, at most */

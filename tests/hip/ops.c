@@ -177,6 +177,13 @@ static void test_weights(uint32_t dtype, int layout)
 	good &= same(&o, 2e-5, "linear");
 	one_op_free(&o);
 
+	one_op_init(&o, DSEEK_OP_HEAD_LINEAR, 0);
+	fill(one_op_tensor(&o, 0, DSEEK_F32, k, 5, 3), 15 * k);
+	one_op_weight(&o, 1, dtype, layout, k, 67, 5, NULL);
+	one_op_tensor(&o, 2, DSEEK_F32, 67, 5, 3);
+	good &= same(&o, 2e-5, "head_linear");
+	one_op_free(&o);
+
 	for (act = 0; act < DSEEK_ACT_COUNT; act++) {
 		one_op_init(&o, DSEEK_OP_GLU, 0);
 		fill(one_op_tensor(&o, 0, DSEEK_F32, k, 2, 1), 2 * k);
@@ -187,7 +194,7 @@ static void test_weights(uint32_t dtype, int layout)
 		good &= same(&o, 2e-5, "glu");
 		one_op_free(&o);
 	}
-	tap_ok(good, "%s: embed, linear, glu of %s%s", arch, dseek_dtype_name(dtype), layout ? ", packed" : "");
+	tap_ok(good, "%s: embed, linear, head_linear, glu of %s%s", arch, dseek_dtype_name(dtype), layout ? ", packed" : "");
 }
 
 static void test_norm(void)
@@ -439,6 +446,21 @@ static void test_refusals(void)
 	one_op_init(&o, DSEEK_OP_LINEAR, 0);
 	one_op_tensor(&o, 0, DSEEK_F32, 1, 65536, 1);
 	refused(&o, "op 0, linear: more than 65535 tokens");
+	one_op_init(&o, DSEEK_OP_HEAD_LINEAR, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 1, 1, 65536);
+	one_op_tensor(&o, 1, DSEEK_F16, 1, 1, 1);
+	refused(&o, "op 0, head_linear: more than 65535 tokens");
+	one_op_init(&o, DSEEK_OP_HEAD_LINEAR, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 32, 2, 1);
+	one_op_tensor(&o, 1, DSEEK_Q8_0, 32, 8, 2);
+	o.tensors[1].stride[1] = 1ull << 32;
+	refused(&o, "op 0, head_linear: heads' weights are 4 GiB apart or more");
+	one_op_init(&o, DSEEK_OP_HEAD_LINEAR, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 32, 2, 1);
+	one_op_tensor(&o, 1, DSEEK_Q8_0, 32, 8, 2);
+	o.tensors[1].ne[1] = 1u << 28;
+	o.tensors[1].ne[2] = 1u << 10;
+	refused(&o, "op 0, head_linear: 2^31 groups of heads' rows or more");
 	one_op_init(&o, DSEEK_OP_KV_STORE, 0);
 	one_op_tensor(&o, 4, DSEEK_I32, 65536, 1, 1);
 	one_op_tensor(&o, 0, DSEEK_F32, 1, 1, 1);

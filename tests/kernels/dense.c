@@ -227,6 +227,40 @@ static void moe(const struct device *d, uint32_t dtype, int packed, int bad)
 	free(h); free(out); free(want_h); free(allowed_h); free(want); free(allowed);
 }
 
+/* One matrix as that of all heads, one after the other. */
+static void heads(const struct device *d, uint32_t dtype, uint32_t rows, int packed)
+{
+	enum { HEADS = 3, TOKENS = 2 };
+	uint32_t block = dseek_dtype_block(dtype), k = block == 1 ? 34 : block, head_rows = (rows + 15) / 16 * 16;	/* whole groups */
+	struct weight w = make(dtype, k, HEADS * head_rows, packed);
+	uint32_t x_stride = k + 2, y_stride = rows + 1;
+	size_t n = (size_t)y_stride * HEADS * TOKENS;
+	float *x = random_typed((size_t)x_stride * HEADS * TOKENS, DSK_F32, 1), *y = random_typed(n, DSK_F32, 1);
+	double *want = malloc(n * sizeof(*want)), *allowed = calloc(n, sizeof(*allowed));
+	struct dsk_head_linear_params p = {
+		.w = w.m, .w_stride = (int)(w.bytes / HEADS / 2), .rows = (int)rows, .heads = HEADS, .x_head_stride = (int)x_stride,
+		.x_token_stride = (int)x_stride * HEADS, .y_head_stride = (int)y_stride, .y_token_stride = (int)y_stride * HEADS,
+	};
+	char why[160] = "";
+
+	for (size_t i = 0; i < n; i++)
+		want[i] = y[i];
+	for (uint32_t i = 0; i < HEADS * TOKENS; i++)
+		for (uint32_t r = 0; r < rows; r++) {
+			double size;
+
+			want[i * y_stride + r] = dot(&w, i % HEADS * head_rows + r, x + i * x_stride, &size);
+			allowed[i * y_stride + r] = 2e-6 * (size + 1);
+		}
+	struct simt_launch l = { .grid = { (rows + 63) / 64 * HEADS, TOKENS, 1 }, LAUNCH_PARAMS(p),
+				 BUFFERS(INOUT(y, n * 4), IN(x, (size_t)x_stride * HEADS * TOKENS * 4), IN(w.data, w.bytes)) };
+
+	if (ktest_launch(d, "dsk_head_linear", &l, "%s", d->name))
+		ktest_ok(close_to(y, want, allowed, n, why, sizeof(why)), "%s: heads' products %s%s, %u rows%s", d->name, dseek_dtype_name(dtype),
+			 packed ? " packed" : "", rows, why);
+	free(w.data); free(w.exact); free(x); free(y); free(want); free(allowed);
+}
+
 static void test(const struct device *d)
 {
 	for (size_t i = 0; i < N_DTYPES; i++) {
@@ -238,6 +272,7 @@ static void test(const struct device *d)
 			linear(d, dtypes[i], k, 37, 3, packed, DSK_LINEAR_BIAS);
 			linear(d, dtypes[i], block == 1 ? 2 : block, 16, 1, packed, DSK_LINEAR_ACCUMULATE | DSK_LINEAR_BIAS);
 			lookup(d, dtypes[i], k, packed, 0);
+			heads(d, dtypes[i], i % 2 ? 70 : 9, packed);
 		}
 	}
 	moe(d, DSEEK_F32, 0, 0);

@@ -163,6 +163,32 @@ static void test_linear(uint32_t dtype, int layout, int precise)
 	tap_ok(good, "%s linear %s, layout %d%s", isa, dseek_dtype_name(dtype), layout, precise ? ", precise" : "");
 }
 
+static void test_head_linear(uint32_t dtype, int layout, int precise)
+{
+	static const uint32_t sizes[][3] = { { 1, 1, 37 }, { 5, 1, 16 }, { 3, 19, 37 }, { 2, 150, 9 }, { 4, 0, 5 } };	/* heads, tokens, rows */
+	uint32_t block = dseek_dtype_block(dtype), i;
+	bool good = true;
+
+	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		uint32_t k = block > 1 ? (1 + i % 2) * block : dtype == DSEEK_BF16 || layout ? 70 : 37, h = sizes[i][0], t = sizes[i][1];
+		struct one_op o;
+		float *x, *exact;
+
+		one_op_init(&o, DSEEK_OP_HEAD_LINEAR, precise ? DSEEK_PROGRAM_PRECISE : 0);
+		x = one_op_tensor(&o, 0, DSEEK_F32, k, h, t);
+		fill(x, (uint64_t)k * h * t);
+		exact = copy_of(x, 4ul * k * h * t);
+		if (!precise && !is_float(dtype))
+			round_q8(exact, (uint64_t)k * h * t);
+		one_op_weight(&o, 1, dtype, layout, k, sizes[i][2], h, NULL);
+		one_op_tensor(&o, 2, DSEEK_F32, sizes[i][2], h, t);
+		good &= check(&o, 2, (uint64_t)sizes[i][2] * h * t, exact, (uint64_t)k * h * t, 2e-4, "head_linear");
+		free(exact);
+		one_op_free(&o);
+	}
+	tap_ok(good, "%s head_linear %s, layout %d%s", isa, dseek_dtype_name(dtype), layout, precise ? ", precise" : "");
+}
+
 static void test_glu(uint32_t dtype, int layout, int precise)
 {
 	uint32_t k = dseek_dtype_block(dtype) == 1 ? 70 : 2 * dseek_dtype_block(dtype), act, t;
@@ -540,6 +566,7 @@ static bool test_isa(const char *name)
 		for (precise = 0; precise < 2; precise++) {
 			for (layout = 0; layout < DSEEK_LAYOUT_COUNT; layout++) {
 				test_linear(weight_types[i], layout, precise);
+				test_head_linear(weight_types[i], layout, precise);
 				test_glu(weight_types[i], layout, precise);
 				test_moe(weight_types[i], layout, precise);
 			}

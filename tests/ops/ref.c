@@ -167,6 +167,22 @@ static void test_linear(void)
 	one_op_free(&o);
 }
 
+static void test_head_linear(void)
+{
+	struct one_op o;
+	float *out;
+
+	/* two heads, two tokens; [2,3,2]: head 0 picks, head 1 adds and takes away */
+	one_op_init(&o, DSEEK_OP_HEAD_LINEAR, DSEEK_PROGRAM_PRECISE);
+	one_op_tensor(&o, 0, DSEEK_F32, 2, 2, 2);
+	one_op_tensor(&o, 1, DSEEK_F32, 2, 3, 2);
+	out = one_op_tensor(&o, 2, DSEEK_F32, 3, 2, 2);
+	fill(&o, 0, F(1, 2, 3, 4, 5, 6, 7, 8), 8);
+	fill(&o, 1, F(1, 0, 0, 1, 0, 0, 1, 1, 1, -1, 0, 2), 12);
+	tap_ok(!run(&o) && near(out, F(1, 2, 0, 7, -1, 8, 5, 6, 0, 15, -1, 16), 12), "head_linear: a matrix a head");
+	one_op_free(&o);
+}
+
 static void test_rope(void)
 {
 	struct one_op o;
@@ -379,6 +395,7 @@ int main(void)
 	test_simple();
 	test_embed();
 	test_linear();
+	test_head_linear();
 	test_rope();
 	test_attention();
 	test_moe();

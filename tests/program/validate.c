@@ -91,7 +91,7 @@ static const struct fault faults[] = {
 	{ "tensor 14: it is PACKED, but its strides are not the contiguous ones", { T(O_MOE_FFN, 3, stride[1], 64) } },
 	{ "tensor 14: it is PACKED, but its strides are not the contiguous ones", { T(O_MOE_FFN, 3, stride[0], 64) } },
 
-	{ "op 3: unknown code 16", { O(O_EMBED, code, DSEEK_OP_COUNT) } },
+	{ "op 3: unknown code 17", { O(O_EMBED, code, DSEEK_OP_COUNT) } },
 	{ "op 3 (embed): it does not take flags 0x1", { O(O_EMBED, flags, DSEEK_OPF_ACCUMULATE) } },
 	{ "op 3 (embed): integer 0 is not zero, and it has no such argument", { O(O_EMBED, i[0], 1) } },
 	{ "op 3 (embed): integer 7 is not zero, and it has no such argument", { O(O_EMBED, i_param, 128) } },

@@ -190,6 +190,9 @@ enum dseek_op_code {
 	DSEEK_OP_ROWS,
 	/* t0 x [E,T], t1 out I32 [T]: index of the largest, the lowest of equals */
 	DSEEK_OP_ARGMAX,
+	/* t0 x [K,H,T], t1 W [K,M,H], t2 out [M,H,T]: each head by a matrix of its own, as the absorbed form of multi-head latent attention
+	   has it for keys and for values (DeepSeek-V2, 2024, section 2.1.2) */
+	DSEEK_OP_HEAD_LINEAR,
 	DSEEK_OP_COUNT,
 	/* t0, t1, ... none between them missing: any but PACKED, whatever their shapes: the kernel's pointers, in the order of its arguments; i0 number of
 	   the kernel, i1..i3 groups in x, y and z, may be parameters; i4 lanes of a group; i5 first of the i6 parameters that are the kernel's

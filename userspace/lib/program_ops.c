@@ -157,6 +157,14 @@ static const struct dseek_op_info ops[DSEEK_OP_COUNT] = {
 			{ "out", "T", OP_T_I32, OUT },
 		},
 	},
+	[DSEEK_OP_HEAD_LINEAR] = {
+		"head_linear",
+		.t = {
+			{ "x", "KHT", OP_T_F32, IN },
+			{ "w", "KMH", OP_T_WEIGHT, IN },
+			{ "out", "MHT", OP_T_F32, OUT },
+		},
+	},
 };
 
 #define POINTER(name)	{ name, "*", OP_T_ANY, IN, 1 }

@@ -17,6 +17,7 @@ static int (*const fast_ops[DSEEK_OP_COUNT])(struct cpu_ctx *ctx, const struct c
 	[DSEEK_OP_ADD] = cpu_binary,
 	[DSEEK_OP_MUL] = cpu_binary,
 	[DSEEK_OP_ARGMAX] = cpu_argmax,
+	[DSEEK_OP_HEAD_LINEAR] = cpu_head_linear,
 };
 
 int cpu_op_fast(struct cpu_ctx *ctx, const struct cpu_op *op)

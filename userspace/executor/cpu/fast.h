@@ -95,6 +95,7 @@ void cpu_multiply(const struct cpu_ctx *ctx, const struct cpu_tensor *w, const u
 int cpu_linear(struct cpu_ctx *ctx, const struct cpu_op *op);
 int cpu_glu(struct cpu_ctx *ctx, const struct cpu_op *op);
 int cpu_moe_ffn(struct cpu_ctx *ctx, const struct cpu_op *op);
+int cpu_head_linear(struct cpu_ctx *ctx, const struct cpu_op *op);
 int cpu_attention(struct cpu_ctx *ctx, const struct cpu_op *op);
 int cpu_rmsnorm(struct cpu_ctx *ctx, const struct cpu_op *op);
 int cpu_rope(struct cpu_ctx *ctx, const struct cpu_op *op);

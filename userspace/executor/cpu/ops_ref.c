@@ -149,6 +149,26 @@ static int ref_linear(const struct cpu_op *op)
 	return 0;
 }
 
+static int ref_head_linear(const struct cpu_op *op)
+{
+	const struct cpu_tensor *x = op->t, *w = op->t + 1, *out = op->t + 2;
+	float *row = malloc((x->ne[0] + 1) * sizeof(*row));
+	void *bytes = malloc((x->ne[0] + 256) * sizeof(*row));
+	int ret = row && bytes ? 0 : -ENOMEM;
+	uint32_t h, n, t;
+
+	for (h = 0; h < x->ne[1] && !ret; h++) {
+		for (n = 0; n < w->ne[1]; n++) {
+			weight_row(w, h, n, bytes, row);
+			for (t = 0; t < x->ne[2]; t++)
+				f32_at(out, h, t)[n] = dot(row, f32_at(x, h, t), x->ne[0]);
+		}
+	}
+	free(row);
+	free(bytes);
+	return ret;
+}
+
 static int ref_glu(const struct cpu_op *op)
 {
 	const struct cpu_tensor *x = op->t, *gate = op->t + 1, *up = op->t + 2, *out = op->t + 3;
@@ -502,6 +522,7 @@ static int (*const ops[DSEEK_OP_COUNT])(const struct cpu_op *op) = {
 	[DSEEK_OP_MUL] = ref_binary,
 	[DSEEK_OP_ROWS] = ref_rows,
 	[DSEEK_OP_ARGMAX] = ref_argmax,
+	[DSEEK_OP_HEAD_LINEAR] = ref_head_linear,
 };
 
 int cpu_op_ref(const struct cpu_op *op)

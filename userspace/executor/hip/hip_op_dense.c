@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* EMBED, ROWS, LINEAR, GLU, MOE_FFN: what reads weights (kernels/dense.c, moe_dense.c). */
+/* EMBED, ROWS, LINEAR, HEAD_LINEAR, GLU, MOE_FFN: what reads weights (kernels/dense.c, moe_dense.c). */
 #include <limits.h>
 
 #include "hip_state.h"
@@ -26,6 +26,7 @@ static int is_weight(const struct cpu_op *op, int n)
 {
 	switch (op->code) {
 	case DSEEK_OP_EMBED:
+	case DSEEK_OP_HEAD_LINEAR:
 		return n == 1;
 	case DSEEK_OP_ROWS:
 		return n == 0;
@@ -38,6 +39,17 @@ static int is_weight(const struct cpu_op *op, int n)
 	}
 }
 
+static const char *refuse_heads(const struct cpu_op *op)
+{
+	const struct cpu_tensor *x = op->t, *w = op->t + 1;
+
+	if (x->ne[2] > 65535)
+		return "more than 65535 tokens";
+	if ((uint64_t)groups(w->ne[1], LANES) * w->ne[2] > INT_MAX)
+		return "2^31 groups of heads' rows or more";
+	return w->stride[2] / 2 > INT_MAX ? "heads' weights are 4 GiB apart or more" : NULL;
+}
+
 const char *hip_refuse_dense(const struct cpu_op *op)
 {
 	int n;
@@ -47,6 +59,8 @@ const char *hip_refuse_dense(const struct cpu_op *op)
 							  op->t[n].stride[1] > INT_MAX))
 			if (op->t[n].layout == DSEEK_LAYOUT_ROWS)
 				return "rows of a weight are 2 GiB apart or more";
+	if (op->code == DSEEK_OP_HEAD_LINEAR)
+		return refuse_heads(op);
 	if (op->code != DSEEK_OP_MOE_FFN)
 		return NULL;
 	if (op->t[1].ne[0] > DSK_MOE_CHOICES)
@@ -98,6 +112,18 @@ int hip_launch_linear(const struct hip_launch *l, const struct cpu_op *op)
 		r = HIP_LAUNCH(l, dsk_linear, groups(w->ne[1], LANES), x->ne[1], &p, out->data, x->data, w->data, bias->data);
 	}
 	return r;
+}
+
+int hip_launch_head_linear(const struct hip_launch *l, const struct cpu_op *op)
+{
+	const struct cpu_tensor *x = op->t, *w = op->t + 1, *out = op->t + 2;
+	const struct dsk_head_linear_params p = {
+		.w = matrix(w), .w_stride = (int)(w->stride[2] / 2), .rows = (int)w->ne[1], .heads = (int)w->ne[2],
+		.x_head_stride = hip_stride(x, 1), .x_token_stride = hip_stride(x, 2),
+		.y_head_stride = hip_stride(out, 1), .y_token_stride = hip_stride(out, 2),
+	};
+
+	return HIP_LAUNCH(l, dsk_head_linear, groups(w->ne[1], LANES) * w->ne[2], x->ne[2], &p, out->data, x->data, w->data);
 }
 
 int hip_launch_glu(const struct hip_launch *l, const struct cpu_op *op)

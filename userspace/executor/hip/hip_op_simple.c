@@ -95,6 +95,7 @@ static const struct hip_op ops[DSEEK_OP_COUNT] = {
 	[DSEEK_OP_MUL] = { ONE(dsk_elementwise), hip_refuse_simple, hip_launch_elementwise },
 	[DSEEK_OP_ROWS] = { ONE(dsk_lookup), hip_refuse_dense, hip_launch_rows },
 	[DSEEK_OP_ARGMAX] = { ONE(dsk_argmax), NULL, hip_launch_argmax },
+	[DSEEK_OP_HEAD_LINEAR] = { ONE(dsk_head_linear), hip_refuse_dense, hip_launch_head_linear },
 };
 
 const struct hip_op *hip_op_find(uint32_t code)

@@ -86,6 +86,7 @@ const char *hip_refuse_simple(const struct cpu_op *op);
 int hip_launch_embed(const struct hip_launch *l, const struct cpu_op *op);
 int hip_launch_rows(const struct hip_launch *l, const struct cpu_op *op);
 int hip_launch_linear(const struct hip_launch *l, const struct cpu_op *op);
+int hip_launch_head_linear(const struct hip_launch *l, const struct cpu_op *op);
 int hip_launch_moe_ffn(const struct hip_launch *l, const struct cpu_op *op);
 int hip_launch_glu(const struct hip_launch *l, const struct cpu_op *op);
 int hip_launch_rope(const struct hip_launch *l, const struct cpu_op *op);
