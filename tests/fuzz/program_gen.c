@@ -73,6 +73,8 @@ static void choose_operands(struct gen *g)
 		g->present[n] = o->name && (!o->optional || choose(g->c, 2));
 		if (linear && o->name && n > 0 && n < 10)	/* w, out and perhaps bias of so many products */
 			g->present[n] = (n - 1u) % 3 < products && (n < 7 || choose(g->c, 2));
+		if (g->op.code == DSEEK_OP_KV_STORE && n == 3)	/* v and its cache: both, or neither */
+			g->present[n] = g->present[1];
 		if (!g->present[n])
 			continue;
 		for (uint32_t t = 0; t < DSEEK_DTYPE_COUNT; t++)

@@ -311,6 +311,10 @@ static void test_route(void)
 			o.op.f[0] = more ? 2.5f : 0;
 			o.op.f[1] = 6.1e-5f;
 			o.op.flags = more ? DSEEK_OPF_NORMALISE : 0;
+			if (more > 1) {
+				o.op.i[2] = more == 2 ? 10 : 14;
+				o.op.i[3] = more == 2 ? 1 : 4;
+			}
 			good &= same(&o, 2e-5, "moe_route");
 			one_op_free(&o);
 		}

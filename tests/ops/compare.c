@@ -314,6 +314,7 @@ struct attention_case {
 	int32_t last;		/* position of the last token */
 	float softcap;
 	bool sinks;
+	bool inside;		/* values are a part of the keys' rows */
 };
 
 static void test_attention(void)
@@ -332,6 +333,11 @@ static void test_attention(void)
 		{ 64, 64, 6, 2, 20, 64, 0, DSEEK_F16, 63, 2, false },
 		{ 64, 64, 6, 2, 1, 1, 0, DSEEK_F16, 0, 0, true },
 		{ 64, 64, 6, 2, 0, 8, 0, DSEEK_F16, 0, 0, false },
+		{ 576, 512, 16, 1, 1, 700, 0, DSEEK_F16, 650, 0, false, true },
+		{ 576, 512, 40, 1, 2, 300, 0, DSEEK_BF16, 290, 0, false, true },
+		{ 96, 64, 4, 1, 1, 300, 0, DSEEK_F32, 290, 0, false, true },
+		{ 96, 64, 4, 1, 21, 100, 16, DSEEK_F16, 99, 0, true, true },
+		{ 36, 20, 4, 2, 9, 100, 0, DSEEK_F16, 99, 2, false, true },
 	};
 	size_t i;
 
@@ -347,8 +353,13 @@ static void test_attention(void)
 		fill(one_op_tensor(&o, 0, DSEEK_F32, c->dk, c->heads, c->tokens), c->dk * c->heads * c->tokens);
 		for (n = 1; n < 3; n++) {
 			uint32_t d = n == 1 ? c->dk : c->dv;
-			uint8_t *cache = one_op_tensor(&o, n, c->dtype, d, c->kv_heads, c->slots);
+			uint8_t *cache;
 
+			if (n == 2 && c->inside) {
+				one_op_inside(&o, 2, 1, c->dv);
+				continue;
+			}
+			cache = one_op_tensor(&o, n, c->dtype, d, c->kv_heads, c->slots);
 			for (s = 0; s < c->kv_heads * c->slots; s++) {
 				fill(row, d);
 				/* what no token sees is no number */
@@ -373,9 +384,9 @@ static void test_attention(void)
 			positions[c->tokens / 2] = -1;
 			good &= one_op_run(&o, cpu, fast) == -ERANGE;
 		}
-		tap_ok(good, "%s attention: d %u/%u, %u/%u heads, %u tokens up to %d, window %u, %s%s%s", isa, c->dk, c->dv, c->heads,
+		tap_ok(good, "%s attention: d %u/%u, %u/%u heads, %u tokens up to %d, window %u, %s%s%s%s", isa, c->dk, c->dv, c->heads,
 		       c->kv_heads, c->tokens, c->last, c->window, dseek_dtype_name(c->dtype), c->sinks ? ", sinks" : "",
-		       c->softcap ? ", soft-cap" : "");
+		       c->softcap ? ", soft-cap" : "", c->inside ? ", values in the keys" : "");
 		free(row);
 		one_op_free(&o);
 	}
@@ -505,7 +516,16 @@ static void test_kv_store(void)
 		good &= one_op_run(&o, cpu, fast) == -ERANGE;
 		slots[1] = -1;
 		good &= one_op_run(&o, cpu, fast) == -ERANGE;
-		tap_ok(good, "%s kv_store %s", isa, dseek_dtype_name(types[i]));
+		free(want);
+		o.op.t[1] = o.op.t[3] = DSEEK_NO_TENSOR;
+		good &= one_op_run(&o, cpu, fast) == -ERANGE;
+		slots[1] = 4;
+		memset(o.data[2], 0, bytes);
+		good &= !one_op_run(&o, cpu, oracle);
+		want = copy_of(o.data[2], bytes);
+		memset(o.data[2], 0, bytes);
+		good &= !one_op_run(&o, cpu, fast) && !memcmp(want, o.data[2], bytes);
+		tap_ok(good, "%s kv_store %s, with and without values", isa, dseek_dtype_name(types[i]));
 		free(want);
 		one_op_free(&o);
 	}

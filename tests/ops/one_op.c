@@ -64,6 +64,13 @@ void *one_op_tensor(struct one_op *o, int slot, uint32_t dtype, uint32_t ne0, ui
 	return add(o, slot, dtype, DSEEK_LAYOUT_ROWS, ne0, ne1, ne2);
 }
 
+void one_op_inside(struct one_op *o, int slot, int of, uint32_t ne0)
+{
+	o->tensors[slot] = o->tensors[of];
+	o->tensors[slot].ne[0] = ne0;
+	o->op.t[slot] = slot;
+}
+
 /* K-quants have no encoder: any bits are valid once the scales are sane. */
 static void random_k_quant(uint32_t dtype, uint32_t ne0, uint8_t *row)
 {

@@ -18,6 +18,8 @@ void one_op_init(struct one_op *o, uint16_t code, uint16_t header_flags);
 
 /* Tensor @slot, contiguous; its memory (the caller's to free through one_op_free()) is zeroed. */
 void *one_op_tensor(struct one_op *o, int slot, uint32_t dtype, uint32_t ne0, uint32_t ne1, uint32_t ne2);
+/* Tensor @slot: the first @ne0 elements of each row of tensor @of. */
+void one_op_inside(struct one_op *o, int slot, int of, uint32_t ne0);
 /* A weight [ne0, ne1, ne2] with the rows given as float32, quantised, in @layout; @back gets what the quantised rows mean. */
 void *one_op_weight(struct one_op *o, int slot, uint32_t dtype, uint32_t layout, uint32_t ne0, uint32_t ne1,
 		    uint32_t ne2, float *back);

@@ -209,6 +209,26 @@ static void test_rope(void)
 	one_op_free(&o);
 }
 
+/* One KV head whose values are the first element of its keys. */
+static void test_latent(void)
+{
+	struct one_op o;
+	float *out, e = expf(1);
+
+	one_op_init(&o, DSEEK_OP_ATTENTION, DSEEK_PROGRAM_PRECISE);
+	one_op_tensor(&o, 0, DSEEK_F32, 2, 3, 1);
+	one_op_tensor(&o, 1, DSEEK_F32, 2, 1, 3);
+	one_op_inside(&o, 2, 1, 1);
+	one_op_tensor(&o, 3, DSEEK_I32, 1, 1, 1);
+	out = one_op_tensor(&o, 4, DSEEK_F32, 1, 3, 1);
+	fill(&o, 0, F(0, 0, 1, 0, 0, 1), 6);
+	fill(&o, 1, F(2, 0, 3, 1, NAN, NAN), 6);
+	ints(&o, 3, I(1), 1);
+	o.op.f[0] = 1;
+	tap_ok(!run(&o) && near(out, F(2.5f, (2 + 3 * e) / (1 + e), (2 + 3 * e) / (1 + e)), 3), "attention: values in the keys' rows");
+	one_op_free(&o);
+}
+
 static void test_attention(void)
 {
 	struct one_op o;
@@ -229,6 +249,12 @@ static void test_attention(void)
 	tap_ok(run(&o) == -ERANGE, "kv_store: slot past the cache");
 	ints(&o, 4, I(-2, 1), 2);
 	tap_ok(run(&o) == -ERANGE, "kv_store: negative slot");
+	o.op.t[1] = o.op.t[3] = DSEEK_NO_TENSOR;
+	ints(&o, 4, I(0, 2), 2);
+	tap_ok(!run(&o) && !memcmp(o.data[2], (uint16_t[]){ 0x3c00, 0x4000, 0x4200, 0x4400, 0x4200, 0x4400, 0x3c00, 0x4000 }, 16) &&
+	       !memcmp(o.data[3], F(0, 6, 0, 5), 16), "kv_store without values");
+	ints(&o, 4, I(0, 4), 2);
+	tap_ok(run(&o) == -ERANGE, "kv_store without values: slot past the cache");
 	one_op_free(&o);
 
 	/* keys 0, 1, 2 for slots 0, 1, 2; values 10, 20, 30 */
@@ -398,6 +424,7 @@ int main(void)
 	test_head_linear();
 	test_rope();
 	test_attention();
+	test_latent();
 	test_moe();
 	test_backend();
 	cpu->close(state);

@@ -144,6 +144,9 @@ static const struct fault faults[] = {
 	{ "op 6 (rope): 3 dimensions can't be rotated in pairs", { O(O_ROPE, i[0], 3) } },
 	{ "op 6 (rope): 18 dimensions rotated of 16", { O(O_ROPE, i[0], 18) } },
 	{ "op 6 (rope): 8 factors for 14 rotated dimensions", { O(O_ROPE, i[0], 14) } },
+	{ "op 7 (kv_store): v and v_cache are not both there", { O(O_KV_STORE, t[1], NO) } },
+	{ "op 7 (kv_store): v and v_cache are not both there", { O(O_KV_STORE, t[3], NO) } },
+	{ "op 7 (kv_store): operand 2 (k_cache): it is written and overlaps operand 3 (v_cache)", { T(O_KV_STORE, 3, offset, 0) } },
 	{ "op 8 (attention): 3 query heads can't share 2 key heads evenly",
 	  { T(O_ATTENTION, 0, ne[1], 3), T(O_ATTENTION, 4, ne[1], 3), T(O_ATTENTION, 5, ne[0], 3) } },
 	{ "op 12 (moe_route): it selects 3 experts, ids holds 2", { O(O_ROUTE, i[0], 3) } },
@@ -225,6 +228,28 @@ static void test_valid(void)
 	free(blob);
 }
 
+/* Values that are a part of the keys' rows: nothing is stored for them, attention reads them where they are. */
+static void test_values_in_keys(void)
+{
+	struct dseek_program_view view;
+	char err[256] = "";
+	struct tables t;
+	size_t size;
+	void *blob = sample_program(&size);
+	struct dseek_program_tensor *k, *v, *out;
+
+	t = tables_of(blob);
+	t.ops[O_KV_STORE].t[1] = t.ops[O_KV_STORE].t[3] = NO;
+	k = &t.tensors[t.ops[O_ATTENTION].t[1]];
+	v = &t.tensors[t.ops[O_ATTENTION].t[2]];
+	out = &t.tensors[t.ops[O_ATTENTION].t[4]];
+	v->offset = k->offset;
+	memcpy(v->stride, k->stride, sizeof(v->stride));
+	v->ne[0] = out->ne[0] = 12;
+	tap_got(!dseek_program_validate(blob, size, &view, err, sizeof(err)), "values in the keys' rows", err);
+	free(blob);
+}
+
 static void test_fault(const struct fault *f)
 {
 	struct dseek_program_view view, untouched;
@@ -281,6 +306,7 @@ static void test_sizes(void)
 int main(void)
 {
 	test_valid();
+	test_values_in_keys();
 	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
 		test_fault(&faults[i]);
 	test_sizes();

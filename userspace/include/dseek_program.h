@@ -169,10 +169,12 @@ enum dseek_op_code {
 	/* t0 x [D,H,T] in place, t1 positions I32 [T], t2 frequency factors F32 [i0/2] or none; i0 dimensions rotated (even, <= D),
 	   i1 enum dseek_rope; f0 base, f1 frequency scale (Su et al. 2021, equation 15) */
 	DSEEK_OP_ROPE,
-	/* t0 k [D,Hkv,T], t1 v [Dv,Hkv,T], t2 k cache [D,Hkv,N], t3 v cache [Dv,Hkv,N], t4 slots I32 [T], each < N */
+	/* t0 k [D,Hkv,T], t1 v [Dv,Hkv,T], t2 k cache [D,Hkv,N], t3 v cache [Dv,Hkv,N], t4 slots I32 [T], each < N; t1 and t3 may both be
+	   none: values are in the keys' rows */
 	DSEEK_OP_KV_STORE,
 	/* t0 q [D,Hq,T], t1 k cache [D,Hkv,N], t2 v cache [Dv,Hkv,N], t3 positions I32 [T] (token t sees cache slots 0..pos[t], pos < N),
-	   t4 out [Dv,Hq,T], t5 sinks F32 [Hq] or none; i0 window (0: full; else pos[t]-window < slot), may be a parameter; f0 scale, f1 logit soft-cap (0: none) */
+	   t4 out [Dv,Hq,T], t5 sinks F32 [Hq] or none; i0 window (0: full; else pos[t]-window < slot), may be a parameter; f0 scale, f1 logit soft-cap (0: none).
+	   The v cache may be a part of the k cache: in multi-head latent attention a key is [latent | rotated part] and the latent its value */
 	DSEEK_OP_ATTENTION,
 	/* t0 logits [X,T], t1 ids out I32 [k,T], t2 weights out [k,T], t3 selection bias F32 [X] or none; i0 k = ne[0] of ids, i1 enum dseek_gate;
 	   f0 scale (0: none), f1 least sum when NORMALISE (6.1e-5 in the reference). Ties go to the lower expert; ids of a token are distinct and in

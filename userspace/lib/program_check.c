@@ -164,6 +164,13 @@ static int check_rope(struct check *c)
 	return 0;
 }
 
+static int check_kv_store(struct check *c)
+{
+	if (!operand(c, 1) != !operand(c, 3))
+		return program_fail(c, "v and v_cache are not both there");
+	return 0;
+}
+
 static int check_attention(struct check *c)
 {
 	if (operand(c, 0)->ne[1] % operand(c, 1)->ne[1])
@@ -225,6 +232,8 @@ int program_check_op(struct check *c)
 		return check_linear(c);
 	case DSEEK_OP_ROPE:
 		return check_rope(c);
+	case DSEEK_OP_KV_STORE:
+		return check_kv_store(c);
 	case DSEEK_OP_ATTENTION:
 		return check_attention(c);
 	case DSEEK_OP_MOE_ROUTE:

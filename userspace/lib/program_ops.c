@@ -82,9 +82,9 @@ static const struct dseek_op_info ops[DSEEK_OP_COUNT] = {
 		"kv_store",
 		.t = {
 			{ "k", "DGT", OP_T_F32, IN },
-			{ "v", "EGT", OP_T_F32, IN },
+			{ "v", "EGT", OP_T_F32, IN, 1 },
 			{ "k_cache", "DGN", OP_T_FLOAT, OUT },
-			{ "v_cache", "EGN", OP_T_FLOAT, OUT },
+			{ "v_cache", "EGN", OP_T_FLOAT, OUT, 1 },
 			{ "slots", "T", OP_T_I32, IN },
 		},
 	},

@@ -21,6 +21,7 @@ struct attention_job {
 	uint32_t lanes_heads;		/* of them, heads in a piece */
 	uint32_t head_parts;
 	uint32_t lanes_tokens;		/* tokens in a piece */
+	uint32_t pieces;
 	uint32_t chunks, chunk_slots;
 	int32_t *positions;
 	float *parts;			/* [token tile][KV head][head part][chunk] */
@@ -85,6 +86,7 @@ static void attend_piece(const struct attention_job *job, uint32_t piece, uint32
 	};
 	a.k = cpu_at(k, kv_head, 0, 0);
 	a.v = cpu_at(v, kv_head, 0, 0);
+	a.shared = a.v == a.k && a.v_stride == a.k_stride && a.v_dtype == a.k_dtype && a.dv <= a.dk;
 	if (n <= CPU_ATTEND_FEW && k->dtype == v->dtype && k->ne[0] % 16 == 0 && v->ne[0] % 16 == 0)
 		a.few = n;
 	if (!a.few && n < CPU_ATTEND_QUERIES)
@@ -119,20 +121,21 @@ static void attend_piece(const struct attention_job *job, uint32_t piece, uint32
 		merge(job, piece);
 }
 
+/* A chunk of slots for all pieces before the next: those of one KV head's queries find its rows in the cache. */
 static void attend_pieces(void *arg, uint32_t first, uint32_t last, unsigned int thread)
 {
 	const struct attention_job *job = arg;
 	uint32_t i;
 
 	for (i = first; i < last; i++)
-		attend_piece(job, i / job->chunks, i % job->chunks, job->scratch + thread);
+		attend_piece(job, i % job->pieces, i / job->pieces, job->scratch + thread);
 }
 
-static void layout(const struct cpu_ctx *ctx, struct cpu_alloc *alloc, struct attention_job *job, uint32_t pieces)
+static void layout(const struct cpu_ctx *ctx, struct cpu_alloc *alloc, struct attention_job *job)
 {
 	uint32_t dk = job->op->t[1].ne[0], dv = job->op->t[2].ne[0], threads = cpu_pool_threads(ctx->pool), n;
 
-	job->parts = cpu_take(alloc, pieces * job->chunks * cpu_attend_floats(dv) * sizeof(float));
+	job->parts = cpu_take(alloc, job->pieces * job->chunks * cpu_attend_floats(dv) * sizeof(float));
 	job->scratch = cpu_take(alloc, threads * sizeof(*job->scratch));
 	for (n = 0; n < threads; n++) {
 		float *q = cpu_take(alloc, dk * CPU_ATTEND_QUERIES * sizeof(float));
@@ -147,7 +150,7 @@ int cpu_attention(struct cpu_ctx *ctx, const struct cpu_op *op)
 {
 	const struct cpu_tensor *q = op->t, *k = op->t + 1, *v = op->t + 2;
 	struct attention_job job = { .ctx = ctx, .op = op, .chunks = 1 };
-	uint32_t tokens = q->ne[2], limit = k->ne[2] < v->ne[2] ? k->ne[2] : v->ne[2], pieces, t;
+	uint32_t tokens = q->ne[2], limit = k->ne[2] < v->ne[2] ? k->ne[2] : v->ne[2], t;
 	struct cpu_alloc alloc = { 0 };
 	int32_t most = 0;
 	int ret;
@@ -158,15 +161,15 @@ int cpu_attention(struct cpu_ctx *ctx, const struct cpu_op *op)
 	job.head_parts = (job.group + CPU_ATTEND_QUERIES - 1) / CPU_ATTEND_QUERIES;
 	job.lanes_heads = job.group < CPU_ATTEND_QUERIES ? job.group : CPU_ATTEND_QUERIES;
 	job.lanes_tokens = CPU_ATTEND_QUERIES / job.lanes_heads;
-	pieces = (tokens + job.lanes_tokens - 1) / job.lanes_tokens * k->ne[1] * job.head_parts;
-	if (pieces < LEAST_PIECES) {
+	job.pieces = (tokens + job.lanes_tokens - 1) / job.lanes_tokens * k->ne[1] * job.head_parts;
+	if (job.pieces < LEAST_PIECES) {
 		/* by the capacity, not by the positions, which are not looked at yet */
 		uint32_t chunks = (limit + CHUNK_SLOTS - 1) / CHUNK_SLOTS;
 
 		job.chunks = chunks < MOST_CHUNKS ? chunks : MOST_CHUNKS;
 	}
 	cpu_take(&alloc, tokens * sizeof(*job.positions));
-	layout(ctx, &alloc, &job, pieces);
+	layout(ctx, &alloc, &job);
 	ret = cpu_arena(ctx, alloc.used, &alloc);
 	if (ret)
 		return ret;
@@ -188,9 +191,9 @@ int cpu_attention(struct cpu_ctx *ctx, const struct cpu_op *op)
 			job.chunk_slots = CHUNK_SLOTS;
 		job.chunks = (slots + job.chunk_slots - 1) / job.chunk_slots;
 	}
-	layout(ctx, &alloc, &job, pieces);
-	cpu_pool_run(ctx->pool, pieces * job.chunks, tokens * (most + 1ul) * q->ne[1] < 256 ? pieces * job.chunks : 1, attend_pieces, &job);
-	for (t = 0; job.chunks > 1 && t < pieces; t++)
+	layout(ctx, &alloc, &job);
+	cpu_pool_run(ctx->pool, job.pieces * job.chunks, tokens * (most + 1ul) * q->ne[1] < 256 ? job.pieces * job.chunks : 1, attend_pieces, &job);
+	for (t = 0; job.chunks > 1 && t < job.pieces; t++)
 		merge(&job, t);
 	return 0;
 }

@@ -17,6 +17,7 @@
 #ifndef DSEEK_CPU_KERNELS_H
 #define DSEEK_CPU_KERNELS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "isa.h"
@@ -34,6 +35,7 @@ struct cpu_attend {
 	uint64_t k_stride, v_stride;	/* bytes between slots */
 	uint16_t k_dtype, v_dtype;	/* F32, F16 or BF16 */
 	uint32_t dk, dv;
+	bool shared;			/* values are the first dv elements of their keys */
 	int32_t begin, end;		/* slots [begin, end) */
 	const int32_t *first, *last;	/* what each of the 16 queries sees, inclusive */
 	const float *q;			/* [dk][16]; few: [few][dk] */

@@ -226,9 +226,9 @@ static int ref_kv_store(const struct cpu_op *op)
 	for (t = 0; t < slots->ne[0]; t++) {
 		int32_t slot = cpu_index(slots, t);
 
-		if (slot < 0 || (uint32_t)slot >= op->t[2].ne[2] || (uint32_t)slot >= op->t[3].ne[2])
+		if (slot < 0 || (uint32_t)slot >= op->t[2].ne[2])
 			return -ERANGE;
-		for (n = 0; n < 2; n++) {
+		for (n = 0; n < 2 && op->t[n].data; n++) {
 			const struct cpu_tensor *src = op->t + n, *cache = op->t + 2 + n;
 
 			for (h = 0; h < src->ne[1]; h++)

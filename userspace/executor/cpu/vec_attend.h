@@ -86,7 +86,7 @@ VALWAYS void attend_softmax(const struct cpu_attend *a, int32_t slot, int n, flo
 
 VALWAYS void attend_values(const struct cpu_attend *a, const float *values, int n, const float *weights, const float *decay)
 {
-	uint32_t d;
+	uint32_t step = a->shared ? a->dk : a->dv, d;
 	int s, i, p;
 
 	for (p = 0; p < PARTS; p++) {
@@ -103,7 +103,7 @@ VALWAYS void attend_values(const struct cpu_attend *a, const float *values, int 
 
 #pragma GCC unroll 8
 				for (i = 0; i < 8; i++)
-					acc[i] = v_fma(w, v_set1(values[(uint64_t)s * a->dv + d + i]), acc[i]);
+					acc[i] = v_fma(w, v_set1(values[(uint64_t)s * step + d + i]), acc[i]);
 			}
 #pragma GCC unroll 8
 			for (i = 0; i < 8; i++)
@@ -113,7 +113,7 @@ VALWAYS void attend_values(const struct cpu_attend *a, const float *values, int 
 			vf acc = v_mul(old, v_load(a->acc + 16 * d + p * VW));
 
 			for (s = 0; s < n; s++)
-				acc = v_fma(v_load(weights + 16 * s + p * VW), v_set1(values[(uint64_t)s * a->dv + d]), acc);
+				acc = v_fma(v_load(weights + 16 * s + p * VW), v_set1(values[(uint64_t)s * step + d]), acc);
 			v_store(a->acc + 16 * d + p * VW, acc);
 		}
 	}
@@ -135,13 +135,14 @@ static void attend(const struct cpu_attend *a)
 		n = a->end - slot < CPU_ATTEND_SLOTS ? a->end - slot : CPU_ATTEND_SLOTS;
 		for (s = 0; s < n; s++) {
 			slot_to_f32(a->k_dtype, a->k + (slot + s) * a->k_stride, a->dk, keys + (uint64_t)s * a->dk);
-			slot_to_f32(a->v_dtype, a->v + (slot + s) * a->v_stride, a->dv, values + (uint64_t)s * a->dv);
+			if (!a->shared)
+				slot_to_f32(a->v_dtype, a->v + (slot + s) * a->v_stride, a->dv, values + (uint64_t)s * a->dv);
 		}
 		if (n % 8)	/* scores are made for whole eights */
 			memset(keys + (uint64_t)n * a->dk, 0, (8 - n % 8) * a->dk * sizeof(float));
 		attend_scores(a, keys, n, scores);
 		attend_softmax(a, slot, n, scores, decay);
-		attend_values(a, values, n, scores, decay);
+		attend_values(a, a->shared ? keys : values, n, scores, decay);
 	}
 }
 

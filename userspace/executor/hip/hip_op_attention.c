@@ -37,7 +37,7 @@ int hip_launch_kv_store(const struct hip_launch *l, const struct cpu_op *op)
 	const struct cpu_tensor *slots = op->t + 4;
 	int n, r = 0;
 
-	for (n = 0; n < 2 && !r; n++) {
+	for (n = 0; n < 2 && op->t[n].data && !r; n++) {
 		const struct cpu_tensor *x = op->t + n, *cache = op->t + 2 + n;
 		const struct dsk_slot_store_params p = {
 			.n = (int)x->ne[0], .slots = (int)cache->ne[2], .type = cache->dtype,
