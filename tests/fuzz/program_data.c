@@ -213,6 +213,7 @@ double program_data_tolerance(const struct cpu_op *op, int n, uint64_t i, uint64
 	case DSEEK_OP_GLU:
 		return op->i[0] == DSEEK_ACT_RELU ? 0 : 1e-5 * fabs(want) + 1e-6;
 	case DSEEK_OP_ROPE:		/* of numbers up to 127 */
+		return 1e-4 * fmax(op->f[2], 1);
 	case DSEEK_OP_ATTENTION:	/* of values up to 4 */
 		return 1e-4;
 	case DSEEK_OP_MOE_FFN:

@@ -240,10 +240,11 @@ static void test_rope(void)
 				o.op.i[1] = mode;
 				o.op.f[0] = 10000;
 				o.op.f[1] = 0.25f;
+				o.op.f[2] = factors ? 1.35f : 0;
 				good &= same(&o, 2e-5, "rope");
 				one_op_free(&o);
 			}
-	tap_ok(good, "%s: rope, both orders, part of a head, factors", arch);
+	tap_ok(good, "%s: rope, both orders, part of a head, factors and magnitude", arch);
 }
 
 static void test_cache(uint32_t dtype)

@@ -39,6 +39,10 @@ static const struct tiny_model variants[] = {
 	{ "qwen2", .arch = "qwen2", SHAPE(2, 2), .bias = true, .seed = 13 },
 	{ "qwen3", .arch = "qwen3", SHAPE(2, 2), .qk_norm = true, .head = 32, .seed = 14 },
 	{ "qwen3moe", .arch = "qwen3moe", SHAPE(2, 2), .qk_norm = true, .experts = 16, .used = 4, .expert_ff = 32, .seed = 15 },
+	{ "yarn", LLAMA, .yarn = 8, .yarn_trained = 16, .seed = 17 },
+	{ "yarn, no original context, frequency factors", LLAMA, .yarn = 4, .rope_freqs = true, .yarn_attn = 0.75f, .seed = 18 },
+	{ "yarn with a log multiplier", .arch = "qwen3", SHAPE(2, 2), .qk_norm = true, .yarn = 40, .yarn_trained = 16, .yarn_log_mul = 0.5f,
+	  .rope_dims = 8, .seed = 19 },
 	{ "rows that fill no group", .arch = "llama", .layers = 1, .embd = 36, .heads = 3, .kv_heads = 1, .ff = 50, .seed = 16 },
 };
 
@@ -388,7 +392,11 @@ static const struct {
 	{ { "", .arch = "llama", SHAPE(2, 0) }, -EINVAL, ": head_count is not a multiple of head_count_kv" },
 	{ { "", LLAMA, .rope_dims = 7 }, -EINVAL, ": rope.dimension_count is not even or larger than a head" },
 	{ { "", LLAMA, .rope_dims = 32 }, -EINVAL, ": rope.dimension_count is not even or larger than a head" },
-	{ { "", LLAMA, .rope_scaling = "yarn" }, -ENOTSUP, ": rope scaling \"yarn\" is not supported; linear is" },
+	{ { "", LLAMA, .rope_scaling = "longrope" }, -ENOTSUP, ": rope scaling \"longrope\" is not supported; linear and yarn are" },
+	{ { "", LLAMA, .rope_scaling = "yarn" }, -EINVAL, ": rope.freq_base and rope.scaling.factor must be above 0" },
+	{ { "", LLAMA, .yarn = 0.5f }, -EINVAL, ": rope.scaling for yarn: a factor below 1, or another key that makes no sense" },
+	{ { "", LLAMA, .yarn = 4, .yarn_attn = -1 }, -EINVAL, ": rope.scaling for yarn: a factor below 1, or another key" },
+	{ { "", LLAMA, .yarn = 4, .yarn_ext = 0.5f }, -ENOTSUP, ": rope.scaling.yarn_ext_factor is 0.5; only 1 is supported" },
 	{ { "", LLAMA, .rope_scaling = "linear" }, -EINVAL,
 	  ": rope.freq_base and rope.scaling.factor must be above 0" },
 	{ { "", LLAMA, .experts = 4, .used = 5 }, -EINVAL, ": expert_used_count is not in 1..expert_count" },

@@ -13,6 +13,7 @@ struct model {
 	const struct gguf *g;
 	uint32_t layers, embd, heads, kv_heads, dk, dv, experts, used, gating, rope_dims;
 	double eps, base, rope_scale, expert_scale;
+	double yarn, trained, log_mul, attn_factor;	/* yarn: its factor, 0: none */
 	int neox, norm_weights;
 };
 
@@ -83,16 +84,39 @@ static void rmsnorm(const double *x, const double *w, uint32_t n, double eps, do
 		out[i] = x[i] / sqrt(sum / n + eps) * w[i];
 }
 
+/*
+ * YaRN (Peng et al. 2023, section 3.2): a pair that turns r times within the trained context keeps its frequency if r > 32, turns by
+ * it over the factor if r < 1; between, by both. Where these r lie the reference code rounds to whole pairs, outwards.
+ */
+static double yarn(const struct model *m, uint32_t j, double angle)
+{
+	double pair_of_32 = m->rope_dims * log(m->trained / (2 * M_PI * 32)) / (2 * log(m->base));
+	double pair_of_1 = m->rope_dims * log(m->trained / (2 * M_PI)) / (2 * log(m->base));
+	double low = floor(pair_of_32), high = ceil(pair_of_1), keep;
+
+	low = low > 0 ? low : 0;
+	high = high < m->rope_dims - 1 ? high : m->rope_dims - 1;
+	keep = j <= low ? 1 : j >= high ? 0 : (high - j) / (high - low);
+	return angle * keep + angle / m->yarn * (1 - keep);
+}
+
 /* Su et al. 2021: pair j turns by pos * base^(-2j/d). Pairs are neighbours, or (NEOX) half the dimensions apart. */
 static void rope(const struct model *m, double *x, uint32_t pos, const double *factors)
 {
 	for (uint32_t j = 0; j < m->rope_dims / 2; j++) {
 		double angle = pos * m->rope_scale * pow(m->base, -2.0 * j / m->rope_dims) / (factors ? factors[j] : 1);
+		double size = m->attn_factor;
 		double *a = m->neox ? &x[j] : &x[2 * j], *b = m->neox ? &x[j + m->rope_dims / 2] : &x[2 * j + 1];
-		double u = *a * cos(angle) - *b * sin(angle), v = *a * sin(angle) + *b * cos(angle);
+		double u, v;
 
-		*a = u;
-		*b = v;
+		if (m->yarn) {
+			angle = yarn(m, j, angle);
+			size *= (1 + 0.1 * log(m->yarn)) / (1 + 0.1 * m->log_mul * log(m->yarn));
+		}
+		u = *a * cos(angle) - *b * sin(angle);
+		v = *a * sin(angle) + *b * cos(angle);
+		*a = u * size;
+		*b = v * size;
 	}
 }
 
@@ -253,7 +277,16 @@ double *forward_ref(const struct gguf *g, const int32_t *tokens, uint32_t n, con
 	double *embd = need(load(g, -1, "token_embd.weight")), *norm = need(load(g, -1, "output_norm.weight"));
 	double *head = load(g, -1, "output.weight"), *x = need(malloc((uint64_t)n * m.embd * sizeof(*x))), *logits;
 	uint32_t n_vocab = gguf_find_tensor(g, "token_embd.weight")->ne[1];
+	struct gguf_str scaling;
 
+	m.attn_factor = 1;
+	if (!gguf_get_str(g, ".rope.scaling.type", &scaling, NULL, 0) && gguf_str_eq(scaling, "yarn")) {
+		m.yarn = 1 / m.rope_scale;
+		m.rope_scale = 1;
+		m.trained = key_u32(g, ".rope.scaling.original_context_length", key_u32(g, ".context_length", 0));
+		m.log_mul = key_f32(g, ".rope.scaling.yarn_log_multiplier", 0);
+		m.attn_factor = key_f32(g, ".rope.scaling.attn_factor", 1);
+	}
 	m.kv_heads = key_u32(g, ".attention.head_count_kv", m.heads);
 	m.dk = key_u32(g, ".attention.key_length", m.embd / m.heads);
 	m.dv = key_u32(g, ".attention.value_length", m.dk);

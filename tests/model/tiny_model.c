@@ -174,6 +174,19 @@ static void keys(struct writer *w)
 		gguf_writer_str(w->w, name, t->rope_scaling ? t->rope_scaling : "linear");
 		f32(w, "rope.scaling.factor", t->rope_linear);
 	}
+	if (t->yarn) {
+		snprintf(name, sizeof(name), "%s.rope.scaling.type", t->arch);
+		gguf_writer_str(w->w, name, "yarn");
+		f32(w, "rope.scaling.factor", t->yarn);
+		if (t->yarn_trained)
+			u32(w, "rope.scaling.original_context_length", t->yarn_trained);
+		if (t->yarn_log_mul)
+			f32(w, "rope.scaling.yarn_log_multiplier", t->yarn_log_mul);
+		if (t->yarn_attn)
+			f32(w, "rope.scaling.attn_factor", t->yarn_attn);
+		if (t->yarn_ext)
+			f32(w, "rope.scaling.yarn_ext_factor", t->yarn_ext);
+	}
 	if (t->experts) {
 		u32(w, "expert_count", t->experts);
 		u32(w, "expert_used_count", t->used);

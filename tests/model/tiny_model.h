@@ -17,6 +17,9 @@ struct tiny_model {
 	uint32_t rope_dims;		/* 0: no key */
 	uint32_t gating;		/* expert_gating_func, 0: no key */
 	float rope_linear;		/* 0: none */
+	float yarn;			/* its factor, 0: none */
+	float yarn_log_mul, yarn_attn, yarn_ext;	/* keys of it; 0: none */
+	uint32_t yarn_trained;		/* original context, 0: no key */
 	bool tied, bias, qk_norm, rope_freqs, router_bias;
 	/* Faults, for tests of refusals. */
 	const char *omit;		/* this tensor is not there */

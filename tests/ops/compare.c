@@ -484,6 +484,8 @@ static void test_rope(void)
 			f[0] = 3;
 			good &= check(&o, 0, n, NULL, n, 1e-5, "rope, other factors");
 		}
+		o.op.f[2] = 1.25f;
+		good &= check(&o, 0, n, NULL, n, 1e-5, "rope, other magnitude");
 		one_op_free(&o);
 	}
 	tap_ok(good, "%s rope", isa);

@@ -206,6 +206,10 @@ static void test_rope(void)
 	fill(&o, 0, F(1, 2, 3, 4, 5, 6), 6);
 	tap_ok(!run(&o) && near(x, F(c1 - 3 * s1, 2 * cosf(3) - 4 * sinf(3), s1 + 3 * c1, 2 * sinf(3) + 4 * cosf(3), 5, 6), 6),
 	       "rope: factors and scale");
+	o.op.f[2] = 0.5f;
+	fill(&o, 0, F(1, 2, 3, 4, 5, 6), 6);
+	tap_ok(!run(&o) && near(x, F((c1 - 3 * s1) / 2, cosf(3) - 2 * sinf(3), (s1 + 3 * c1) / 2, sinf(3) + 2 * cosf(3), 5, 6), 6),
+	       "rope: magnitude, of what is rotated");
 	one_op_free(&o);
 }
 

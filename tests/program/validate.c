@@ -106,6 +106,9 @@ static const struct fault faults[] = {
 	{ "op 4 (rmsnorm): float 0 (eps) is nan, not in ", { O(O_RMSNORM, f[0], NAN_BITS) } },
 	{ "op 4 (rmsnorm): float 0 (eps) is -1, not in ", { O(O_RMSNORM, f[0], NEGATIVE) } },
 	{ "op 6 (rope): float 0 (base) is 0, not in ", { O(O_ROPE, f[0], 0) } },
+	{ "op 6 (rope): float 2 (magnitude) is -1, not in ", { O(O_ROPE, f[2], NEGATIVE) } },
+	{ "op 6 (rope): float 2 (magnitude) is nan, not in ", { O(O_ROPE, f[2], NAN_BITS) } },
+	{ "op 6 (rope): float 3 is not zero, and it has no such argument", { O(O_ROPE, f[3], NAN_BITS) } },
 
 	{ "op 4 (rmsnorm): it has no operand 3, but tensor 5 is given for it", { O(O_RMSNORM, t[3], 5) } },
 	{ "op 4 (rmsnorm): operand 0 (x): it is missing", { O(O_RMSNORM, t[0], NO) } },

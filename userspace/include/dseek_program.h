@@ -167,7 +167,8 @@ enum dseek_op_code {
 	   (Shazeer 2020, "GLU variants improve transformer") */
 	DSEEK_OP_GLU,
 	/* t0 x [D,H,T] in place, t1 positions I32 [T], t2 frequency factors F32 [i0/2] or none; i0 dimensions rotated (even, <= D),
-	   i1 enum dseek_rope; f0 base, f1 frequency scale (Su et al. 2021, equation 15) */
+	   i1 enum dseek_rope; f0 base, f1 frequency scale (Su et al. 2021, equation 15), f2 what the result is multiplied by (0: 1; YaRN's
+	   attention scale, Peng et al. 2023, equation 22). Pair p turns by position * f1 * f0^(-2p/i0) / t2[p] */
 	DSEEK_OP_ROPE,
 	/* t0 k [D,Hkv,T], t1 v [Dv,Hkv,T], t2 k cache [D,Hkv,N], t3 v cache [Dv,Hkv,N], t4 slots I32 [T], each < N; t1 and t3 may both be
 	   none: values are in the keys' rows */

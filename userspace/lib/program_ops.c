@@ -76,7 +76,7 @@ static const struct dseek_op_info ops[DSEEK_OP_COUNT] = {
 			{ "factors", "P", OP_T_F32, IN, 1 },
 		},
 		.i = { { "dims", 2, 1 << 16 }, { "mode", 0, DSEEK_ROPE_COUNT - 1 } },
-		.f = { { "base", ABOVE0 }, { "scale", ABOVE0 } },
+		.f = { { "base", ABOVE0 }, { "scale", ABOVE0 }, { "magnitude", LEAST } },
 	},
 	[DSEEK_OP_KV_STORE] = {
 		"kv_store",

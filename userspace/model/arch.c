@@ -128,38 +128,6 @@ static int read_experts(const struct gguf *g, const struct dsk_arch *arch, struc
 	return 0;
 }
 
-static int read_rope(const struct gguf *g, const struct dsk_arch *arch, struct dsk_shape *s, char *err, size_t err_size)
-{
-	struct gguf_str type;
-	float factor = 1.0f;
-	int rc;
-
-	s->rope_mode = arch->rope;
-	s->rope_base = 10000.0f;
-	s->rope_dims = s->head_k;
-	if ((rc = optional_f32(g, ".rope.freq_base", &s->rope_base, err, err_size)) ||
-	    (rc = optional_u32(g, ".rope.dimension_count", &s->rope_dims, err, err_size)))
-		return rc;
-	rc = gguf_get_str(g, ".rope.scaling.type", &type, err, err_size);
-	if (rc && rc != -ENOENT)
-		return rc;
-	if (!rc && gguf_str_eq(type, "linear")) {
-		rc = gguf_get_f32(g, ".rope.scaling.factor", &factor, err, err_size);
-		if (rc)
-			return rc;
-	} else if (!rc && !gguf_str_eq(type, "none") && !gguf_str_eq(type, "")) {
-		snprintf(err, err_size, "%s: rope scaling \"%.*s\" is not supported; linear is", gguf_path(g),
-			 (int)(type.size > 32 ? 32 : type.size), type.data);
-		return -ENOTSUP;
-	}
-	if (!(factor > 0.0f && isfinite(factor)) || !(s->rope_base > 0.0f && isfinite(s->rope_base)))
-		return fail(g, err, err_size, "rope.freq_base and rope.scaling.factor must be above 0");
-	s->rope_scale = 1.0f / factor;
-	if (!s->rope_dims || s->rope_dims % 2 || s->rope_dims > s->head_k)
-		return fail(g, err, err_size, "rope.dimension_count is not even or larger than a head");
-	return 0;
-}
-
 int dsk_shape_read(const struct gguf *g, const struct dsk_arch *arch, struct dsk_shape *ret_shape, char *err, size_t err_size)
 {
 	const struct gguf_tensor *embd = gguf_find_tensor(g, dsk_rules[DSK_TOKEN_EMBD].name);
@@ -188,7 +156,7 @@ int dsk_shape_read(const struct gguf *g, const struct dsk_arch *arch, struct dsk
 	if ((rc = optional_u32(g, ".attention.value_length", &s.head_v, err, err_size)) ||
 	    (rc = optional_u32(g, ".attention.sliding_window", &s.window, err, err_size)) ||
 	    (rc = optional_u32(g, ".feed_forward_length", &s.n_ff, err, err_size)) ||
-	    (rc = read_experts(g, arch, &s, err, err_size)) || (rc = read_rope(g, arch, &s, err, err_size)))
+	    (rc = read_experts(g, arch, &s, err, err_size)) || (rc = dsk_rope_read(g, arch, &s, err, err_size)))
 		return rc;
 	/* Limits far above any model, so that products of two stay within 32 bits. */
 	if (s.n_layer > 1024 || s.n_embd > 65536 || s.n_head > 1024 || s.head_k > 4096 || s.head_v > 4096 || !s.head_k ||

@@ -50,6 +50,12 @@ int dsk_arch_find(const char *name, const struct dsk_arch **ret_arch, char *err,
 /* Keys of @g into @ret_shape (all but n_params and weight_bytes), checked for sense. */
 int dsk_shape_read(const struct gguf *g, const struct dsk_arch *arch, struct dsk_shape *ret_shape, char *err, size_t err_size);
 
+/* Those of rotary embedding, which the function above asks for when it has head_k and n_ctx (rope.c). */
+int dsk_rope_read(const struct gguf *g, const struct dsk_arch *arch, struct dsk_shape *shape, char *err, size_t err_size);
+
+/* YaRN's frequency factors [rope_dims/2], times those of the @file, NULL if it has none. */
+void dsk_rope_factors(const struct dsk_shape *shape, const float *file, float *ret_factors);
+
 uint32_t dsk_extent(const struct dsk_shape *shape, char letter);
 
 #endif /* DSEEK_ARCH_H */

@@ -95,7 +95,7 @@ static void attention(struct build *b, uint32_t l)
 	const struct dsk_shape *s = b->s;
 	int k_cache = cache(b, s->head_k), v_cache = cache(b, s->head_v);
 	struct dseek_program_op rope = {
-		.i = { s->rope_dims, s->rope_mode }, .f = { s->rope_base, s->rope_scale },
+		.i = { s->rope_dims, s->rope_mode }, .f = { s->rope_base, s->rope_scale, s->rope_magnitude },
 	};
 
 	EMIT(&b->e, RMSNORM, EMIT_ARGS(.f = { s->norm_eps }), b->x, weight(b, l, DSK_ATTN_NORM), b->h);
@@ -202,6 +202,9 @@ int dsk_graph_build(const struct dsk_model *m, const struct dsk_graph_params *pa
 		b.rows = input(&b, params->rows, b.c_rows, &g.rows);
 	make_work(&b);
 	b.factors = weight(&b, 0, DSK_ROPE_FREQS);
+	if (m->shape.yarn_factor)
+		b.factors = emit_tensor_at(&b.e, DSK_B_WEIGHTS, m->factors, DSEEK_F32, DSEEK_LAYOUT_ROWS, m->shape.rope_dims / 2, 1, 1, 0,
+					   EMIT_CONST);
 	dseek_builder_label(b.e.b, "embed");
 	EMIT(&b.e, EMBED, EMIT_ARGS(), b.tokens, weight(&b, 0, DSK_TOKEN_EMBD), b.x);
 	for (uint32_t l = 0; l < m->shape.n_layer; l++) {

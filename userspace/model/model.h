@@ -39,7 +39,9 @@ struct dsk_shape {
 	bool expert_norm;			/* selected weights are divided by their sum */
 	float expert_scale;
 	uint32_t rope_dims, rope_mode;		/* enum dseek_rope */
-	float rope_base, rope_scale;
+	float rope_base, rope_scale, rope_magnitude;
+	float yarn_factor, yarn_trained;	/* YaRN: context longer by, from; factor 0: none */
+	float yarn_fast, yarn_slow;		/* turns in it above which a dimension stays, below which it slows by the whole factor */
 	float norm_eps;
 	uint32_t window;			/* sliding window, 0: none */
 	uint64_t n_params, weight_bytes;	/* of the tensors used; bytes as in the file */

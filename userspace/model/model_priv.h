@@ -24,6 +24,7 @@ struct dsk_model {
 	struct dsk_place global[DSK_FIRST_OF_LAYER];
 	struct dsk_place *layers;	/* n_layer rows of DSK_WEIGHT_COUNT - DSK_FIRST_OF_LAYER */
 	uint64_t buffer_bytes;
+	uint64_t factors;		/* YaRN: where in the buffer ROPE's frequency factors are, F32 [rope_dims/2] */
 
 	pthread_mutex_t lock;		/* of the three below */
 	struct dseek_device *dev;	/* of @bo */

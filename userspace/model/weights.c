@@ -81,6 +81,11 @@ int dsk_weights_place(struct dsk_model *m, char *err, size_t err_size)
 {
 	int rc;
 
+	if (m->shape.yarn_factor) {
+		m->factors = m->buffer_bytes;
+		m->buffer_bytes += (m->shape.rope_dims / 2 * sizeof(float) + ALIGN - 1) & ~(uint64_t)(ALIGN - 1);
+	}
+
 	for (enum dsk_weight w = 0; w < DSK_FIRST_OF_LAYER; w++) {
 		rc = place(m, 0, w, &m->global[w], err, err_size);
 		if (rc)
@@ -225,6 +230,9 @@ int dsk_weights_copy(struct dsk_model *m, void *base, const struct dsk_load_para
 	while (started)
 		pthread_join(ids[--started], NULL);
 	rc = atomic_load(&c.error);
+	if (m->shape.yarn_factor)
+		dsk_rope_factors(&m->shape, m->global[DSK_ROPE_FREQS].src ? (float *)(c.base + m->global[DSK_ROPE_FREQS].offset) : NULL,
+				 (float *)(c.base + m->factors));
 	if (rc)
 		snprintf(err, err_size, "%s: a tensor could not be packed: %s", gguf_path(m->gguf), strerror(-rc));
 	else if (params->progress)

@@ -193,6 +193,7 @@ static int ref_glu(const struct cpu_op *op)
 static int ref_rope(const struct cpu_op *op)
 {
 	const struct cpu_tensor *x = op->t, *pos = op->t + 1, *factors = op->t + 2;
+	double magnitude = op->f[2] ? op->f[2] : 1;
 	uint32_t n = op->i[0], t, h, p;
 
 	for (t = 0; t < x->ne[2]; t++) {
@@ -205,8 +206,8 @@ static int ref_rope(const struct cpu_op *op)
 
 			if (factors->data)
 				theta /= ((float *)factors->data)[p];
-			c = cos(theta);
-			s = sin(theta);
+			c = magnitude * cos(theta);
+			s = magnitude * sin(theta);
 			for (h = 0; h < x->ne[1]; h++) {
 				float *v = f32_at(x, h, t), va = v[a], vb = v[b];
 

@@ -84,7 +84,7 @@ int cpu_argmax(struct cpu_ctx *ctx, const struct cpu_op *op)
  */
 struct cpu_rope_table {
 	uint32_t tokens, dims;
-	float base, scale;
+	float base, scale, magnitude;
 	int32_t *positions;
 	float *factors;		/* [dims / 2], 1 where the op has none */
 	double *frequency;	/* [dims / 2] */
@@ -106,21 +106,23 @@ void cpu_rope_free(struct cpu_rope_table *table)
 static bool same_rope(const struct cpu_rope_table *table, const struct cpu_op *op, const int32_t *positions, const float *factors)
 {
 	return table && table->tokens == op->t[0].ne[2] && table->dims == op->i[0] && table->base == op->f[0] &&
-	       table->scale == op->f[1] && !memcmp(table->positions, positions, table->tokens * sizeof(*positions)) &&
+	       table->scale == op->f[1] && table->magnitude == op->f[2] &&
+	       !memcmp(table->positions, positions, table->tokens * sizeof(*positions)) &&
 	       !memcmp(table->factors, factors, table->dims / 2 * sizeof(*factors));
 }
 
 static void rope_angles(void *arg, uint32_t first, uint32_t last, unsigned int thread)
 {
 	const struct cpu_rope_table *table = arg;
+	double magnitude = table->magnitude ? table->magnitude : 1;
 	uint32_t pairs = table->dims / 2, t, p;
 
 	for (t = first; t < last; t++) {
 		for (p = 0; p < pairs; p++) {
 			double angle = (double)table->positions[t] * table->scale * table->frequency[p] / table->factors[p];
 
-			table->cosine[(uint64_t)t * pairs + p] = cos(angle);
-			table->sine[(uint64_t)t * pairs + p] = sin(angle);
+			table->cosine[(uint64_t)t * pairs + p] = magnitude * cos(angle);
+			table->sine[(uint64_t)t * pairs + p] = magnitude * sin(angle);
 		}
 	}
 }
@@ -132,7 +134,9 @@ static struct cpu_rope_table *make_rope(struct cpu_ctx *ctx, const struct cpu_op
 
 	if (!table)
 		return NULL;
-	*table = (struct cpu_rope_table){ .tokens = tokens, .dims = op->i[0], .base = op->f[0], .scale = op->f[1] };
+	*table = (struct cpu_rope_table){
+		.tokens = tokens, .dims = op->i[0], .base = op->f[0], .scale = op->f[1], .magnitude = op->f[2],
+	};
 	table->positions = malloc(tokens * sizeof(*table->positions) + 1);
 	table->factors = malloc(pairs * sizeof(*table->factors) + 1);
 	table->frequency = malloc(pairs * sizeof(*table->frequency) + 1);

@@ -16,7 +16,7 @@ int hip_launch_rope(const struct hip_launch *l, const struct cpu_op *op)
 	const struct cpu_tensor *x = op->t, *positions = op->t + 1, *factors = op->t + 2;
 	const struct dsk_rope_params p = {
 		.heads = (int)x->ne[1], .head_stride = hip_stride(x, 1), .token_stride = hip_stride(x, 2),
-		.n = (int)op->i[0], .order = (int)op->i[1], .type = DSK_F32, .scale = 1,
+		.n = (int)op->i[0], .order = (int)op->i[1], .type = DSK_F32, .scale = op->f[2] ? op->f[2] : 1,
 	};
 	const struct dsk_turns_params t = { .pairs = (int)op->i[0] / 2 };
 	const float *turns = l->program->turns + l->program->turns_at[l->index];
