@@ -20,6 +20,8 @@
 
 #define SHAPE(n_layer, n_kv)	.layers = n_layer, .embd = 64, .heads = 4, .kv_heads = n_kv, .ff = 96
 #define LLAMA			.arch = "llama", SHAPE(2, 2)
+#define LATENT			.arch = "deepseek2", SHAPE(3, 1), .head = 48, .rope_dims = 16, .head_v = 32, .kv_rank = 64, .dense = 1, \
+				.experts = 16, .used = 4, .expert_ff = 32, .shared = 2
 #define N_TOKENS 37
 
 static const struct tiny_model variants[] = {
@@ -39,6 +41,17 @@ static const struct tiny_model variants[] = {
 	{ "qwen2", .arch = "qwen2", SHAPE(2, 2), .bias = true, .seed = 13 },
 	{ "qwen3", .arch = "qwen3", SHAPE(2, 2), .qk_norm = true, .head = 32, .seed = 14 },
 	{ "qwen3moe", .arch = "qwen3moe", SHAPE(2, 2), .qk_norm = true, .experts = 16, .used = 4, .expert_ff = 32, .seed = 15 },
+	/* deepseek2: as V2-Lite, its old form, as V2, as V3 */
+	{ "latent attention, shared experts", LATENT, .seed = 30 },
+	{ "latent attention, old form", LATENT, .old = true, .seed = 31 },
+	{ "latent attention, low-rank queries, groups", LATENT, .q_rank = 48, .groups = 4, .groups_used = 2, .expert_scale = 16, .seed = 32 },
+	{ "latent attention, sigmoid gates, bias, groups, normalised, yarn", LATENT, .q_rank = 48, .gating = 2, .router_bias = true,
+	  .groups = 4, .groups_used = 2, .expert_norm = true, .expert_scale = 2.5f, .yarn = 40, .yarn_trained = 16, .yarn_log_mul = 0.1f, .seed = 33 },
+	{ "latent attention, yarn without its multiplier", LATENT, .yarn = 4, .yarn_trained = 16, .yarn_attn = 0.9f, .seed = 34 },
+	{ "latent attention, q8_0", LATENT, .dtype = DSEEK_Q8_0, .seed = 35 },
+	{ "latent attention, old form, q8_0", LATENT, .dtype = DSEEK_Q8_0, .old = true, .seed = 36 },
+	{ "latent attention, old form, bf16", LATENT, .dtype = DSEEK_BF16, .old = true, .seed = 37 },
+	{ "latent attention, dense", .arch = "deepseek2", SHAPE(2, 1), .head = 48, .rope_dims = 16, .head_v = 24, .kv_rank = 32, .seed = 38 },
 	{ "yarn", LLAMA, .yarn = 8, .yarn_trained = 16, .seed = 17 },
 	{ "yarn, no original context, frequency factors", LLAMA, .yarn = 4, .rope_freqs = true, .yarn_attn = 0.75f, .seed = 18 },
 	{ "yarn with a log multiplier", .arch = "qwen3", SHAPE(2, 2), .qk_norm = true, .yarn = 40, .yarn_trained = 16, .yarn_log_mul = 0.5f,
@@ -50,6 +63,14 @@ static char path[256], err[512];
 static struct dseek_device *dev;
 static struct dsk_model *model;
 static struct dsk_session *session;
+
+static const struct tiny_model *variant(const char *label)
+{
+	for (size_t i = 0; i < sizeof(variants) / sizeof(variants[0]); i++)
+		if (!strcmp(variants[i].label, label))
+			return &variants[i];
+	ck_abort_msg("no variant %s", label);
+}
 
 /* llama: the experts' width is the feed-forward length. */
 static int write_model(const struct tiny_model *t)
@@ -229,16 +250,24 @@ START_TEST(test_experts_used)
 END_TEST
 
 /* Figures kept in the tree: if oracle and engine were to change together, this would tell. */
+static const struct {
+	const char *label;
+	double want[5];
+} kept_figures[] = {
+	{ "mixtral", { -1.163897, 2.002495, -3.572789, -0.214139, 1.994333 } },
+	{ "latent attention, sigmoid gates, bias, groups, normalised, yarn", { -3.125394, 1.773721, -2.032169, 1.757535, 1.996972 } },
+};
+
 START_TEST(test_kept_figures)
 {
-	static const double want[] = { -1.163897, 2.002495, -3.572789, -0.214139, 1.994333 };
 	static const uint32_t at[] = { 0, 1, 99, 200, 299 };
+	const double *want = kept_figures[_i].want;
 	struct forward_params params = {};
 	const float *logits;
 	uint32_t n_vocab;
 	double *ref;
 
-	open_model(&variants[9]);
+	open_model(variant(kept_figures[_i].label));
 	open_session((struct dsk_session_params){ .precise = true });
 	ref = forward_ref(dsk_model_gguf(model), sequence(), N_TOKENS, &params, &n_vocab);
 	ck_assert_int_eq(dsk_session_eval(session, sequence(), N_TOKENS), 0);
@@ -353,6 +382,19 @@ START_TEST(test_refused_sessions)
 }
 END_TEST
 
+START_TEST(test_too_many_for_groups)
+{
+	struct tiny_model t = { "groups", LATENT, .groups = 4, .groups_used = 1 };
+
+	open_model(&t);
+	ck_assert_int_eq(dsk_session_create(model, &(struct dsk_session_params){ .n_expert_used = 5 }, &session, err, sizeof(err)), -EINVAL);
+	ck_assert_str_eq(err, "5 experts selected, the 1 groups that are looked at have 4");
+	open_session((struct dsk_session_params){ .n_expert_used = 4 });
+	ck_assert_int_eq(dsk_session_eval(session, sequence(), 5), 0);
+	close_all();
+}
+END_TEST
+
 START_TEST(test_not_loaded)
 {
 	struct dsk_session_params params = {};
@@ -378,7 +420,7 @@ static const struct {
 	const char *want;
 } bad_models[] = {
 	{ { "", .arch = "mamba", SHAPE(2, 2) }, -ENOTSUP,
-	  "the architecture \"mamba\" is not known here; known are llama, qwen2, qwen3, qwen3moe" },
+	  "the architecture \"mamba\" is not known here; known are llama, qwen2, qwen3, qwen3moe, deepseek2" },
 	{ { "", LLAMA, .omit = "blk.1.attn_k.weight" }, -EINVAL, ": tensor blk.1.attn_k.weight is missing" },
 	{ { "", LLAMA, .omit = "output_norm.weight" }, -EINVAL, ": tensor output_norm.weight is missing" },
 	{ { "", LLAMA, .omit = "token_embd.weight" }, -EINVAL, ": tensor token_embd.weight is missing or isn't a matrix" },
@@ -404,6 +446,44 @@ static const struct {
 	{ { "", .arch = "qwen2", SHAPE(2, 2), .experts = 4, .used = 2 }, -EINVAL,
 	  ": expert_count is set, but this architecture has no experts" },
 	{ { "", .arch = "llama", SHAPE(0, 2) }, -EINVAL, ": block_count, embedding_length or head_count is 0" },
+	{ { "", LATENT, .omit_key = "attention.kv_lora_rank" }, -ENOENT, "kv_lora_rank" },
+	{ { "", LATENT, .omit_key = "attention.value_length_mla" }, -ENOENT, "value_length_mla" },
+	{ { "", LATENT, .old = true, .omit_key = "attention.key_length" }, -ENOENT, "key_length" },
+	{ { "", LATENT, .omit_key = "rope.dimension_count" }, -ENOENT, "dimension_count" },
+	{ { "", LATENT, .set_key = "attention.kv_lora_rank" }, -EINVAL,
+	  ": attention.kv_lora_rank, q_lora_rank or rope.dimension_count is 0 or out of all proportion" },
+	{ { "", LATENT, .set_key = "attention.kv_lora_rank", .set_value = 4097 }, -EINVAL, "q_lora_rank or rope.dimension_count is 0 or out of all" },
+	{ { "", LATENT, .q_rank = 48, .set_key = "attention.q_lora_rank", .set_value = 65537 }, -EINVAL, "is 0 or out of all proportion" },
+	{ { "", LATENT, .set_key = "rope.dimension_count", .set_value = 4098 }, -EINVAL, "is 0 or out of all proportion" },
+	{ { "", LATENT, .set_key = "attention.key_length", .set_value = 64 }, -EINVAL,
+	  ": attention.key_length is not kv_lora_rank and rope.dimension_count together" },
+	{ { "", LATENT, .old = true, .set_key = "rope.dimension_count", .set_value = 48 }, -EINVAL,
+	  ": rope.dimension_count leaves nothing of a head's key that is not rotated" },
+	{ { "", LATENT, .old = true, .set_key = "rope.dimension_count", .set_value = 20 }, -EINVAL,
+	  ": attention.kv_lora_rank and what of a head is not rotated must be multiples of 16" },
+	{ { "", LATENT, .old = true, .set_key = "attention.kv_lora_rank", .set_value = 40 }, -EINVAL, "must be multiples of 16" },
+	{ { "", LATENT, .set_key = "leading_dense_block_count", .set_value = 4 }, -EINVAL, ": leading_dense_block_count is above block_count" },
+	{ { "", LATENT, .set_key = "expert_shared_count", .set_value = 1u << 20 }, -EINVAL, ": expert_shared_count is out of all proportion" },
+	{ { "", LATENT, .set_key = "expert_shared_count", .set_value = 1u << 28 }, -EINVAL, ": expert_shared_count is out of all proportion" },
+	{ { "", LATENT, .groups = 3, .groups_used = 1 }, -EINVAL, ": expert_group_count does not divide expert_count, or" },
+	{ { "", LATENT, .groups = 4 }, -EINVAL, ", or expert_group_used_count is not in 1..expert_group_count" },
+	{ { "", LATENT, .groups = 4, .groups_used = 5 }, -EINVAL, ", or expert_group_used_count is not in 1..expert_group_count" },
+	{ { "", LATENT, .groups = 8, .groups_used = 1 }, -EINVAL, ": expert_used_count is above what expert_group_used_count groups have" },
+	{ { "", LATENT, .set_key = "leading_dense_block_count", .set_value = 2 }, -EINVAL, ": tensor blk.1.ffn_gate.weight is missing" },
+	{ { "", LATENT, .omit = "blk.1.ffn_gate_inp.weight" }, -EINVAL, ": tensor blk.1.ffn_gate_inp.weight is missing" },
+	{ { "", LATENT, .omit = "blk.2.ffn_down_shexp.weight" }, -EINVAL, ": tensor blk.2.ffn_down_shexp.weight is missing" },
+	{ { "", LATENT, .omit = "blk.0.attn_q.weight" }, -EINVAL, ": tensor blk.0.attn_q.weight is missing" },
+	{ { "", LATENT, .q_rank = 48, .omit = "blk.0.attn_q_a_norm.weight" }, -EINVAL, ": tensor blk.0.attn_q_a_norm.weight is missing" },
+	{ { "", LATENT, .omit = "blk.2.attn_kv_a_mqa.weight" }, -EINVAL, ": tensor blk.2.attn_kv_a_mqa.weight is missing" },
+	{ { "", LATENT, .omit = "blk.1.attn_v_b.weight" }, -EINVAL, ": tensor blk.1.attn_v_b.weight is missing" },
+	{ { "", LATENT, .old = true, .omit = "blk.1.attn_kv_b.weight" }, -EINVAL, ": tensor blk.1.attn_k_b.weight is missing" },
+	{ { "", LATENT, .old = true, .misshape = "blk.1.attn_kv_b.weight" }, -EINVAL,
+	  ": tensor blk.1.attn_kv_b.weight: extent 1 is 257, the keys say 256" },
+	{ { "", LATENT, .misshape = "blk.1.attn_k_b.weight" }, -EINVAL, ": tensor blk.1.attn_k_b.weight: extent 1 is 65, the keys say 64" },
+	{ { "", LLAMA, .experts = 4, .used = 2, .set_key = "expert_shared_count", .set_value = 1 }, -EINVAL,
+	  ": shared experts are not supported for this architecture" },
+	{ { "", LATENT, .set_key = "expert_shared_feed_forward_length", .set_value = 8 }, -EINVAL,
+	  ": shared experts of a width of their own are not supported" },
 	{ { "", LLAMA, .head = 5000 }, -EINVAL, ": block_count, a width or a head count is out of all proportion" },
 };
 
@@ -538,11 +618,12 @@ int main(void)
 	tcase_add_loop_test(t, test_fast, 0, COUNT(variants));
 	tcase_add_loop_test(t, test_window, 0, 7);
 	tcase_add_test(t, test_experts_used);
-	tcase_add_test(t, test_kept_figures);
+	tcase_add_loop_test(t, test_kept_figures, 0, COUNT(kept_figures));
 	tcase_add_test(t, test_shared_weights);
 	tcase_add_test(t, test_rewind);
 	tcase_add_test(t, test_refused_runs);
 	tcase_add_loop_test(t, test_refused_sessions, 0, COUNT(bad_sessions));
+	tcase_add_test(t, test_too_many_for_groups);
 	tcase_add_test(t, test_not_loaded);
 	tcase_add_loop_test(t, test_refused_models, 0, COUNT(bad_models));
 	tcase_add_test(t, test_generate);

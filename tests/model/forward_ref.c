@@ -15,6 +15,8 @@ struct model {
 	double eps, base, rope_scale, expert_scale;
 	double yarn, trained, log_mul, attn_factor;	/* yarn: its factor, 0: none */
 	int neox, norm_weights;
+	uint32_t kv_rank, q_rank, groups, groups_used;	/* kv_rank 0: no latent attention; groups 0: none */
+	double attn_scale;
 };
 
 static uint32_t key_u32(const struct gguf *g, const char *name, uint32_t otherwise)
@@ -111,7 +113,8 @@ static void rope(const struct model *m, double *x, uint32_t pos, const double *f
 
 		if (m->yarn) {
 			angle = yarn(m, j, angle);
-			size *= (1 + 0.1 * log(m->yarn)) / (1 + 0.1 * m->log_mul * log(m->yarn));
+			/* DeepSeek's two factors, whose quotient this is, are equal. */
+			size *= m->kv_rank && m->log_mul ? 1 : (1 + 0.1 * log(m->yarn)) / (1 + 0.1 * m->log_mul * log(m->yarn));
 		}
 		u = *a * cos(angle) - *b * sin(angle);
 		v = *a * sin(angle) + *b * cos(angle);
@@ -137,6 +140,44 @@ static void glu(const double *x, const double *gate, const double *up, const dou
 	free(o);
 }
 
+/* DeepSeek-V3, section 2.1.2: of groups of experts, those whose two best add up to most. Experts of others are @out_of_reach. */
+static void choose_groups(const struct model *m, const double *p, const double *bias, int *out_of_reach)
+{
+	uint32_t each = m->experts / m->groups, chosen[64];
+	double score[64];
+
+	for (uint32_t g = 0; g < m->groups; g++) {
+		score[g] = -INFINITY;
+		for (uint32_t a = g * each; a < (g + 1) * each; a++)
+			for (uint32_t b = a + 1; b < (g + 1) * each; b++)
+				score[g] = fmax(score[g], p[a] + (bias ? bias[a] : 0) + p[b] + (bias ? bias[b] : 0));
+	}
+	for (uint32_t e = 0; e < m->experts; e++)
+		out_of_reach[e] = 1;
+	for (uint32_t j = 0; j < m->groups_used; j++) {
+		chosen[j] = 0;
+		for (uint32_t g = 1; g < m->groups; g++)
+			if (score[g] > score[chosen[j]])
+				chosen[j] = g;
+		score[chosen[j]] = -INFINITY;
+		for (uint32_t e = 0; e < each; e++)
+			out_of_reach[chosen[j] * each + e] = 0;
+	}
+}
+
+/* Those that every token goes to. */
+static void shared_experts(const struct model *m, int l, const double *x, double *out)
+{
+	double *gate = load(m->g, l, "ffn_gate_shexp.weight"), *up = load(m->g, l, "ffn_up_shexp.weight");
+	double *down = load(m->g, l, "ffn_down_shexp.weight");
+
+	if (gate)
+		glu(x, gate, up, down, m->embd, key_u32(m->g, ".expert_feed_forward_length", 0) * key_u32(m->g, ".expert_shared_count", 0), 1, out);
+	free(gate);
+	free(up);
+	free(down);
+}
+
 static void experts(const struct model *m, int l, const double *x, double *out)
 {
 	double *router = load(m->g, l, "ffn_gate_inp.weight"), *bias = load(m->g, l, "exp_probs_b.bias");
@@ -144,6 +185,7 @@ static void experts(const struct model *m, int l, const double *x, double *out)
 	double *down = load(m->g, l, "ffn_down_exps.weight");
 	uint32_t f = key_u32(m->g, ".expert_feed_forward_length", 0), chosen[64];
 	double p[64], sum = 0, total = 0;
+	int out_of_reach[64] = { 0 };
 
 	if (!f || !strcmp(gguf_arch(m->g), "llama"))
 		f = key_u32(m->g, ".feed_forward_length", 0);
@@ -154,10 +196,12 @@ static void experts(const struct model *m, int l, const double *x, double *out)
 		sum += exp(p[e]);
 	for (uint32_t e = 0; e < m->experts; e++)
 		p[e] = m->gating == 2 ? 1 / (1 + exp(-p[e])) : m->gating == 64 ? p[e] : exp(p[e]) / sum;
+	if (m->groups)
+		choose_groups(m, p, bias, out_of_reach);
 	for (uint32_t j = 0; j < m->used; j++) {
 		chosen[j] = UINT32_MAX;
 		for (uint32_t e = 0; e < m->experts; e++) {
-			int taken = 0;
+			int taken = out_of_reach[e];
 
 			for (uint32_t i = 0; i < j; i++)
 				taken |= chosen[i] == e;
@@ -194,7 +238,7 @@ static void attend(const struct model *m, const double *q, const double *k, cons
 			score[s] = 0;
 			for (uint32_t d = 0; d < m->dk; d++)
 				score[s] += q[h * m->dk + d] * k[(uint64_t)s * kd + kv * m->dk + d];
-			score[s] /= sqrt(m->dk);
+			score[s] *= m->attn_scale;
 			max = fmax(max, score[s]);
 		}
 		for (uint32_t s = first; s <= t; s++)
@@ -208,6 +252,74 @@ static void attend(const struct model *m, const double *q, const double *k, cons
 	free(score);
 }
 
+/*
+ * Latent attention as DeepSeek-V2 has it in section 2.1.2, equations 37 to 47, not absorbed: keys and values of every head are made. @q,
+ * @k and @v are this token's.
+ */
+static void project_latent(const struct model *m, int l, const double *h, uint32_t t, const double *factors, double *q, double *k, double *v)
+{
+	const char *const names[] = {
+		"attn_q.weight", "attn_q_a.weight", "attn_q_a_norm.weight", "attn_q_b.weight", "attn_kv_a_mqa.weight", "attn_kv_a_norm.weight",
+		"attn_k_b.weight", "attn_v_b.weight", "attn_kv_b.weight",
+	};
+	enum { WQ, QA, QAN, QB, KVA, KVAN, KB, VB, KVB, COUNT };
+	uint32_t plain = m->dk - m->rope_dims, both = plain + m->dv;
+	double *w[COUNT], *c = need(malloc((m->kv_rank + m->rope_dims) * sizeof(*c))), *qc = need(malloc((m->q_rank + 1) * sizeof(*qc)));
+
+	for (int i = 0; i < COUNT; i++)
+		w[i] = load(m->g, l, names[i]);
+	if (m->q_rank) {
+		matvec(w[QA], h, m->embd, m->q_rank, NULL, qc);
+		rmsnorm(qc, w[QAN], m->q_rank, m->eps, qc);
+		matvec(w[QB], qc, m->q_rank, m->heads * m->dk, NULL, q);
+	} else {
+		matvec(w[WQ], h, m->embd, m->heads * m->dk, NULL, q);
+	}
+	matvec(w[KVA], h, m->embd, m->kv_rank + m->rope_dims, NULL, c);
+	rmsnorm(c, w[KVAN], m->kv_rank, m->eps, c);
+	rope(m, c + m->kv_rank, t, factors);
+	for (uint32_t i = 0; i < m->heads; i++) {
+		double *key = k + i * m->dk, *value = v + i * m->dv;
+
+		rope(m, q + i * m->dk + plain, t, factors);
+		memcpy(key + plain, c + m->kv_rank, m->rope_dims * sizeof(*key));
+		if (w[KVB]) {
+			matvec(w[KVB] + (uint64_t)i * both * m->kv_rank, c, m->kv_rank, plain, NULL, key);
+			matvec(w[KVB] + ((uint64_t)i * both + plain) * m->kv_rank, c, m->kv_rank, m->dv, NULL, value);
+			continue;
+		}
+		for (uint32_t d = 0; d < plain; d++) {	/* its rows are of the latent space */
+			key[d] = 0;
+			for (uint32_t r = 0; r < m->kv_rank; r++)
+				key[d] += w[KB][((uint64_t)i * m->kv_rank + r) * plain + d] * c[r];
+		}
+		matvec(w[VB] + (uint64_t)i * m->dv * m->kv_rank, c, m->kv_rank, m->dv, NULL, value);
+	}
+	for (int i = 0; i < COUNT; i++)
+		free(w[i]);
+	free(c);
+	free(qc);
+}
+
+static void project(const struct model *m, double *const *w, const double *h, uint32_t t, const double *factors, double *q, double *k, double *v)
+{
+	enum { WQ = 1, WK, WV, BQ = 5, BK, BV, QN, KN };
+
+	matvec(w[WQ], h, m->embd, m->heads * m->dk, w[BQ], q);
+	matvec(w[WK], h, m->embd, m->kv_heads * m->dk, w[BK], k);
+	matvec(w[WV], h, m->embd, m->kv_heads * m->dv, w[BV], v);
+	for (uint32_t i = 0; i < m->heads; i++) {
+		if (w[QN])
+			rmsnorm(q + i * m->dk, w[QN], m->dk, m->eps, q + i * m->dk);
+		rope(m, q + i * m->dk, t, factors);
+	}
+	for (uint32_t i = 0; i < m->kv_heads; i++) {
+		if (w[KN])
+			rmsnorm(k + i * m->dk, w[KN], m->dk, m->eps, k + i * m->dk);
+		rope(m, k + i * m->dk, t, factors);
+	}
+}
+
 static void layer(const struct model *m, int l, double *x, uint32_t n, uint32_t window)
 {
 	uint32_t qd = m->heads * m->dk, kd = m->kv_heads * m->dk, vd = m->kv_heads * m->dv, od = m->heads * m->dv;
@@ -216,7 +328,7 @@ static void layer(const struct model *m, int l, double *x, uint32_t n, uint32_t 
 		"attn_k.bias", "attn_v.bias", "attn_q_norm.weight", "attn_k_norm.weight", "ffn_norm.weight", "ffn_gate.weight",
 		"ffn_up.weight", "ffn_down.weight",
 	};
-	enum { AN, WQ, WK, WV, WO, BQ, BK, BV, QN, KN, FN, WG, WU, WD, COUNT };
+	enum { AN, WO = 4, FN = 10, WG, WU, WD, COUNT };
 	double *w[COUNT], *factors = load(m->g, -1, "rope_freqs.weight");
 	double *h = need(malloc(m->embd * sizeof(*h))), *q = need(malloc(qd * sizeof(*q)));
 	double *k = need(malloc((uint64_t)n * kd * sizeof(*k))), *v = need(malloc((uint64_t)n * vd * sizeof(*v)));
@@ -226,21 +338,10 @@ static void layer(const struct model *m, int l, double *x, uint32_t n, uint32_t 
 		w[i] = load(m->g, l, names[i]);
 	for (uint32_t t = 0; t < n; t++, x += m->embd) {
 		rmsnorm(x, w[AN], m->embd, m->eps, h);
-		matvec(w[WQ], h, m->embd, qd, w[BQ], q);
-		matvec(w[WK], h, m->embd, kd, w[BK], k + (uint64_t)t * kd);
-		matvec(w[WV], h, m->embd, vd, w[BV], v + (uint64_t)t * vd);
-		for (uint32_t i = 0; i < m->heads; i++) {
-			if (w[QN])
-				rmsnorm(q + i * m->dk, w[QN], m->dk, m->eps, q + i * m->dk);
-			rope(m, q + i * m->dk, t, factors);
-		}
-		for (uint32_t i = 0; i < m->kv_heads; i++) {
-			double *kh = k + (uint64_t)t * kd + i * m->dk;
-
-			if (w[KN])
-				rmsnorm(kh, w[KN], m->dk, m->eps, kh);
-			rope(m, kh, t, factors);
-		}
+		if (m->kv_rank)
+			project_latent(m, l, h, t, factors, q, k + (uint64_t)t * kd, v + (uint64_t)t * vd);
+		else
+			project(m, w, h, t, factors, q, k + (uint64_t)t * kd, v + (uint64_t)t * vd);
 		attend(m, q, k, v, t, window, a);
 		matvec(w[WO], a, od, m->embd, NULL, o);
 		for (uint32_t i = 0; i < m->embd; i++)
@@ -250,6 +351,8 @@ static void layer(const struct model *m, int l, double *x, uint32_t n, uint32_t 
 			glu(h, w[WG], w[WU], w[WD], m->embd, key_u32(m->g, ".feed_forward_length", 0), 1, x);
 		else
 			experts(m, l, h, x);
+		if (!w[WG])
+			shared_experts(m, l, h, x);
 	}
 	for (int i = 0; i < COUNT; i++)
 		free(w[i]);
@@ -260,6 +363,22 @@ static void layer(const struct model *m, int l, double *x, uint32_t n, uint32_t 
 	free(v);
 	free(a);
 	free(o);
+}
+
+static void latent_keys(struct model *m)
+{
+	bool norm = false;
+
+	m->kv_rank = key_u32(m->g, ".attention.kv_lora_rank", 0);
+	m->q_rank = key_u32(m->g, ".attention.q_lora_rank", 0);
+	m->dk = key_u32(m->g, ".attention.key_length_mla", m->dk);
+	m->dv = key_u32(m->g, ".attention.value_length_mla", m->dv);
+	m->kv_heads = m->heads;
+	m->groups = key_u32(m->g, ".expert_group_count", 0);
+	m->groups_used = key_u32(m->g, ".expert_group_used_count", 0);
+	gguf_get_bool(m->g, ".expert_weights_norm", &norm, NULL, 0);
+	m->norm_weights = norm;
+	m->neox = 0;
 }
 
 double *forward_ref(const struct gguf *g, const int32_t *tokens, uint32_t n, const struct forward_params *params,
@@ -291,6 +410,11 @@ double *forward_ref(const struct gguf *g, const int32_t *tokens, uint32_t n, con
 	m.dk = key_u32(g, ".attention.key_length", m.embd / m.heads);
 	m.dv = key_u32(g, ".attention.value_length", m.dk);
 	m.rope_dims = key_u32(g, ".rope.dimension_count", m.dk);
+	if (!strcmp(gguf_arch(g), "deepseek2"))
+		latent_keys(&m);
+	m.attn_scale = 1 / sqrt(m.dk);
+	if (m.kv_rank && m.yarn)
+		m.attn_scale *= pow(m.attn_factor * (m.log_mul ? 1 + m.log_mul * log(m.yarn) : 1 + 0.1 * log(m.yarn)), 2);
 	for (uint32_t t = 0; t < n; t++)
 		memcpy(x + (uint64_t)t * m.embd, embd + (uint64_t)tokens[t] * m.embd, m.embd * sizeof(*x));
 	for (uint32_t l = 0; l < m.layers; l++)

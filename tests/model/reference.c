@@ -256,6 +256,9 @@ int main(void)
 	mixtral(dir, "tiny-mixtral-f32.gguf", "tiny-mixtral-f32", false, 1e-6);
 	mixtral(dir, "tiny-mixtral-q8_0.gguf", "tiny-mixtral-q8_0-as-f32", false, 1e-2);
 	mixtral(dir, "tiny-mixtral-q4_0.gguf", "tiny-mixtral-q4_0-as-f32", false, 1e-2);
+	/* 300 tokens of the reference are off by 2e-5 from sums in double precision (forward_ref.c) */
+	mixtral(dir, "tiny-dsv2lite-f32.gguf", "tiny-dsv2lite-f32", true, 1e-4);
+	mixtral(dir, "tiny-dsv2lite-f32.gguf", "tiny-dsv2lite-f32", false, 1e-6);
 	smollm2(true);
 	smollm2(false);
 	dseek_close(dev);

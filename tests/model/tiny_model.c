@@ -58,6 +58,38 @@ static void tensor(struct writer *w, int layer, const char *name, int dtype, uin
 	w->n++;
 }
 
+static void declare_latent(struct writer *w, uint32_t l)
+{
+	const struct tiny_model *t = w->t;
+	uint32_t q = t->heads * t->head, plain = t->head - t->rope_dims;
+
+	if (t->q_rank) {
+		tensor(w, l, "attn_q_a.weight", t->dtype, t->embd, t->q_rank, 1);
+		tensor(w, l, "attn_q_a_norm.weight", -1, t->q_rank, 0, 1);
+		tensor(w, l, "attn_q_b.weight", t->dtype, t->q_rank, q, 1);
+	} else {
+		tensor(w, l, "attn_q.weight", t->dtype, t->embd, q, 1);
+	}
+	tensor(w, l, "attn_kv_a_mqa.weight", t->dtype, t->embd, t->kv_rank + t->rope_dims, 1);
+	tensor(w, l, "attn_kv_a_norm.weight", -1, t->kv_rank, 0, 1);
+	if (t->old) {
+		tensor(w, l, "attn_kv_b.weight", t->dtype, t->kv_rank, t->heads * (plain + t->head_v), 1);
+	} else {
+		tensor(w, l, "attn_k_b.weight", t->dtype, plain, t->kv_rank, t->heads);
+		tensor(w, l, "attn_v_b.weight", t->dtype, t->kv_rank, t->head_v, t->heads);
+	}
+	tensor(w, l, "attn_output.weight", t->dtype, t->heads * t->head_v, t->embd, 1);
+}
+
+static void declare_shared(struct writer *w, uint32_t l)
+{
+	const struct tiny_model *t = w->t;
+
+	tensor(w, l, "ffn_gate_shexp.weight", t->dtype, t->embd, t->shared * t->expert_ff, 1);
+	tensor(w, l, "ffn_up_shexp.weight", t->dtype, t->embd, t->shared * t->expert_ff, 1);
+	tensor(w, l, "ffn_down_shexp.weight", t->dtype, t->shared * t->expert_ff, t->embd, 1);
+}
+
 static void declare(struct writer *w)
 {
 	const struct tiny_model *t = w->t;
@@ -71,10 +103,14 @@ static void declare(struct writer *w)
 		tensor(w, -1, "rope_freqs.weight", -1, (t->rope_dims ? t->rope_dims : head) / 2, 0, 1);
 	for (uint32_t l = 0; l < t->layers; l++) {
 		tensor(w, l, "attn_norm.weight", -1, t->embd, 0, 1);
-		tensor(w, l, "attn_q.weight", t->dtype, t->embd, q, 1);
-		tensor(w, l, "attn_k.weight", t->dtype, t->embd, kv, 1);
-		tensor(w, l, "attn_v.weight", t->dtype, t->embd, kv, 1);
-		tensor(w, l, "attn_output.weight", t->dtype, q, t->embd, 1);
+		if (t->kv_rank) {
+			declare_latent(w, l);
+		} else {
+			tensor(w, l, "attn_q.weight", t->dtype, t->embd, q, 1);
+			tensor(w, l, "attn_k.weight", t->dtype, t->embd, kv, 1);
+			tensor(w, l, "attn_v.weight", t->dtype, t->embd, kv, 1);
+			tensor(w, l, "attn_output.weight", t->dtype, q, t->embd, 1);
+		}
 		if (t->bias) {
 			tensor(w, l, "attn_q.bias", -1, q, 0, 1);
 			tensor(w, l, "attn_k.bias", -1, kv, 0, 1);
@@ -85,13 +121,15 @@ static void declare(struct writer *w)
 			tensor(w, l, "attn_k_norm.weight", -1, head, 0, 1);
 		}
 		tensor(w, l, "ffn_norm.weight", -1, t->embd, 0, 1);
-		if (t->experts) {
+		if (t->experts && l >= t->dense) {
 			tensor(w, l, "ffn_gate_inp.weight", -1, t->embd, t->experts, 1);
 			if (t->router_bias)
 				tensor(w, l, "exp_probs_b.bias", -1, t->experts, 0, 1);
 			tensor(w, l, "ffn_gate_exps.weight", t->dtype, t->embd, t->expert_ff, t->experts);
 			tensor(w, l, "ffn_up_exps.weight", t->dtype, t->embd, t->expert_ff, t->experts);
 			tensor(w, l, "ffn_down_exps.weight", t->dtype, t->expert_ff, t->embd, t->experts);
+			if (t->shared)
+				declare_shared(w, l);
 		} else {
 			tensor(w, l, "ffn_gate.weight", t->dtype, t->embd, t->ff, 1);
 			tensor(w, l, "ffn_up.weight", t->dtype, t->embd, t->ff, 1);
@@ -106,6 +144,8 @@ static void u32(struct writer *w, const char *key, uint32_t value)
 
 	if (w->t->omit_key && !strcmp(w->t->omit_key, key))
 		return;
+	if (w->t->set_key && !strcmp(w->t->set_key, key))
+		value = w->t->set_value;
 	snprintf(name, sizeof(name), "%s.%s", w->t->arch, key);
 	gguf_writer_u32(w->w, name, value);
 }
@@ -148,6 +188,42 @@ static void vocabulary(struct writer *w)
 	gguf_writer_bool(w->w, "tokenizer.ggml.add_bos_token", true);
 }
 
+static void f32_if(struct writer *w, const char *key, float value)
+{
+	if (value)
+		f32(w, key, value);
+}
+
+static void u32_if(struct writer *w, const char *key, uint32_t value)
+{
+	if (value)
+		u32(w, key, value);
+}
+
+static void latent_keys(struct writer *w)
+{
+	const struct tiny_model *t = w->t;
+	char name[80];
+
+	u32_if(w, "attention.q_lora_rank", t->q_rank);
+	u32(w, "attention.kv_lora_rank", t->kv_rank);
+	u32(w, "attention.key_length", t->old ? t->head : t->kv_rank + t->rope_dims);
+	u32(w, "attention.value_length", t->old ? t->head_v : t->kv_rank);
+	if (!t->old) {
+		u32(w, "attention.key_length_mla", t->head);
+		u32(w, "attention.value_length_mla", t->head_v);
+	}
+	u32_if(w, "leading_dense_block_count", t->dense);
+	u32_if(w, "expert_shared_count", t->shared);
+	u32_if(w, "expert_group_count", t->groups);
+	u32_if(w, "expert_group_used_count", t->groups_used);
+	f32_if(w, "expert_weights_scale", t->expert_scale);
+	if (t->expert_norm) {
+		snprintf(name, sizeof(name), "%s.expert_weights_norm", t->arch);
+		gguf_writer_bool(w->w, name, true);
+	}
+}
+
 static void keys(struct writer *w)
 {
 	const struct tiny_model *t = w->t;
@@ -163,7 +239,11 @@ static void keys(struct writer *w)
 	u32(w, "attention.head_count_kv", t->kv_heads);
 	f32(w, "attention.layer_norm_rms_epsilon", 1e-5f);
 	f32(w, "rope.freq_base", 10000.0f);
-	if (t->head) {
+	if (t->set_key && (strstr(t->set_key, "shared_feed") || !t->kv_rank))	/* one that the model would not have */
+		u32(w, t->set_key, t->set_value);
+	if (t->head_v) {
+		latent_keys(w);
+	} else if (t->head) {
 		u32(w, "attention.key_length", t->head);
 		u32(w, "attention.value_length", t->head);
 	}

@@ -21,10 +21,19 @@ struct tiny_model {
 	float yarn_log_mul, yarn_attn, yarn_ext;	/* keys of it; 0: none */
 	uint32_t yarn_trained;		/* original context, 0: no key */
 	bool tied, bias, qk_norm, rope_freqs, router_bias;
+	/* Latent attention (deepseek2): heads of @head dimensions, rope_dims of them rotated, values of head_v. */
+	uint32_t kv_rank, q_rank, head_v;	/* q_rank 0: full queries */
+	uint32_t dense, shared;			/* leading layers, experts; with keys */
+	uint32_t groups, groups_used;		/* 0: no keys */
+	float expert_scale;			/* 0: no key */
+	bool expert_norm;			/* false: no key */
+	bool old;				/* keys and values' matrices are one, attn_kv_b */
 	/* Faults, for tests of refusals. */
 	const char *omit;		/* this tensor is not there */
 	const char *misshape;		/* this one has one row more */
 	const char *omit_key, *rope_scaling;
+	const char *set_key;		/* this one is there, and is set_value */
+	uint32_t set_value;
 };
 
 /* 0 or -errno, with the sentence on stderr. */

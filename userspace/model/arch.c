@@ -14,6 +14,8 @@ static const struct dsk_arch archs[] = {
 	{ "qwen2", DSEEK_ROPE_NEOX, 0, NULL },
 	{ "qwen3", DSEEK_ROPE_NEOX, DSK_ARCH_QK_NORM, NULL },
 	{ "qwen3moe", DSEEK_ROPE_NEOX, DSK_ARCH_QK_NORM, ".expert_feed_forward_length" },
+	/* DeepSeek-V2, V2-Lite, V3, R1 */
+	{ "deepseek2", DSEEK_ROPE_INTERLEAVED, DSK_ARCH_LATENT, ".expert_feed_forward_length" },
 };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -24,9 +26,9 @@ const struct dsk_rule dsk_rules[DSK_WEIGHT_COUNT] = {
 	[DSK_OUTPUT] = { "output.weight", "EV", DSK_MAY },		/* absent: the embedding is used */
 	[DSK_ROPE_FREQS] = { "rope_freqs.weight", "P", DSK_MAY },
 	[DSK_ATTN_NORM] = { "attn_norm.weight", "E", DSK_MUST },
-	[DSK_Q] = { "attn_q.weight", "EQ", DSK_MUST },
-	[DSK_K] = { "attn_k.weight", "EK", DSK_MUST },
-	[DSK_V] = { "attn_v.weight", "EU", DSK_MUST },
+	[DSK_Q] = { "attn_q.weight", "EQ", DSK_Q_FULL },
+	[DSK_K] = { "attn_k.weight", "EK", DSK_HEADS },
+	[DSK_V] = { "attn_v.weight", "EU", DSK_HEADS },
 	[DSK_O] = { "attn_output.weight", "OE", DSK_MUST },
 	[DSK_Q_BIAS] = { "attn_q.bias", "Q", DSK_MAY },
 	[DSK_K_BIAS] = { "attn_k.bias", "K", DSK_MAY },
@@ -42,6 +44,16 @@ const struct dsk_rule dsk_rules[DSK_WEIGHT_COUNT] = {
 	[DSK_GATE_EXPS] = { "ffn_gate_exps.weight", "EMX", DSK_EXPERTS },
 	[DSK_UP_EXPS] = { "ffn_up_exps.weight", "EMX", DSK_EXPERTS },
 	[DSK_DOWN_EXPS] = { "ffn_down_exps.weight", "MEX", DSK_EXPERTS },
+	[DSK_Q_A] = { "attn_q_a.weight", "EL", DSK_Q_LATENT },
+	[DSK_Q_A_NORM] = { "attn_q_a_norm.weight", "L", DSK_Q_LATENT },
+	[DSK_Q_B] = { "attn_q_b.weight", "LQ", DSK_Q_LATENT },
+	[DSK_KV_A] = { "attn_kv_a_mqa.weight", "EC", DSK_LATENT },
+	[DSK_KV_A_NORM] = { "attn_kv_a_norm.weight", "R", DSK_LATENT },
+	[DSK_K_B] = { "attn_k_b.weight", "NRH", DSK_LATENT },
+	[DSK_V_B] = { "attn_v_b.weight", "RvH", DSK_LATENT },
+	[DSK_GATE_SHARED] = { "ffn_gate_shexp.weight", "ES", DSK_SHARED },
+	[DSK_UP_SHARED] = { "ffn_up_shexp.weight", "ES", DSK_SHARED },
+	[DSK_DOWN_SHARED] = { "ffn_down_shexp.weight", "SE", DSK_SHARED },
 };
 
 int dsk_arch_find(const char *name, const struct dsk_arch **ret_arch, char *err, size_t err_size)
@@ -80,14 +92,38 @@ static int fail(const struct gguf *g, char *err, size_t err_size, const char *wh
 	return -EINVAL;
 }
 
+/* What only some architectures have of experts. */
+static int read_shared(const struct gguf *g, struct dsk_shape *s, char *err, size_t err_size)
+{
+	uint32_t shared = 0;
+	int rc;
+
+	if ((rc = optional_u32(g, ".expert_shared_count", &shared, err, err_size)) ||
+	    (rc = optional_u32(g, ".leading_dense_block_count", &s->n_dense, err, err_size)) ||
+	    (rc = optional_u32(g, ".expert_group_count", &s->n_expert_group, err, err_size)) ||
+	    (rc = optional_u32(g, ".expert_group_used_count", &s->n_group_used, err, err_size)))
+		return rc;
+	if (s->n_dense > s->n_layer)
+		return fail(g, err, err_size, "leading_dense_block_count is above block_count");
+	if (__builtin_mul_overflow(shared, s->n_ff_expert, &s->n_ff_shared) || s->n_ff_shared > 1u << 24)
+		return fail(g, err, err_size, "expert_shared_count is out of all proportion");
+	if (s->n_expert_group <= 1)
+		s->n_expert_group = s->n_group_used = 0;
+	if (s->n_expert_group && (s->n_expert % s->n_expert_group || !s->n_group_used || s->n_group_used > s->n_expert_group))
+		return fail(g, err, err_size, "expert_group_count does not divide expert_count, or expert_group_used_count is not in 1..expert_group_count");
+	if (s->n_expert_group && s->n_expert_used > s->n_expert / s->n_expert_group * s->n_group_used)
+		return fail(g, err, err_size, "expert_used_count is above what expert_group_used_count groups have");
+	return 0;
+}
+
 static int read_experts(const struct gguf *g, const struct dsk_arch *arch, struct dsk_shape *s, char *err, size_t err_size)
 {
 	uint32_t gating = 1;
-	bool norm = true;
+	bool norm = !(arch->features & DSK_ARCH_LATENT);	/* what files without the key mean */
 	int rc;
 
 	s->expert_scale = 1.0f;
-	s->expert_norm = true;
+	s->expert_norm = norm;
 	if ((rc = optional_u32(g, ".expert_count", &s->n_expert, err, err_size)) || !s->n_expert)
 		return rc;
 	if (!arch->expert_ff_key)
@@ -100,8 +136,10 @@ static int read_experts(const struct gguf *g, const struct dsk_arch *arch, struc
 	rc = gguf_get_bool(g, ".expert_weights_norm", &norm, err, err_size);
 	if (rc && rc != -ENOENT)
 		return rc;
-	if (gguf_find_key(g, ".expert_shared_count") || gguf_find_key(g, ".expert_shared_feed_forward_length"))
-		return fail(g, err, err_size, "shared experts are not supported");
+	if (!(arch->features & DSK_ARCH_LATENT) && gguf_find_key(g, ".expert_shared_count"))
+		return fail(g, err, err_size, "shared experts are not supported for this architecture");
+	if (gguf_find_key(g, ".expert_shared_feed_forward_length"))
+		return fail(g, err, err_size, "shared experts of a width of their own are not supported");
 	s->expert_norm = norm;
 	switch (gating) {
 	case 0:
@@ -125,6 +163,34 @@ static int read_experts(const struct gguf *g, const struct dsk_arch *arch, struc
 	}
 	if (!s->n_expert_used || s->n_expert_used > s->n_expert)
 		return fail(g, err, err_size, "expert_used_count is not in 1..expert_count");
+	return arch->features & DSK_ARCH_LATENT ? read_shared(g, s, err, err_size) : 0;
+}
+
+/*
+ * Heads are those that queries, keys and values would have without the latent space: key_length_mla and value_length_mla, in files from before
+ * May 2025 key_length and value_length.
+ */
+static int read_latent(const struct gguf *g, struct dsk_shape *s, char *err, size_t err_size)
+{
+	bool old = !gguf_find_key(g, ".attention.key_length_mla");
+	uint32_t row = s->head_k;
+	int rc;
+
+	if ((rc = gguf_get_u32(g, ".attention.kv_lora_rank", &s->kv_rank, err, err_size)) ||
+	    (rc = optional_u32(g, ".attention.q_lora_rank", &s->q_rank, err, err_size)) ||
+	    (rc = gguf_get_u32(g, old ? ".attention.key_length" : ".attention.key_length_mla", &s->head_k, err, err_size)) ||
+	    (rc = gguf_get_u32(g, old ? ".attention.value_length" : ".attention.value_length_mla", &s->head_v, err, err_size)) ||
+	    (rc = gguf_get_u32(g, ".rope.dimension_count", &s->rope_dims, err, err_size)))
+		return rc;
+	s->n_head_kv = 1;
+	if (!s->kv_rank || s->kv_rank > 4096 || s->q_rank > 65536 || s->rope_dims > 4096)
+		return fail(g, err, err_size, "attention.kv_lora_rank, q_lora_rank or rope.dimension_count is 0 or out of all proportion");
+	if (!old && row != s->kv_rank + s->rope_dims)
+		return fail(g, err, err_size, "attention.key_length is not kv_lora_rank and rope.dimension_count together");
+	if (s->rope_dims >= s->head_k)
+		return fail(g, err, err_size, "rope.dimension_count leaves nothing of a head's key that is not rotated");
+	if (s->kv_rank % 16 || (s->head_k - s->rope_dims) % 16)	/* places in a program are multiples of 64 bytes */
+		return fail(g, err, err_size, "attention.kv_lora_rank and what of a head is not rotated must be multiples of 16");
 	return 0;
 }
 
@@ -153,7 +219,9 @@ int dsk_shape_read(const struct gguf *g, const struct dsk_arch *arch, struct dsk
 	    (rc = optional_u32(g, ".attention.key_length", &s.head_k, err, err_size)))
 		return rc;
 	s.head_v = s.head_k;
-	if ((rc = optional_u32(g, ".attention.value_length", &s.head_v, err, err_size)) ||
+	if ((arch->features & DSK_ARCH_LATENT) && (rc = read_latent(g, &s, err, err_size)))
+		return rc;
+	if ((!s.kv_rank && (rc = optional_u32(g, ".attention.value_length", &s.head_v, err, err_size))) ||
 	    (rc = optional_u32(g, ".attention.sliding_window", &s.window, err, err_size)) ||
 	    (rc = optional_u32(g, ".feed_forward_length", &s.n_ff, err, err_size)) ||
 	    (rc = read_experts(g, arch, &s, err, err_size)) || (rc = dsk_rope_read(g, arch, &s, err, err_size)))
@@ -162,6 +230,7 @@ int dsk_shape_read(const struct gguf *g, const struct dsk_arch *arch, struct dsk
 	if (s.n_layer > 1024 || s.n_embd > 65536 || s.n_head > 1024 || s.head_k > 4096 || s.head_v > 4096 || !s.head_k ||
 	    !s.head_v || s.n_expert > 65536 || s.n_ff > 1u << 24 || s.n_ff_expert > 1u << 24)
 		return fail(g, err, err_size, "block_count, a width or a head count is out of all proportion");
+	s.attn_scale *= 1.0f / sqrtf(s.head_k);
 	if (!s.n_head_kv || s.n_head % s.n_head_kv)
 		return fail(g, err, err_size, "head_count is not a multiple of head_count_kv");
 	if (!(s.norm_eps >= 0.0f && s.norm_eps < 1.0f) || !isfinite(s.expert_scale))
@@ -191,6 +260,29 @@ uint32_t dsk_extent(const struct dsk_shape *s, char letter)
 	case 'M': return s->n_ff_expert;
 	case 'X': return s->n_expert;
 	case 'P': return s->rope_dims / 2;
+	case 'H': return s->n_head;
+	case 'v': return s->head_v;
+	case 'N': return s->head_k - s->rope_dims;
+	case 'R': return s->kv_rank;
+	case 'C': return s->kv_rank + s->rope_dims;
+	case 'L': return s->q_rank;
+	case 'S': return s->n_ff_shared;
+	case 'B': return s->n_head * (s->head_k - s->rope_dims + s->head_v);
 	default: return 0;
+	}
+}
+
+bool dsk_needs(const struct dsk_arch *arch, const struct dsk_shape *s, bool experts, enum dsk_need need)
+{
+	switch (need) {
+	case DSK_DENSE: return !experts;
+	case DSK_EXPERTS: return experts;
+	case DSK_SHARED: return experts && s->n_ff_shared;
+	case DSK_QK_NORM: return arch->features & DSK_ARCH_QK_NORM;
+	case DSK_HEADS: return !s->kv_rank;
+	case DSK_LATENT: return s->kv_rank;
+	case DSK_Q_FULL: return !s->q_rank;
+	case DSK_Q_LATENT: return s->q_rank;
+	default: return true;
 	}
 }

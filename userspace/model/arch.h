@@ -17,23 +17,32 @@ enum dsk_weight {
 	DSK_ATTN_NORM, DSK_Q, DSK_K, DSK_V, DSK_O, DSK_Q_BIAS, DSK_K_BIAS, DSK_V_BIAS, DSK_Q_NORM, DSK_K_NORM,
 	DSK_FFN_NORM, DSK_GATE, DSK_UP, DSK_DOWN,
 	DSK_ROUTER, DSK_ROUTER_BIAS, DSK_GATE_EXPS, DSK_UP_EXPS, DSK_DOWN_EXPS,
+	/* latent attention, shared experts */
+	DSK_Q_A, DSK_Q_A_NORM, DSK_Q_B, DSK_KV_A, DSK_KV_A_NORM, DSK_K_B, DSK_V_B,
+	DSK_GATE_SHARED, DSK_UP_SHARED, DSK_DOWN_SHARED,
 	DSK_WEIGHT_COUNT,
 };
 #define DSK_FIRST_OF_LAYER	DSK_ATTN_NORM
 
-enum dsk_need { DSK_MUST, DSK_MAY, DSK_DENSE, DSK_EXPERTS, DSK_QK_NORM };
+enum dsk_need {
+	DSK_MUST, DSK_MAY, DSK_DENSE, DSK_EXPERTS, DSK_QK_NORM,
+	DSK_HEADS,	/* attention with keys and values of their own */
+	DSK_LATENT, DSK_Q_FULL, DSK_Q_LATENT, DSK_SHARED,
+};
 
 struct dsk_rule {
 	const char *name;	/* without "blk.N." */
 	/*
 	 * A letter a dimension: E n_embd, V n_vocab, Q n_head*head_k, K n_head_kv*head_k, U n_head_kv*head_v,
-	 * O n_head*head_v, D head_k, F n_ff, M n_ff_expert, X n_expert, P rope_dims/2.
+	 * O n_head*head_v, D head_k, F n_ff, M n_ff_expert, X n_expert, P rope_dims/2. Latent attention: H n_head, v head_v,
+	 * N what of head_k is not rotated, R kv_rank, C that and rope_dims, L q_rank, B n_head*(N + v); S n_ff_shared.
 	 */
 	const char *shape;
 	enum dsk_need need;
 };
 
 #define DSK_ARCH_QK_NORM	(1u << 0)	/* RMS norm on each head of q and k */
+#define DSK_ARCH_LATENT		(1u << 1)	/* multi-head latent attention; leading layers may be dense, experts shared and in groups */
 
 struct dsk_arch {
 	const char *name;
@@ -43,6 +52,12 @@ struct dsk_arch {
 };
 
 extern const struct dsk_rule dsk_rules[DSK_WEIGHT_COUNT];
+
+/*
+ * Files from before May 2025 have key and value matrices of all heads as one, kv_rank x n_head * (N + v): a head's rows of keys, then those
+ * of values. DSK_K_B and DSK_V_B are made of it (weights.c).
+ */
+#define DSK_KV_B_NAME		"attn_kv_b.weight"
 
 /* -ENOTSUP, naming those known. */
 int dsk_arch_find(const char *name, const struct dsk_arch **ret_arch, char *err, size_t err_size);
@@ -57,5 +72,8 @@ int dsk_rope_read(const struct gguf *g, const struct dsk_arch *arch, struct dsk_
 void dsk_rope_factors(const struct dsk_shape *shape, const float *file, float *ret_factors);
 
 uint32_t dsk_extent(const struct dsk_shape *shape, char letter);
+
+/* Has layer @layer, with or without @experts, a weight that this is the need of? */
+bool dsk_needs(const struct dsk_arch *arch, const struct dsk_shape *shape, bool experts, enum dsk_need need);
 
 #endif /* DSEEK_ARCH_H */

@@ -5,7 +5,6 @@
 
 #include <dseek.h>
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 
 /* What the layers share: numbers of tensors and of parameters. */
@@ -21,6 +20,9 @@ struct build {
 	int q_heads, k_heads, v_heads, att_heads;	/* the same memory, by heads */
 	int ff, logits, ids, weights, scratch, y;
 	int factors;
+	/* latent attention: rows of projections, queries and what attention gives in the latent space, and parts of them by heads */
+	int q_a, kv_a, latent_att, shared;
+	int q_plain, q_turned, row, row_latent, row_turned, lq, lq_latent, lq_turned;
 	uint64_t tap[2];
 };
 
@@ -45,16 +47,67 @@ static int weight(struct build *b, uint32_t layer, enum dsk_weight w)
 	return emit_tensor_at(&b->e, DSK_B_WEIGHTS, p->offset, p->dtype, p->layout, p->ne[0], p->ne[1], p->ne[2], 0, EMIT_CONST);
 }
 
+/* Elements [first, first + n) of each head of @heads of @head elements: [n, heads, T] within what lies at @at. */
+static int part(struct build *b, uint64_t at, uint32_t head, uint32_t heads, uint32_t first, uint32_t n)
+{
+	struct dseek_program_tensor t = {
+		.dtype = DSEEK_F32, .binding = DSK_B_WORK, .offset = at + first * sizeof(float), .ne = { n, heads, b->p->tokens, 1 },
+	};
+
+	memset(t.ne_param, DSEEK_NO_PARAM, sizeof(t.ne_param));
+	if (b->c_tokens != EMIT_CONST)
+		t.ne_param[2] = b->c_tokens;
+	t.stride[0] = head * sizeof(float);
+	t.stride[1] = t.stride[0] * heads;
+	t.stride[2] = t.stride[1] * b->p->tokens;
+	return dseek_builder_tensor(b->e.b, &t);
+}
+
+static void make_latent(struct build *b)
+{
+	const struct dsk_shape *s = b->s;
+	uint32_t plain = dsk_extent(s, 'N'), key = dsk_extent(s, 'C'), turned = s->rope_dims;
+	uint64_t at = b->e.used[DSK_B_WORK];
+
+	b->q = per_token(b, DSEEK_F32, dsk_extent(s, 'Q'), s->head_k, &b->q_heads);
+	b->q_plain = part(b, at, s->head_k, s->n_head, 0, plain);
+	b->q_turned = part(b, at, s->head_k, s->n_head, plain, turned);
+	at = b->e.used[DSK_B_WORK];
+	b->kv_a = per_token(b, DSEEK_F32, key, key, &b->row);
+	b->row_latent = part(b, at, key, 1, 0, s->kv_rank);
+	b->row_turned = part(b, at, key, 1, s->kv_rank, turned);
+	at = b->e.used[DSK_B_WORK];
+	per_token(b, DSEEK_F32, key * s->n_head, key, &b->lq);
+	b->lq_latent = part(b, at, key, s->n_head, 0, s->kv_rank);
+	b->lq_turned = part(b, at, key, s->n_head, s->kv_rank, turned);
+	per_token(b, DSEEK_F32, s->kv_rank * s->n_head, s->kv_rank, &b->latent_att);
+	b->att = per_token(b, DSEEK_F32, dsk_extent(s, 'O'), s->head_v, &b->att_heads);
+	if (s->q_rank)
+		b->q_a = per_token(b, DSEEK_F32, s->q_rank, 0, NULL);
+}
+
+static void make_heads(struct build *b)
+{
+	const struct dsk_shape *s = b->s;
+
+	b->q = per_token(b, DSEEK_F32, dsk_extent(s, 'Q'), s->head_k, &b->q_heads);
+	b->k = per_token(b, DSEEK_F32, dsk_extent(s, 'K'), s->head_k, &b->k_heads);
+	b->v = per_token(b, DSEEK_F32, dsk_extent(s, 'U'), s->head_v, &b->v_heads);
+	b->att = per_token(b, DSEEK_F32, dsk_extent(s, 'O'), s->head_v, &b->att_heads);
+}
+
 static void make_work(struct build *b)
 {
 	const struct dsk_shape *s = b->s;
 
 	b->x = per_token(b, DSEEK_F32, s->n_embd, 0, NULL);
 	b->h = per_token(b, DSEEK_F32, s->n_embd, 0, NULL);
-	b->q = per_token(b, DSEEK_F32, dsk_extent(s, 'Q'), s->head_k, &b->q_heads);
-	b->k = per_token(b, DSEEK_F32, dsk_extent(s, 'K'), s->head_k, &b->k_heads);
-	b->v = per_token(b, DSEEK_F32, dsk_extent(s, 'U'), s->head_v, &b->v_heads);
-	b->att = per_token(b, DSEEK_F32, dsk_extent(s, 'O'), s->head_v, &b->att_heads);
+	if (s->kv_rank)
+		make_latent(b);
+	else
+		make_heads(b);
+	if (s->n_ff_shared)
+		b->shared = per_token(b, DSEEK_F32, s->n_ff_shared, 0, NULL);
 	if (s->n_ff)
 		b->ff = per_token(b, DSEEK_F32, s->n_ff, 0, NULL);
 	if (!s->n_expert)
@@ -108,8 +161,56 @@ static void attention(struct build *b, uint32_t l)
 	EMIT(&b->e, ROPE, rope, b->q_heads, b->positions, b->factors);
 	EMIT(&b->e, ROPE, rope, b->k_heads, b->positions, b->factors);
 	EMIT(&b->e, KV_STORE, EMIT_ARGS(), b->k_heads, b->v_heads, k_cache, v_cache, b->positions);
-	EMIT(&b->e, ATTENTION, EMIT_ARGS(.i = { b->c_window }, .i_param = 1, .f = { 1.0f / sqrtf(s->head_k) }),
+	EMIT(&b->e, ATTENTION, EMIT_ARGS(.i = { b->c_window }, .i_param = 1, .f = { s->attn_scale }),
 	     b->q_heads, k_cache, v_cache, b->positions, b->att_heads);
+	EMIT(&b->e, LINEAR, EMIT_ARGS(.flags = DSEEK_OPF_ACCUMULATE), b->att, weight(b, l, DSK_O), EMIT_NONE, EMIT_NONE, b->x);
+}
+
+/* The first @n elements of each row of the cache that cache() made last. */
+static int cache_part(struct build *b, uint32_t head, uint32_t n)
+{
+	uint32_t dtype = b->p->precise ? DSEEK_F32 : DSEEK_F16, bytes = b->p->precise ? 4 : 2;
+	struct dseek_program_tensor t = {
+		.dtype = dtype, .binding = DSK_B_CACHE, .ne = { n, 1, b->p->n_ctx, 1 },
+	};
+
+	memset(t.ne_param, DSEEK_NO_PARAM, sizeof(t.ne_param));
+	t.stride[1] = (uint64_t)head * bytes;
+	t.stride[0] = t.stride[2] = t.stride[1] * b->p->n_ctx;
+	t.offset = b->e.used[DSK_B_CACHE] - ((t.stride[2] + 63) & ~(uint64_t)63);
+	return dseek_builder_tensor(b->e.b, &t);
+}
+
+/*
+ * Multi-head latent attention, absorbed (DeepSeek-V2, section 2.1.2 and appendix B): a token's row in the cache is its latent vector c,
+ * normalised, and a rotated key that all heads share. Head h's key is [UK_h c | that], its value UV_h c; instead of making them, queries
+ * become [UK_h^T q | rotated q], attention gives a mixture of latent vectors, and UV_h takes that.
+ */
+static void latent_attention(struct build *b, uint32_t l)
+{
+	const struct dsk_shape *s = b->s;
+	uint32_t key = dsk_extent(s, 'C');
+	int rows = cache(b, key), latents = cache_part(b, key, s->kv_rank);
+	struct dseek_program_op norm = { .f = { s->norm_eps } }, rope = {
+		.i = { s->rope_dims, s->rope_mode }, .f = { s->rope_base, s->rope_scale, s->rope_magnitude },
+	};
+
+	EMIT(&b->e, RMSNORM, norm, b->x, weight(b, l, DSK_ATTN_NORM), b->h);
+	EMIT(&b->e, LINEAR, EMIT_ARGS(), b->h, weight(b, l, s->q_rank ? DSK_Q_A : DSK_Q), weight(b, l, DSK_KV_A), EMIT_NONE,
+	     s->q_rank ? b->q_a : b->q, b->kv_a);
+	if (s->q_rank) {
+		EMIT(&b->e, RMSNORM, norm, b->q_a, weight(b, l, DSK_Q_A_NORM), b->q_a);
+		EMIT(&b->e, LINEAR, EMIT_ARGS(), b->q_a, weight(b, l, DSK_Q_B), EMIT_NONE, EMIT_NONE, b->q);
+	}
+	EMIT(&b->e, RMSNORM, norm, b->row_latent, weight(b, l, DSK_KV_A_NORM), b->row_latent);
+	EMIT(&b->e, ROPE, rope, b->row_turned, b->positions, b->factors);
+	EMIT(&b->e, KV_STORE, EMIT_ARGS(), b->row, EMIT_NONE, rows, EMIT_NONE, b->positions);
+	EMIT(&b->e, HEAD_LINEAR, EMIT_ARGS(), b->q_plain, weight(b, l, DSK_K_B), b->lq_latent);
+	EMIT(&b->e, COPY, EMIT_ARGS(), b->q_turned, b->lq_turned);
+	EMIT(&b->e, ROPE, rope, b->lq_turned, b->positions, b->factors);
+	EMIT(&b->e, ATTENTION, EMIT_ARGS(.i = { b->c_window }, .i_param = 1, .f = { s->attn_scale }), b->lq, rows, latents, b->positions,
+	     b->latent_att);
+	EMIT(&b->e, HEAD_LINEAR, EMIT_ARGS(), b->latent_att, weight(b, l, DSK_V_B), b->att_heads);
 	EMIT(&b->e, LINEAR, EMIT_ARGS(.flags = DSEEK_OPF_ACCUMULATE), b->att, weight(b, l, DSK_O), EMIT_NONE, EMIT_NONE, b->x);
 }
 
@@ -140,11 +241,15 @@ static void feed_forward(struct build *b, uint32_t l)
 	}
 	EMIT(&b->e, LINEAR, EMIT_ARGS(), b->h, weight(b, l, DSK_ROUTER), EMIT_NONE, EMIT_NONE, b->logits);
 	EMIT(&b->e, MOE_ROUTE, EMIT_ARGS(.flags = s->expert_norm ? DSEEK_OPF_NORMALISE : 0,
-					 .i = { b->p->n_expert_used, s->expert_gate }, .f = { s->expert_scale, 6.103515625e-5f }),
+					 .i = { b->p->n_expert_used, s->expert_gate, s->n_expert_group, s->n_group_used }, .f = { s->expert_scale, 6.103515625e-5f }),
 	     b->logits, b->ids, b->weights, weight(b, l, DSK_ROUTER_BIAS));
 	EMIT(&b->e, MOE_FFN, EMIT_ARGS(.i = { DSEEK_ACT_SILU }), b->h, b->ids, b->weights, weight(b, l, DSK_GATE_EXPS),
 	     weight(b, l, DSK_UP_EXPS), weight(b, l, DSK_DOWN_EXPS), b->y, b->scratch);
 	EMIT(&b->e, ADD, EMIT_ARGS(), b->x, b->y, b->x);
+	if (!s->n_ff_shared)
+		return;
+	EMIT(&b->e, GLU, EMIT_ARGS(.i = { DSEEK_ACT_SILU }), b->h, weight(b, l, DSK_GATE_SHARED), weight(b, l, DSK_UP_SHARED), b->shared);
+	EMIT(&b->e, LINEAR, EMIT_ARGS(.flags = DSEEK_OPF_ACCUMULATE), b->shared, weight(b, l, DSK_DOWN_SHARED), EMIT_NONE, EMIT_NONE, b->x);
 }
 
 /* Logits of the tokens named by @rows only: the vocabulary is the largest matrix. */
@@ -209,7 +314,10 @@ int dsk_graph_build(const struct dsk_model *m, const struct dsk_graph_params *pa
 	EMIT(&b.e, EMBED, EMIT_ARGS(), b.tokens, weight(&b, 0, DSK_TOKEN_EMBD), b.x);
 	for (uint32_t l = 0; l < m->shape.n_layer; l++) {
 		label(&b, "attn", l);
-		attention(&b, l);
+		if (b.s->kv_rank)
+			latent_attention(&b, l);
+		else
+			attention(&b, l);
 		label(&b, "ffn", l);
 		feed_forward(&b, l);
 		if (!l)

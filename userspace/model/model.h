@@ -38,6 +38,11 @@ struct dsk_shape {
 	uint32_t expert_gate;			/* enum dseek_gate */
 	bool expert_norm;			/* selected weights are divided by their sum */
 	float expert_scale;
+	uint32_t n_expert_group, n_group_used;	/* experts are selected within the best groups; 0: no groups */
+	uint32_t n_ff_shared;			/* of the experts that every token goes to, together; 0: none */
+	uint32_t n_dense;			/* leading layers that have no experts, where architectures say so by a key */
+	uint32_t q_rank, kv_rank;		/* latent attention: of the queries, 0: full; of keys and values, 0: it isn't latent */
+	float attn_scale;			/* of the logits */
 	uint32_t rope_dims, rope_mode;		/* enum dseek_rope */
 	float rope_base, rope_scale, rope_magnitude;
 	float yarn_factor, yarn_trained;	/* YaRN: context longer by, from; factor 0: none */

@@ -15,6 +15,9 @@ struct dsk_place {
 	uint64_t bytes;			/* there */
 	uint32_t dtype, layout;
 	uint32_t ne[3];
+	/* Matrix x is made of the file's rows from first_row + x * row_step on: as they are, or (turned) as its columns. */
+	uint64_t first_row, row_step;
+	bool turned;
 };
 
 struct dsk_model {

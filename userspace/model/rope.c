@@ -31,7 +31,7 @@ static bool above_0(float v)
  * The magnitude is that of the paper for @factor, by that for log_multiplier where a file has one (it then stands in the scale of
  * the logits), times attn_factor: as llama.cpp has it, whose converters write these keys.
  */
-static int read_yarn(const struct gguf *g, struct dsk_shape *s, float factor, char *err, size_t err_size)
+static int read_yarn(const struct gguf *g, const struct dsk_arch *arch, struct dsk_shape *s, float factor, char *err, size_t err_size)
 {
 	static const char *const others[] = { ".rope.scaling.yarn_ext_factor", ".rope.scaling.yarn_attn_factor" };
 	float trained = s->n_ctx, fast = 32.0f, slow = 1.0f, attn = 1.0f, log_mul = 0.0f;
@@ -67,6 +67,16 @@ static int read_yarn(const struct gguf *g, struct dsk_shape *s, float factor, ch
 	s->yarn_fast = fast;
 	s->yarn_slow = slow;
 	s->rope_magnitude = attn * rope_yarn_magnitude(factor) / (log_mul * log(factor) * 0.1 + 1);
+	if (!(arch->features & DSK_ARCH_LATENT))
+		return 0;
+	/*
+	 * DeepSeek's own: the magnitude is the quotient of two, by "mscale" and by "mscale_all_dim", which are equal; the latter also goes into
+	 * both queries and keys. The key is a tenth of it.
+	 */
+	if (log_mul > 0)
+		s->rope_magnitude = attn;
+	s->attn_scale = s->rope_magnitude * (1 + log_mul * log(factor));
+	s->attn_scale *= s->attn_scale;
 	return 0;
 }
 
@@ -80,7 +90,7 @@ int dsk_rope_read(const struct gguf *g, const struct dsk_arch *arch, struct dsk_
 	s->rope_mode = arch->rope;
 	s->rope_base = 10000.0f;
 	s->rope_dims = s->head_k;
-	s->rope_magnitude = 1.0f;
+	s->rope_magnitude = s->attn_scale = 1.0f;
 	rc = gguf_get_u32(g, ".rope.dimension_count", &s->rope_dims, err, err_size);
 	if ((rc && rc != -ENOENT) || (rc = optional_f32(g, ".rope.freq_base", &s->rope_base, err, err_size)))
 		return rc;
@@ -102,7 +112,7 @@ int dsk_rope_read(const struct gguf *g, const struct dsk_arch *arch, struct dsk_
 	if (!s->rope_dims || s->rope_dims % 2 || s->rope_dims > s->head_k)
 		return fail(g, err, err_size, "rope.dimension_count is not even or larger than a head");
 	s->rope_scale = yarn ? 1.0f : 1.0f / factor;
-	return yarn ? read_yarn(g, s, factor, err, err_size) : 0;
+	return yarn ? read_yarn(g, arch, s, factor, err, err_size) : 0;
 }
 
 void dsk_rope_factors(const struct dsk_shape *s, const float *file, float *out)

@@ -129,6 +129,9 @@ static int check_params(struct dsk_session *s)
 		return fail(s, -EINVAL, "a tap of a model with experts");
 	if (p->n_expert_used > shape->n_expert)
 		return fail(s, -EINVAL, "%u experts selected, the model has %u", p->n_expert_used, shape->n_expert);
+	if (shape->n_expert_group && p->n_expert_used > shape->n_expert / shape->n_expert_group * shape->n_group_used)
+		return fail(s, -EINVAL, "%u experts selected, the %u groups that are looked at have %u", p->n_expert_used, shape->n_group_used,
+			    shape->n_expert / shape->n_expert_group * shape->n_group_used);
 	if (p->window > INT32_MAX)
 		return fail(s, -EINVAL, "a window of %u tokens is above the limit of 2^31-1", p->window);
 	return 0;

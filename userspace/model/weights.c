@@ -20,19 +20,14 @@
 #define ALIGN		64
 #define SLICE_ROWS	2048	/* of a matrix, a unit of work; whole groups of the PACKED layout */
 
-static int place(struct dsk_model *m, uint32_t layer, enum dsk_weight w, struct dsk_place *p, char *err, size_t err_size)
+/* The tensor of @shape (arch.h) called that, NULL if there is none. */
+static int find(const struct dsk_model *m, const char *name, const char *shape, const struct gguf_tensor **ret_tensor, char *err,
+		size_t err_size)
 {
-	const struct dsk_rule *rule = &dsk_rules[w];
-	const struct gguf_tensor *t;
-	char name[80];
-	uint64_t one;
-	size_t dims = strlen(rule->shape);
+	const struct gguf_tensor *t = gguf_find_tensor(m->gguf, name);
+	size_t dims = strlen(shape);
 
-	if (w < DSK_FIRST_OF_LAYER)
-		snprintf(name, sizeof(name), "%s", rule->name);
-	else
-		snprintf(name, sizeof(name), "blk.%u.%s", layer, rule->name);
-	t = gguf_find_tensor(m->gguf, name);
+	*ret_tensor = t;
 	if (!t)
 		return 0;
 	if (t->dtype < 0 || t->dtype == DSEEK_I32) {
@@ -41,7 +36,7 @@ static int place(struct dsk_model *m, uint32_t layer, enum dsk_weight w, struct 
 		return -ENOTSUP;
 	}
 	for (size_t d = 0; d < GGUF_MAX_DIMS; d++) {
-		uint64_t want = d < dims ? dsk_extent(&m->shape, rule->shape[d]) : 1;
+		uint64_t want = d < dims ? dsk_extent(&m->shape, shape[d]) : 1;
 
 		if (t->ne[d] == want)
 			continue;
@@ -49,11 +44,16 @@ static int place(struct dsk_model *m, uint32_t layer, enum dsk_weight w, struct 
 			 (unsigned long long)t->ne[d], (unsigned long long)want);
 		return -EINVAL;
 	}
-	p->src = t;
-	p->dtype = dims == 1 ? DSEEK_F32 : (uint32_t)t->dtype;
+	return 0;
+}
+
+/* Behind all that has a place; @file_rows of the file's rows are in it. */
+static int reserve(struct dsk_model *m, struct dsk_place *p, const char *name, size_t dims, uint64_t file_rows, char *err, size_t err_size)
+{
+	const struct gguf_tensor *t = p->src;
+	uint64_t one;
+
 	p->layout = DSEEK_LAYOUT_ROWS;
-	for (size_t d = 0; d < 3; d++)
-		p->ne[d] = t->ne[d];
 	if (dims > 1 && dseek_tensor_bytes(p->dtype, DSEEK_LAYOUT_PACKED, p->ne[0], p->ne[1]))
 		p->layout = DSEEK_LAYOUT_PACKED;
 	one = dseek_tensor_bytes(p->dtype, p->layout, p->ne[0], p->ne[1]);
@@ -63,9 +63,57 @@ static int place(struct dsk_model *m, uint32_t layer, enum dsk_weight w, struct 
 	}
 	p->offset = m->buffer_bytes;
 	m->buffer_bytes += (p->bytes + ALIGN - 1) & ~(uint64_t)(ALIGN - 1);
-	m->shape.weight_bytes += t->size;
-	m->shape.n_params += t->ne[0] * t->ne[1] * t->ne[2];
+	m->shape.weight_bytes += file_rows * dseek_row_bytes(t->dtype, t->ne[0]);
+	m->shape.n_params += file_rows * t->ne[0];
 	return 0;
+}
+
+static int place(struct dsk_model *m, uint32_t layer, enum dsk_weight w, struct dsk_place *p, char *err, size_t err_size)
+{
+	const struct dsk_rule *rule = &dsk_rules[w];
+	size_t dims = strlen(rule->shape);
+	char name[80];
+	int rc;
+
+	if (w < DSK_FIRST_OF_LAYER)
+		snprintf(name, sizeof(name), "%s", rule->name);
+	else
+		snprintf(name, sizeof(name), "blk.%u.%s", layer, rule->name);
+	rc = find(m, name, rule->shape, &p->src, err, err_size);
+	if (rc || !p->src)
+		return rc;
+	p->dtype = dims == 1 ? DSEEK_F32 : (uint32_t)p->src->dtype;
+	for (size_t d = 0; d < 3; d++)
+		p->ne[d] = p->src->ne[d];
+	p->row_step = p->ne[1];
+	return reserve(m, p, name, dims, p->src->ne[1] * p->src->ne[2], err, err_size);
+}
+
+/*
+ * Keys and values of one tensor. A head's keys are turned: what goes into the latent space is what came out of it. Blocks of a quantised
+ * tensor can't be, so those become F32, which is exact.
+ */
+static int place_kv_b(struct dsk_model *m, uint32_t layer, char *err, size_t err_size)
+{
+	struct dsk_place *k = (struct dsk_place *)dsk_weight(m, layer, DSK_K_B), *v = (struct dsk_place *)dsk_weight(m, layer, DSK_V_B);
+	const struct dsk_shape *s = &m->shape;
+	uint32_t keys = dsk_extent(s, 'N');
+	const struct gguf_tensor *t;
+	char name[80];
+	int rc;
+
+	if (k->src || v->src)
+		return 0;
+	snprintf(name, sizeof(name), "blk.%u." DSK_KV_B_NAME, layer);
+	rc = find(m, name, "RB", &t, err, err_size);
+	if (rc || !t)
+		return rc;
+	*k = (struct dsk_place){ .src = t, .ne = { keys, s->kv_rank, s->n_head }, .row_step = keys + s->head_v, .turned = true,
+				 .dtype = dseek_dtype_block(t->dtype) > 1 ? DSEEK_F32 : t->dtype };
+	*v = (struct dsk_place){ .src = t, .ne = { s->kv_rank, s->head_v, s->n_head }, .row_step = keys + s->head_v, .first_row = keys,
+				 .dtype = t->dtype };
+	rc = reserve(m, k, name, 3, (uint64_t)keys * s->n_head, err, err_size);
+	return rc ? rc : reserve(m, v, name, 3, (uint64_t)s->head_v * s->n_head, err, err_size);
 }
 
 static int missing(const struct dsk_model *m, uint32_t layer, enum dsk_weight w, char *err, size_t err_size)
@@ -97,22 +145,23 @@ int dsk_weights_place(struct dsk_model *m, char *err, size_t err_size)
 		char name[80];
 		bool experts;
 
-		/* Layers may differ: one with a router is one of experts. */
+		/* Layers may differ: those behind the leading dense ones have experts, or, where no key says so, those with a router. */
 		snprintf(name, sizeof(name), "blk.%u.%s", l, dsk_rules[DSK_ROUTER].name);
-		experts = m->shape.n_expert && gguf_find_tensor(m->gguf, name);
+		experts = m->shape.n_expert && (m->shape.n_dense ? l >= m->shape.n_dense : !!gguf_find_tensor(m->gguf, name));
 		for (enum dsk_weight w = DSK_FIRST_OF_LAYER; w < DSK_WEIGHT_COUNT; w++) {
-			enum dsk_need need = dsk_rules[w].need;
-			struct dsk_place *p = (struct dsk_place *)dsk_weight(m, l, w);
-
-			if ((need == DSK_DENSE && experts) || (need == DSK_EXPERTS && !experts) ||
-			    (need == DSK_QK_NORM && !(m->arch->features & DSK_ARCH_QK_NORM)))
+			if (!dsk_needs(m->arch, &m->shape, experts, dsk_rules[w].need))
 				continue;
-			rc = place(m, l, w, p, err, err_size);
+			rc = place(m, l, w, (struct dsk_place *)dsk_weight(m, l, w), err, err_size);
 			if (rc)
 				return rc;
-			if (!p->src && need != DSK_MAY)
-				return missing(m, l, w, err, err_size);
 		}
+		rc = m->shape.kv_rank ? place_kv_b(m, l, err, err_size) : 0;
+		if (rc)
+			return rc;
+		for (enum dsk_weight w = DSK_FIRST_OF_LAYER; w < DSK_WEIGHT_COUNT; w++)
+			if (dsk_rules[w].need != DSK_MAY && dsk_needs(m->arch, &m->shape, experts, dsk_rules[w].need) &&
+			    !dsk_weight(m, l, w)->src)
+				return missing(m, l, w, err, err_size);
 	}
 	return 0;
 }
@@ -138,8 +187,8 @@ static int add_slices(struct copy *c, const struct dsk_place *p)
 	if (!p->src)
 		return 0;
 	for (uint32_t x = 0; x < p->ne[2]; x++)
-		for (uint32_t row = 0; row < p->ne[1]; row += SLICE_ROWS) {
-			uint32_t rows = p->ne[1] - row < SLICE_ROWS ? p->ne[1] - row : SLICE_ROWS;
+		for (uint32_t row = 0; row < p->ne[1]; row += p->turned ? p->ne[1] : SLICE_ROWS) {
+			uint32_t rows = p->turned || p->ne[1] - row < SLICE_ROWS ? p->ne[1] - row : SLICE_ROWS;
 
 			if (c->n_slices == c->room) {
 				size_t room = c->room ? c->room * 2 : 256;
@@ -155,23 +204,50 @@ static int add_slices(struct copy *c, const struct dsk_place *p)
 	return 0;
 }
 
+/* A whole matrix of ne[1] rows of ne[0] out of ne[0] rows of ne[1], and then packed. */
+static int copy_turned(const struct dsk_place *p, const uint8_t *src, uint8_t *dst)
+{
+	uint64_t in = dseek_row_bytes(p->src->dtype, p->ne[1]), out = dseek_row_bytes(p->dtype, p->ne[0]);
+	float *all = malloc((uint64_t)p->ne[0] * p->ne[1] * sizeof(*all)), *row = malloc(p->ne[0] * sizeof(*row));
+	uint8_t *rows = malloc(out * p->ne[1]);
+	int rc = all && row && rows ? 0 : -ENOMEM;
+
+	for (uint32_t i = 0; !rc && i < p->ne[0]; i++)
+		rc = dseek_row_to_f32(p->src->dtype, src + i * in, p->ne[1], all + (uint64_t)i * p->ne[1]);
+	for (uint32_t r = 0; !rc && r < p->ne[1]; r++) {
+		for (uint32_t i = 0; i < p->ne[0]; i++)
+			row[i] = all[(uint64_t)i * p->ne[1] + r];
+		rc = dseek_row_from_f32(p->dtype, row, p->ne[0], rows + r * out);
+	}
+	if (!rc && p->layout == DSEEK_LAYOUT_PACKED)
+		rc = dseek_tensor_pack(p->dtype, p->ne[0], p->ne[1], rows, dst);
+	else if (!rc)
+		memcpy(dst, rows, out * p->ne[1]);
+	free(all);
+	free(row);
+	free(rows);
+	return rc;
+}
+
 static int copy_slice(struct copy *c, const struct slice *s)
 {
 	const struct dsk_place *p = s->place;
 	const struct gguf_tensor *t = p->src;
 	uint64_t row_bytes = dseek_row_bytes(t->dtype, t->ne[0]);
-	const uint8_t *src = (const uint8_t *)t->data + ((uint64_t)s->expert * p->ne[1] + s->row) * row_bytes;
+	const uint8_t *src = (const uint8_t *)t->data + (p->first_row + s->expert * p->row_step + s->row) * row_bytes;
 	uint8_t *dst = c->base + p->offset + s->expert * dseek_tensor_bytes(p->dtype, p->layout, p->ne[0], p->ne[1]) +
 		       dseek_tensor_bytes(p->dtype, p->layout, p->ne[0], s->row);
 	int rc = 0;
 
-	if (p->layout == DSEEK_LAYOUT_PACKED)
+	if (p->turned)
+		rc = copy_turned(p, src, dst);
+	else if (p->layout == DSEEK_LAYOUT_PACKED)
 		rc = dseek_tensor_pack(p->dtype, p->ne[0], s->rows, src, dst);
 	else if ((uint32_t)t->dtype == p->dtype)
 		memcpy(dst, src, s->rows * row_bytes);
 	else
 		rc = dseek_row_to_f32(t->dtype, src, p->ne[0], (float *)dst);
-	atomic_fetch_add(&c->done, s->rows * row_bytes);
+	atomic_fetch_add(&c->done, (p->turned ? p->ne[0] : s->rows) * row_bytes);
 	return rc;
 }
 
