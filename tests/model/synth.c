@@ -66,6 +66,8 @@ static const struct {
 	{ "tiny-mixtral", DSEEK_Q4_0, 1, 0x2fd90ccb9ac72b61 },
 	{ "tiny-mixtral", DSEEK_Q4_1, 0, 0x0a0b99990a5524c9 },
 	{ "tiny-qwen3moe", DSEEK_F16, 0, 0xe01f53052057dd36 },
+	{ "tiny-dsv2lite", DSEEK_Q8_0, 0, 0x7dcaf9fa7e792918 },
+	{ "tiny-dsv3", DSEEK_F32, 0, 0x5296a079afecd186 },
 };
 
 /* Figures of one machine; all others must agree. */
@@ -198,6 +200,14 @@ static void vocab(struct synth_params *p) { p->n_vocab = 299; }
 static void dtype(struct synth_params *p) { p->dtype = DSEEK_Q6_K; }
 static void no_dtype(struct synth_params *p) { p->dtype = -1; }
 static void block(struct synth_params *p) { p->dtype = DSEEK_Q8_0; p->n_ff = 100; }
+static void latent(struct synth_params *p) { synth_preset("tiny-dsv3", p, err, sizeof(err)); }
+static void latent_huge(struct synth_params *p) { latent(p); p->q_rank = 65537; }
+static void latent_rank(struct synth_params *p) { latent(p); p->kv_rank = 40; }
+static void latent_head(struct synth_params *p) { latent(p); p->head_dim = 32; }
+static void latent_layers(struct synth_params *p) { latent(p); p->n_layer = 1; p->n_dense = 2; }
+static void latent_groups(struct synth_params *p) { latent(p); p->n_expert = 18; }
+static void latent_used(struct synth_params *p) { latent(p); p->n_expert_used = 9; }
+static void latent_block(struct synth_params *p) { latent(p); p->dtype = DSEEK_Q8_0; p->kv_rank = 48; }
 
 static const struct {
 	void (*change)(struct synth_params *p);
@@ -213,6 +223,13 @@ static const struct {
 	BAD(dtype, "the type is none of f32, f16, bf16, q8_0, q4_0, q4_1"),
 	BAD(no_dtype, "the type is none of f32, f16, bf16, q8_0, q4_0, q4_1"),
 	BAD(block, "embedding, feed-forward and attention widths must be multiples of the type's block of 32"),
+	BAD(latent_huge, "a size is too large"),
+	BAD(latent_rank, "what of a head is not rotated, and the rank of the keys, must be multiples of 16"),
+	BAD(latent_head, "what of a head is not rotated, and the rank of the keys, must be multiples of 16"),
+	BAD(latent_layers, "there are fewer layers than dense ones"),
+	BAD(latent_groups, "the groups of experts are not equal, or those looked at have too few"),
+	BAD(latent_used, "the groups of experts are not equal, or those looked at have too few"),
+	BAD(latent_block, "ranks and widths of latent attention must be multiples of the type's block of 32"),
 };
 
 START_TEST(bad_parameters)
@@ -233,7 +250,7 @@ START_TEST(bad_names)
 	ck_assert_int_eq(synth_write(&p, "/nonexistent/m.gguf", err, sizeof(err)), -ENOENT);
 	ck_assert_str_eq(err, "/nonexistent/m.gguf: No such file or directory");
 	ck_assert_int_eq(synth_preset("huge-llama", &p, err, sizeof(err)), -ENOENT);
-	ck_assert_str_eq(err, "no preset 'huge-llama'; there are tiny-llama, tiny-mixtral, tiny-qwen3moe");
+	ck_assert_str_eq(err, "no preset 'huge-llama'; there are tiny-llama, tiny-mixtral, tiny-qwen3moe, tiny-dsv2lite, tiny-dsv3");
 }
 END_TEST
 

@@ -17,6 +17,14 @@ static const struct synth_params presets[] = {
 	  .n_expert = 8, .n_expert_used = 2, .n_vocab = 512, .n_ctx = 8192, .rope_base = 1e6f, .eps = 1e-5f, .spm = 1, .seed = 1 },
 	{ .preset = "tiny-qwen3moe", .arch = "qwen3moe", .n_embd = 128, .n_layer = 3, .n_head = 8, .n_head_kv = 2, .head_dim = 32, .n_ff = 64,
 	  .n_expert = 16, .n_expert_used = 4, .n_vocab = 512, .n_ctx = 8192, .rope_base = 1e6f, .eps = 1e-6f, .seed = 1 },
+	{ .preset = "tiny-dsv2lite", .arch = "deepseek2", .n_embd = 128, .n_layer = 3, .n_head = 4, .n_head_kv = 1, .head_dim = 96, .n_ff = 64,
+	  .n_expert = 16, .n_expert_used = 6, .n_vocab = 512, .n_ctx = 8192, .rope_base = 1e4f, .eps = 1e-6f, .seed = 1,
+	  .kv_rank = 64, .n_rot = 32, .head_v = 64, .n_dense = 1, .n_ff_dense = 256, .n_shared = 2, .expert_scale = 1, .yarn = 40,
+	  .yarn_log_mul = 0.0707f },
+	{ .preset = "tiny-dsv3", .arch = "deepseek2", .n_embd = 128, .n_layer = 3, .n_head = 4, .n_head_kv = 1, .head_dim = 96, .n_ff = 64,
+	  .n_expert = 16, .n_expert_used = 4, .n_vocab = 512, .n_ctx = 8192, .rope_base = 1e4f, .eps = 1e-6f, .seed = 1,
+	  .kv_rank = 64, .q_rank = 96, .n_rot = 32, .head_v = 64, .n_dense = 1, .n_ff_dense = 256, .n_shared = 1, .n_group = 4,
+	  .n_group_used = 2, .sigmoid = 1, .expert_scale = 2.5f, .yarn = 40, .yarn_log_mul = 0.1f },
 };
 
 #define N_PRESETS (sizeof(presets) / sizeof(presets[0]))
@@ -106,12 +114,30 @@ static void norm(struct walk *k, const char *name, uint64_t ne0)
 	tensor(k, name, DSEEK_F32, 1, 0.1, ne0, 0, 0);
 }
 
-static void layer(struct walk *k)
+static void latent_attention(struct walk *k)
+{
+	const struct synth_params *p = k->p;
+	uint64_t q = (uint64_t)p->n_head * p->head_dim;
+
+	if (p->q_rank) {
+		matrix(k, "attn_q_a.weight", 1, p->n_embd, p->q_rank, 0);
+		norm(k, "attn_q_a_norm.weight", p->q_rank);
+		matrix(k, "attn_q_b.weight", 1, p->q_rank, q, 0);
+	} else {
+		matrix(k, "attn_q.weight", 1, p->n_embd, q, 0);
+	}
+	matrix(k, "attn_kv_a_mqa.weight", 1, p->n_embd, p->kv_rank + p->n_rot, 0);
+	norm(k, "attn_kv_a_norm.weight", p->kv_rank);
+	matrix(k, "attn_k_b.weight", 1, p->head_dim - p->n_rot, p->kv_rank, p->n_head);
+	matrix(k, "attn_v_b.weight", 1, p->kv_rank, p->head_v, p->n_head);
+	matrix(k, "attn_output.weight", 1, (uint64_t)p->n_head * p->head_v, p->n_embd, 0);
+}
+
+static void attention(struct walk *k)
 {
 	const struct synth_params *p = k->p;
 	uint64_t q = (uint64_t)p->n_head * p->head_dim, kv = (uint64_t)p->n_head_kv * p->head_dim;
 
-	norm(k, "attn_norm.weight", p->n_embd);
 	matrix(k, "attn_q.weight", 1, p->n_embd, q, 0);
 	matrix(k, "attn_k.weight", 1, p->n_embd, kv, 0);
 	matrix(k, "attn_v.weight", 1, p->n_embd, kv, 0);
@@ -120,13 +146,33 @@ static void layer(struct walk *k)
 		norm(k, "attn_q_norm.weight", p->head_dim);
 		norm(k, "attn_k_norm.weight", p->head_dim);
 	}
+}
+
+static void layer(struct walk *k, uint32_t l)
+{
+	const struct synth_params *p = k->p;
+
+	norm(k, "attn_norm.weight", p->n_embd);
+	if (p->kv_rank)
+		latent_attention(k);
+	else
+		attention(k);
 	norm(k, "ffn_norm.weight", p->n_embd);
-	if (!p->n_expert) {
-		matrix(k, "ffn_gate.weight", 1, p->n_embd, p->n_ff, 0);
-		matrix(k, "ffn_up.weight", 1, p->n_embd, p->n_ff, 0);
-		matrix(k, "ffn_down.weight", 1.5, p->n_ff, p->n_embd, 0);
+	if (!p->n_expert || l < p->n_dense) {
+		uint32_t ff = p->n_ff_dense ? p->n_ff_dense : p->n_ff;
+
+		matrix(k, "ffn_gate.weight", 1, p->n_embd, ff, 0);
+		matrix(k, "ffn_up.weight", 1, p->n_embd, ff, 0);
+		matrix(k, "ffn_down.weight", 1.5, ff, p->n_embd, 0);
 		return;
 	}
+	if (p->n_shared) {
+		matrix(k, "ffn_gate_shexp.weight", 1, p->n_embd, p->n_ff * p->n_shared, 0);
+		matrix(k, "ffn_up_shexp.weight", 1, p->n_embd, p->n_ff * p->n_shared, 0);
+		matrix(k, "ffn_down_shexp.weight", 1, p->n_ff * p->n_shared, p->n_embd, 0);
+	}
+	if (p->sigmoid)
+		tensor(k, "exp_probs_b.bias", DSEEK_F32, 0, 0.2, p->n_expert, 0, 0);
 	tensor(k, "ffn_gate_inp.weight", DSEEK_F32, 0, 2 / sqrt(p->n_embd), p->n_embd, p->n_expert,
 	       0);
 	matrix(k, "ffn_gate_exps.weight", 1, p->n_embd, p->n_ff, p->n_expert);
@@ -145,7 +191,7 @@ static void walk(struct walk *k, bool write)
 	matrix(k, "output.weight", 3, p->n_embd, p->n_vocab, 0);
 	for (uint32_t i = 0; i < p->n_layer; i++) {
 		snprintf(k->prefix, sizeof(k->prefix), "blk.%u.", i);
-		layer(k);
+		layer(k, i);
 	}
 }
 
@@ -169,6 +215,36 @@ static void key_f32(struct gguf_writer *w, const struct synth_params *p, const c
 	gguf_writer_f32(w, full, value);
 }
 
+static void latent_keys(struct gguf_writer *w, const struct synth_params *p)
+{
+	char full[96];
+
+	if (p->q_rank)
+		key(w, p, "attention.q_lora_rank", p->q_rank);
+	key(w, p, "attention.kv_lora_rank", p->kv_rank);
+	key(w, p, "attention.key_length", p->kv_rank + p->n_rot);
+	key(w, p, "attention.value_length", p->kv_rank);
+	key(w, p, "attention.key_length_mla", p->head_dim);
+	key(w, p, "attention.value_length_mla", p->head_v);
+	snprintf(full, sizeof(full), "%s.rope.scaling.type", p->arch);
+	gguf_writer_str(w, full, "yarn");
+	key_f32(w, p, "rope.scaling.factor", p->yarn);
+	key(w, p, "rope.scaling.original_context_length", 4096);
+	key_f32(w, p, "rope.scaling.yarn_log_multiplier", p->yarn_log_mul);
+	if (!p->n_expert)
+		return;
+	key(w, p, "leading_dense_block_count", p->n_dense);
+	key(w, p, "expert_shared_count", p->n_shared);
+	key(w, p, "expert_gating_func", p->sigmoid ? 2 : 1);
+	key_f32(w, p, "expert_weights_scale", p->expert_scale);
+	snprintf(full, sizeof(full), "%s.expert_weights_norm", p->arch);
+	gguf_writer_bool(w, full, p->sigmoid);
+	if (p->n_group) {
+		key(w, p, "expert_group_count", p->n_group);
+		key(w, p, "expert_group_used_count", p->n_group_used);
+	}
+}
+
 static void write_keys(struct gguf_writer *w, const struct synth_params *p)
 {
 	gguf_writer_str(w, "general.architecture", p->arch);
@@ -179,13 +255,17 @@ static void write_keys(struct gguf_writer *w, const struct synth_params *p)
 	key(w, p, "context_length", p->n_ctx);
 	key(w, p, "embedding_length", p->n_embd);
 	key(w, p, "block_count", p->n_layer);
-	key(w, p, "feed_forward_length", p->n_ff);
+	key(w, p, "feed_forward_length", p->n_ff_dense ? p->n_ff_dense : p->n_ff);
 	key(w, p, "attention.head_count", p->n_head);
 	key(w, p, "attention.head_count_kv", p->n_head_kv);
-	key(w, p, "attention.key_length", p->head_dim);
-	key(w, p, "attention.value_length", p->head_dim);
+	if (p->kv_rank) {
+		latent_keys(w, p);
+	} else {
+		key(w, p, "attention.key_length", p->head_dim);
+		key(w, p, "attention.value_length", p->head_dim);
+	}
 	key_f32(w, p, "attention.layer_norm_rms_epsilon", p->eps);
-	key(w, p, "rope.dimension_count", p->head_dim);
+	key(w, p, "rope.dimension_count", p->n_rot ? p->n_rot : p->head_dim);
 	key_f32(w, p, "rope.freq_base", p->rope_base);
 	if (p->window)
 		key(w, p, "attention.sliding_window", p->window);
@@ -195,6 +275,24 @@ static void write_keys(struct gguf_writer *w, const struct synth_params *p)
 	key(w, p, "expert_used_count", p->n_expert_used);
 	if (strcmp(p->arch, "llama"))
 		key(w, p, "expert_feed_forward_length", p->n_ff);
+}
+
+static const char *check_latent(const struct synth_params *p)
+{
+	if (p->kv_rank > 65536 || p->q_rank > 65536 || p->head_v > 1024 || p->n_ff_dense > 262144 || p->n_shared > 1024)
+		return "a size is too large";
+	if (!p->n_rot || p->n_rot % 2 || !p->head_v || p->head_dim <= p->n_rot || (p->head_dim - p->n_rot) % 16 || p->kv_rank % 16)
+		return "what of a head is not rotated, and the rank of the keys, must be multiples of 16";
+	if (p->n_dense > p->n_layer)
+		return "there are fewer layers than dense ones";
+	if (p->n_expert && p->n_group && (p->n_expert % p->n_group || !p->n_group_used || p->n_group_used > p->n_group ||
+					  p->n_expert_used > p->n_expert / p->n_group * p->n_group_used))
+		return "the groups of experts are not equal, or those looked at have too few";
+	if (p->kv_rank % dseek_dtype_block(p->dtype) || p->q_rank % dseek_dtype_block(p->dtype) ||
+	    (p->head_dim - p->n_rot) % dseek_dtype_block(p->dtype) || p->n_ff_dense % dseek_dtype_block(p->dtype) ||
+	    p->n_head * p->head_v % dseek_dtype_block(p->dtype))
+		return "ranks and widths of latent attention must be multiples of the type's block of 32";
+	return NULL;
 }
 
 static const char *check(const struct synth_params *p)
@@ -221,14 +319,24 @@ static const char *check(const struct synth_params *p)
 	if (p->n_embd % dseek_dtype_block(p->dtype) || p->n_ff % dseek_dtype_block(p->dtype) ||
 	    p->n_head * p->head_dim % dseek_dtype_block(p->dtype))
 		return "embedding, feed-forward and attention widths must be multiples of the type's block of 32";
-	return NULL;
+	return p->kv_rank ? check_latent(p) : NULL;
+}
+
+/* The longest row of a tensor. */
+static size_t widest(const struct synth_params *p)
+{
+	size_t sizes[] = { p->n_embd, p->n_ff, (size_t)p->n_head * p->head_dim, (size_t)p->n_head * p->head_v, p->kv_rank, p->q_rank,
+			   p->n_ff_dense, (size_t)p->n_ff * p->n_shared, p->n_expert }, most = 0;
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		most = sizes[i] > most ? sizes[i] : most;
+	return most;
 }
 
 int synth_write(const struct synth_params *p, const char *path, char *err, size_t err_size)
 {
 	const char *wrong = check(p);
 	struct walk k = { .p = p };
-	size_t widest;
 	int r;
 
 	if (wrong) {
@@ -238,11 +346,8 @@ int synth_write(const struct synth_params *p, const char *path, char *err, size_
 	r = gguf_writer_create(path, &k.w, err, err_size);
 	if (r)
 		return r;
-	widest = p->n_embd > p->n_ff ? p->n_embd : p->n_ff;
-	if (widest < (size_t)p->n_head * p->head_dim)
-		widest = (size_t)p->n_head * p->head_dim;
-	k.row = malloc(widest * sizeof(*k.row));
-	k.packed = malloc(widest * sizeof(float));
+	k.row = malloc(widest(p) * sizeof(*k.row));
+	k.packed = malloc(widest(p) * sizeof(float));
 	write_keys(k.w, p);
 	r = k.row && k.packed ? synth_vocabulary(k.w, p->n_vocab, p->spm) : -ENOMEM;
 	if (!r) {

@@ -17,20 +17,25 @@
 struct gguf_writer;
 
 struct synth_params {
-	const char *preset, *arch;	/* general.name, general.architecture: "llama" or "qwen3moe" */
+	const char *preset, *arch;	/* general.name, general.architecture: "llama", "qwen3moe" or "deepseek2" */
 	uint32_t n_embd, n_layer, n_head, n_head_kv, head_dim, n_ff, n_expert, n_expert_used, n_vocab, n_ctx;
 	uint32_t window;		/* of attention; 0: full */
 	float rope_base, eps;
 	int dtype;			/* enum dseek_dtype of the matrices: F32, F16, BF16, Q8_0, Q4_0, Q4_1 */
 	int spm;			/* SentencePiece vocabulary, else byte-level BPE */
 	uint64_t seed;
+	/* deepseek2: heads of head_dim, n_rot of it rotated, values of head_v; the first n_dense layers have no experts, but n_ff_dense */
+	uint32_t kv_rank, q_rank, n_rot, head_v;	/* q_rank 0: full queries */
+	uint32_t n_dense, n_ff_dense, n_shared, n_group, n_group_used;
+	int sigmoid;			/* gates, with a selection bias, normalised; else softmax */
+	float expert_scale, yarn, yarn_log_mul;
 };
 
 #define SYNTH_MIN_VOCAB	300	/* 256 bytes, special tokens and some letters */
 
 /*
- * Presets: "tiny-llama" (dense), "tiny-mixtral" (8 experts, 2 used), "tiny-qwen3moe". -ENOENT, and
- * @err names them.
+ * Presets: "tiny-llama" (dense), "tiny-mixtral" (8 experts, 2 used), "tiny-qwen3moe", "tiny-dsv2lite" and
+ * "tiny-dsv3" (latent attention). -ENOENT, and @err names them.
  */
 int synth_preset(const char *name, struct synth_params *ret_params, char *err, size_t err_size);
 

@@ -20,7 +20,7 @@ tenant() { # UID MODEL
 	as $1 $1 dseek logits -q --precise -m /t/data/hip-$2.gguf -t $tokens -d drm: -o /tmp/$1/$2.f32 >/tmp/$1/$2.log 2>&1 &&
 		as $1 $1 dseek generate -q -m /t/data/hip-$2.gguf -t $tokens -n 6 --ignore-end --ids -d drm: >/tmp/$1/$2.ids 2>>/tmp/$1/$2.log
 }
-for model in llama mixtral; do
+for model in llama mixtral dsv2lite; do
 	tenant 1001 $model & one=$!
 	tenant 1002 $model & two=$!
 	wait $one; r1=$?
