@@ -48,7 +48,7 @@ static void edit(uint8_t *blob, const struct dseek_program_header *h, const uint
 		FIELD(tensor, stride[0]), FIELD(tensor, stride[1]), FIELD(tensor, stride[2]), FIELD(tensor, pad),
 	};
 	static const struct field ops[] = {
-		FIELD(op, code), FIELD(op, flags), FIELD(op, i[0]), FIELD(op, i[0]), FIELD(op, i[1]), FIELD(op, i[2]),
+		FIELD(op, code), FIELD(op, flags), FIELD(op, i[0]), FIELD(op, i[0]), FIELD(op, i[1]), FIELD(op, i[2]), FIELD(op, i[3]),
 		FIELD(op, f[0]), FIELD(op, f[1]), FIELD(op, f[2]), FIELD(op, i_param), FIELD(op, t[0]), FIELD(op, t[1]),
 		FIELD(op, t[2]), FIELD(op, t[3]), FIELD(op, t[4]), FIELD(op, t[5]), FIELD(op, t[6]), FIELD(op, t[7]),
 		FIELD(op, t[8]), FIELD(op, t[11]),

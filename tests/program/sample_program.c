@@ -74,6 +74,7 @@ void *sample_program_of(const struct sample_shape *s, size_t *ret_size)
 	struct dseek_builder *b = dseek_builder_create(DSEEK_PROGRAM_PRECISE);
 	int ids, pos, slots, rows, table, norm, wq, wk, wv, wo, gate, up, router, bias, xg, xu, xd, sinks, factors;
 	int x, y, q, k, v, att, attf, h, logits, eids, ew, scratch, half, kh, vh, kc, vc, picked, best;
+	int head_w, head_out;
 	uint64_t off;
 	void *blob;
 
@@ -127,6 +128,9 @@ void *sample_program_of(const struct sample_shape *s, size_t *ret_size)
 	picked = tensor(b, B_OUTPUT, DSEEK_F32, DSEEK_LAYOUT_ROWS, E, R, 1, 1, P_ROWS);
 	best = tensor(b, B_OUTPUT, DSEEK_I32, DSEEK_LAYOUT_ROWS, T, 1, 1, 0, P_TOKENS);
 
+	head_w = WEIGHT(D, 24, H);
+	head_out = HEADS(24, H);
+
 	OP(NOP, 0, ARGS(), -1);
 	OP(SPIN, 0, ARGS(.i = { P_SPIN }, .i_param = 1), -1);
 	OP(COPY, 0, ARGS(), x, half);
@@ -148,6 +152,7 @@ void *sample_program_of(const struct sample_shape *s, size_t *ret_size)
 	dseek_builder_label(b, "output");
 	OP(ROWS, 0, ARGS(), x, rows, picked);
 	OP(ARGMAX, 0, ARGS(), x, best);
+	OP(HEAD_LINEAR, 0, ARGS(), q, head_w, head_out);
 	if (dseek_builder_finish(b, &blob, ret_size)) {
 		fprintf(stderr, "sample program: %s\n", dseek_builder_error(b));
 		abort();
@@ -161,10 +166,10 @@ void *sample_program(size_t *ret_size)
 	static const struct sample_shape shape = {
 		.group = 2, .kv_heads = 2, .head = 16, .slots = 32, .ffn = 128, .experts = 4, .selected = 2, .vocab = 96,
 		.tokens = 5, .rows = 2,
-		/* table, q, k, v, o, gate, up, router, experts' gate, up, down */
+		/* table, q, k, v, o, gate, up, router, experts' gate, up, down, heads' */
 		.dtype = { DSEEK_Q8_0, DSEEK_Q4_0, DSEEK_Q8_0, DSEEK_F16, DSEEK_BF16, DSEEK_Q4_1, DSEEK_Q4_1, DSEEK_F32,
-			   DSEEK_Q8_0, DSEEK_Q4_0, DSEEK_F32 },
-		.layout = { 0, 1, 1, 0, 1, 0, 1, 0, 1, 0, 1 },
+			   DSEEK_Q8_0, DSEEK_Q4_0, DSEEK_F32, DSEEK_BF16 },
+		.layout = { 0, 1, 1, 0, 1, 0, 1, 0, 1, 0, 1, 1 },
 	};
 
 	return sample_program_of(&shape, ret_size);

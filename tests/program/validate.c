@@ -47,7 +47,7 @@ static const struct fault faults[] = {
 	{ "header: 8193 tensors, at most 8192", { H(n_tensors, 8193) } },
 	{ "header: 8193 ops, at most 8192", { H(n_ops, 8193) } },
 	{ "header: no ops", { H(n_ops, 0) } },
-	{ "header: 19 labels for 18 ops", { H(n_labels, 19) } },
+	{ "header: 20 labels for 19 ops", { H(n_labels, 20) } },
 	{ "header: total_size ", { H(n_labels, 2) } },
 	{ "header: total_size 7, its tables take ", { H(total_size, 7) } },
 	{ "header: total_size ", { H(n_ops, 17) } },
@@ -163,7 +163,13 @@ static const struct fault faults[] = {
 	{ "op 12 (moe_route): it selects 2 of 1 experts",
 	  { T(O_ROUTE, 0, ne[0], 1), T(O_ROUTE, 3, ne[0], 1), O(O_LINEAR_BIAS, code, DSEEK_OP_NOP) } },
 
-	{ "label 2: op 18, there are 18", { L(2, op, 18) } },
+	{ "op 18 (head_linear): operand 1 (w): extent 0 is 12, that of operand 0 (x) is 16",
+	  { T(O_HEAD_LINEAR, 1, ne[0], 12), T(O_HEAD_LINEAR, 1, layout, 0) } },
+	{ "op 18 (head_linear): operand 1 (w): extent 2 is 1, that of operand 0 (x) is 4", { T(O_HEAD_LINEAR, 1, ne[2], 1), T(O_HEAD_LINEAR, 1, stride[2], 1024) } },
+	{ "op 18 (head_linear): operand 2 (out): it is written and overlaps operand 0 (x)", { T(O_HEAD_LINEAR, 2, offset, 2560) } },
+	{ "op 18 (head_linear): operand 2 (out): it can't be F16", { T(O_HEAD_LINEAR, 2, dtype, DSEEK_F16) } },
+	{ "op 18 (head_linear): it does not take flags 0x1", { O(O_HEAD_LINEAR, flags, DSEEK_OPF_ACCUMULATE) } },
+	{ "label 2: op 19, there are 19", { L(2, op, 19) } },
 	{ "label 1: op 3 is not behind the one before, 3", { L(1, op, 3) } },
 	{ "label 1: character 2 is not printable, or a blank", { L(1, name[2], ' ') } },
 	{ "label 0: character 0 is not printable, or a blank", { L(0, name[0], 0x7f) } },
@@ -222,7 +228,7 @@ static void test_valid(void)
 	void *blob = sample_program(&size);
 
 	tap_got(!dseek_program_validate(blob, size, &view, err, sizeof(err)), "the sample program is valid", err);
-	tap_got(view.header == blob && view.header->n_ops == O_ARGMAX + 1 &&
+	tap_got(view.header == blob && view.header->n_ops == O_HEAD_LINEAR + 1 &&
 	       (char *)(view.labels + view.header->n_labels) == (char *)blob + size, "the view covers the blob", "");
 	tap_got(!*dseek_program_label(&view, 0) && !*dseek_program_label(&view, O_EMBED - 1) &&
 	       !strcmp(dseek_program_label(&view, O_EMBED), "embed") && !strcmp(dseek_program_label(&view, O_RMSNORM), "layer") &&
