@@ -467,7 +467,6 @@ struct dseek_job {
 	/* engine->lock from here */
 	struct list_head link;		/* queue->waiting, queue->jobs, engine->finished */
 	struct list_head cancel_link;	/* the canceller's list */
-	struct arb_job arb;
 	struct arb_cost *cost;
 	enum dseek_job_state state;
 	u32 waits_left;
@@ -484,6 +483,7 @@ struct dseek_job {
 	u32 const_size;
 	struct dseek_job *next_spare;	/* while it is nobody's */
 	/* not cleared at allocation from here */
+	struct arb_job arb;		/* but what a job that is never ready has used; engine->lock */
 	struct dseek_job_binding bindings[DRM_DSEEK_MAX_BINDINGS];
 	u8 consts[DRM_DSEEK_MAX_CONSTS];
 };
@@ -506,6 +506,7 @@ struct dseek_job *dseek_spare_take(struct dseek_spare *spare, u32 most);	/* NULL
 void dseek_spare_give(struct dseek_spare *spare, struct dseek_job *first);
 void dseek_spare_free(struct dseek_spare *spare);
 void dseek_job_end(struct dseek_job *job, int error, u64 used_ns, u64 now);
+void dseek_job_returned(struct dseek_job *job, int error, u64 used_ns, u64 now);
 void dseek_job_wait_done(struct dma_fence *fence, struct dma_fence_cb *cb);
 int dseek_fence_error(struct dma_fence *fence);	/* of one that has signalled */
 

@@ -120,7 +120,6 @@ static void release_tag(struct dseek_exec *exec, struct dseek_job *job)
 {
 	exec->jobs[job->tag] = NULL;
 	WRITE_ONCE(exec->held, exec->held & ~BIT_ULL(job->tag));
-	WRITE_ONCE(exec->engine->events, exec->engine->events + 1);
 	if (exec->abort_ns && job == dseek_engine_runs(exec->engine)) {
 		exec->abort_ns = 0;
 		WRITE_ONCE(exec->control->abort_mask, 0);
@@ -139,6 +138,7 @@ static void returned(struct dseek_job *last, u64 now)
 {
 	struct dseek_queue *queue = last->queue;
 
+	arb_queue_settle(&queue->arb);
 	keep_cost(last);
 	dseek_queue_settle(queue, now);
 	/* What follows may be done sooner elsewhere by now. */
@@ -182,7 +182,7 @@ static int return_job(struct dseek_exec *exec, const struct drm_dseek_completion
 			dseek_queue_ask(job->queue);
 		return 0;
 	}
-	dseek_job_end(job, !yield ? done->error : job->aborted ? -ETIMEDOUT : -ECANCELED, used, now);
+	dseek_job_returned(job, !yield ? done->error : job->aborted ? -ETIMEDOUT : -ECANCELED, used, now);
 	if (!job->error) {
 		arb_cost_update(job->cost, job->arb.used_ns);
 		if (job->queue->set)
@@ -198,6 +198,7 @@ static int return_job(struct dseek_exec *exec, const struct drm_dseek_completion
 static int return_all(struct dseek_exec *exec, const struct drm_dseek_completion *done, u32 count, u32 *completed, u64 now)
 {
 	struct dseek_job *last = NULL;
+	u32 before = *completed;
 	int err = 0;
 
 	for (; count-- && !err; done++) {
@@ -206,6 +207,8 @@ static int return_all(struct dseek_exec *exec, const struct drm_dseek_completion
 	}
 	if (last)
 		returned(last, now);
+	if (*completed != before)
+		WRITE_ONCE(exec->engine->events, exec->engine->events + 1);
 	return err;
 }
 
@@ -244,36 +247,46 @@ static void describe(struct dseek_exec *exec, struct dseek_job *job)
 		memcpy(desc->consts, job->consts, job->const_size);
 }
 
+static void hold(struct dseek_exec *exec, struct dseek_job *job, u64 now)
+{
+	job->queue->ready--;
+	job->queue->running++;
+	dseek_queue_track(job->queue);
+	job->state = DSEEK_JOB_RUNNING;
+	job->tag = __ffs64(~exec->held);
+	WRITE_ONCE(exec->held, exec->held | BIT_ULL(job->tag));
+	exec->jobs[job->tag] = job;
+	if (!job->start_ns)
+		job->start_ns = now;
+	describe(exec, job);
+	trace_dseek_job_run(job);
+}
+
 static u32 take_jobs(struct dseek_exec *exec, u32 *tags, u32 max, u64 now)
 {
+	struct arb_job *picked[CHUNK] __uninitialized;
 	struct dseek_engine *engine = exec->engine;
-	struct arb_job *picked;
+	u32 count = 0, most, n, i;
 	struct dseek_job *job;
 	bool contended;
-	u32 count = 0;
 	s32 left;
 
 	if (engine->exec != exec)	/* it stands by */
 		return 0;
 	exec->seen_ns = now;
-	for (left = dseek_engine_depth(engine) - dseek_exec_holds(exec); left > 0 && count < max && engine->ready; left--) {
-		picked = arb_pick(&engine->arb, now);
-		if (!picked)
+	left = (s32)dseek_engine_depth(engine) - (s32)dseek_exec_holds(exec);
+	max = min_t(u32, max, max(left, 0));
+	while (count < max && engine->ready) {
+		most = min_t(u32, max - count, CHUNK);
+		n = arb_pick_many(&engine->arb, picked, most, now);
+		engine->ready -= n;
+		for (i = 0; i < n; i++) {
+			job = container_of(picked[i], struct dseek_job, arb);
+			hold(exec, job, now);
+			tags[count++] = job->tag;
+		}
+		if (n < most)
 			break;
-		job = container_of(picked, struct dseek_job, arb);
-		engine->ready--;
-		job->queue->ready--;
-		job->queue->running++;
-		dseek_queue_track(job->queue);
-		job->state = DSEEK_JOB_RUNNING;
-		job->tag = __ffs64(~exec->held);
-		WRITE_ONCE(exec->held, exec->held | BIT_ULL(job->tag));
-		exec->jobs[job->tag] = job;
-		if (!job->start_ns)
-			job->start_ns = now;
-		describe(exec, job);
-		trace_dseek_job_run(job);
-		tags[count++] = job->tag;
 	}
 	contended = dseek_engine_contended(engine);
 	if (READ_ONCE(exec->control->preempt) || contended) {
@@ -295,6 +308,7 @@ static void untake_jobs(struct dseek_exec *exec, const u32 *tags, u32 count)
 
 	spin_lock_irq(&engine->lock);
 	now = ktime_get_ns();
+	WRITE_ONCE(engine->events, engine->events + 1);
 	while (count-- && !exec->lost) {
 		struct drm_dseek_completion back = { .tag = tags[count], .outcome = DRM_DSEEK_OUTCOME_YIELD };
 		struct dseek_job *job = exec->jobs[tags[count]];

@@ -111,7 +111,9 @@ struct dseek_job *dseek_job_alloc(struct dseek_queue *queue, struct dseek_job **
 		job = kmem_cache_alloc(jobs, GFP_KERNEL);
 	if (!job)
 		return NULL;
-	memset(job, 0, offsetof(struct dseek_job, bindings));
+	memset(job, 0, offsetof(struct dseek_job, arb));
+	job->arb.used_ns = 0;
+	job->arb.preemptions = 0;
 	kref_init(&job->ref);
 	job->id = job_id(queue);
 	job->queue = queue;
@@ -227,24 +229,27 @@ static void make_ready(struct dseek_queue *queue, struct dseek_job *job, u64 now
 /* Jobs at the head that are done or have faulted are over. */
 static void settle(struct dseek_queue *queue, u64 now)
 {
-	struct dseek_job *job, *next;
+	struct dseek_job *job, *last = NULL;
+	LIST_HEAD(finished);
 	u64 completed = 0;
 	u32 over = 0;
 
-	list_for_each_entry_safe(job, next, &queue->jobs, link) {
+	list_for_each_entry(job, &queue->jobs, link) {
 		if (job->state != DSEEK_JOB_ENDED)
 			break;
 		record(queue, job, now);
 		over++;
+		last = job;
 		queue->finished = job->seqno;
 		/* Who sees the number finds the fence signalled. */
 		if (job->fence || queue->signalling)
 			queue->signalling++;
 		else
 			completed = job->seqno;
-		list_move_tail(&job->link, &queue->engine->finished);
 	}
-	if (over) {
+	if (last) {
+		list_cut_position(&finished, &queue->jobs, &last->link);
+		list_splice_tail(&finished, &queue->engine->finished);
 		queue->engine->jobs -= over;
 		/* Who learns that it is complete may submit the next. */
 		dseek_uncharge(queue->tenant, DSEEK_JOBS, over);
@@ -330,22 +335,35 @@ void dseek_queue_hand(struct dseek_queue *queue, u64 now)
 	advance(queue, true, now);
 }
 
+/* RUNNING: one of some of its queue in a row, after which the caller does arb_queue_settle(). */
+void dseek_job_returned(struct dseek_job *job, int error, u64 used_ns, u64 now)
+{
+	struct dseek_engine *engine = job->queue->engine;
+
+	lockdep_assert_held(&engine->lock);
+	trace_dseek_job_end(job, used_ns, error);
+	arb_job_done_more(&job->arb, used_ns, now);
+	dseek_engine_charge(engine, job->queue, used_ns);
+	job->queue->running--;
+	job->state = DSEEK_JOB_ENDED;
+	job->error = error;
+}
+
 /* Take a job that is READY or RUNNING from the core; it is over once all before it are (dseek_queue_advance). */
 void dseek_job_end(struct dseek_job *job, int error, u64 used_ns, u64 now)
 {
 	struct dseek_engine *engine = job->queue->engine;
 
 	lockdep_assert_held(&engine->lock);
-	trace_dseek_job_end(job, used_ns, error);
-	if (job->state == DSEEK_JOB_READY) {
-		arb_job_cancel(&job->arb, now);
-		engine->ready--;
-		job->queue->ready--;
-	} else {
-		arb_job_done(&job->arb, used_ns, now);
-		dseek_engine_charge(engine, job->queue, used_ns);
-		job->queue->running--;
+	if (job->state == DSEEK_JOB_RUNNING) {
+		dseek_job_returned(job, error, used_ns, now);
+		arb_queue_settle(&job->queue->arb);
+		return;
 	}
+	trace_dseek_job_end(job, used_ns, error);
+	arb_job_cancel(&job->arb, now);
+	engine->ready--;
+	job->queue->ready--;
 	job->state = DSEEK_JOB_ENDED;
 	job->error = error;
 }

@@ -15,6 +15,7 @@
 #include "dseek_trace.h"
 
 #define TOGETHER 16	/* jobs published in one section of the lock */
+#define COPIED 8	/* descriptors of jobs copied at once, to the stack */
 
 struct signal {
 	struct drm_syncobj *syncobj;
@@ -420,17 +421,32 @@ static int submit_one(struct submission *sub, const struct drm_dseek_job *args)
 	return sub->prepared_count < TOGETHER ? 0 : publish(sub);
 }
 
+/* Descriptors from the @at-th on: how many, or the error of the first. Where one can't be read, those before it count. */
+static int copy_jobs(struct drm_dseek_job *jobs, const struct drm_dseek_submit *args, u32 at)
+{
+	u64 from = args->jobs + (u64)at * args->stride;
+	u32 count = min_t(u32, args->count - at, COPIED);
+
+	if (args->stride == sizeof(*jobs) && !dseek_copy_in_array(jobs, from, sizeof(*jobs), count, DSEEK_COPIED_DESCRIPTORS))
+		return count;
+	return dseek_copy_in_struct(jobs, sizeof(*jobs), from, args->stride) ?: 1;
+}
+
 /* Up to the first job that is refused. */
 static int submit_each(struct submission *sub, const struct drm_dseek_submit *args)
 {
-	struct drm_dseek_job job __uninitialized;
-	int err = 0, err_before = 0;
-	u32 i;
+	struct drm_dseek_job jobs[COPIED] __uninitialized;
+	int err = 0, err_before = 0, copied, i;
+	u32 at;
 
-	for (i = 0; i < args->count && !err; i++) {
-		err = dseek_copy_in_struct(&job, sizeof(job), args->jobs + (u64)i * args->stride, args->stride);
-		if (!err)
-			err = submit_one(sub, &job);
+	for (at = 0; at < args->count && !err; at += copied) {
+		copied = copy_jobs(jobs, args, at);
+		if (copied < 0) {
+			err = copied;
+			break;
+		}
+		for (i = 0; i < copied && !err; i++)
+			err = submit_one(sub, &jobs[i]);
 	}
 	if (sub->charged)
 		dseek_uncharge(sub->queue->tenant, DSEEK_JOBS, sub->charged);
