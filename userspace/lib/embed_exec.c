@@ -22,7 +22,7 @@ static uint32_t take_retired(struct embed_exec *exec, uint64_t *ids, uint32_t ma
 	return n;
 }
 
-/* As in kmod/dseek_exec.c, which says why this isn't shared. */
+/* As in kmod/dseek_next.c, which says why this isn't shared. */
 static void describe(struct embed_exec *exec, const struct embed_job *job, uint32_t tag)
 {
 	struct drm_dseek_job_desc *desc = &exec->desc[tag];
