@@ -223,6 +223,14 @@ static void test_masks(void)
 	close_it();
 	tap_ok(hip_device_open("cu_batch=0-38", &state, t.err, sizeof(t.err)) == -EINVAL &&
 	       strstr(t.err, "hip: the stream of class batch: no compute unit 38: the device has 38"), "a unit too many: %s", t.err);
+	setenv("HIP_STANDIN_ARCH", "gfx1100", 1);
+	setenv("HIP_STANDIN_CUS", "2", 1);
+	if (tap_ok(!hip_device_open("cu_batch=2-3", &state, t.err, sizeof(t.err)), "where it counts pairs of units, there are twice as many: %s", t.err))
+		dseek_backend_hip.close(state);
+	tap_ok(hip_device_open("cu_batch=4", &state, t.err, sizeof(t.err)) == -EINVAL && strstr(t.err, "no compute unit 4: the device has 4"),
+	       "and not more: %s", t.err);
+	unsetenv("HIP_STANDIN_ARCH");
+	hip_device_reset();
 	setenv("HIP_STANDIN_FAIL", "hipExtStreamCreateWithCUMask:1:1", 1);
 	tap_ok(hip_device_open("cu_batch=0", &state, t.err, sizeof(t.err)) == -EIO &&
 	       strstr(t.err, "the stream of class batch: hipExtStreamCreateWithCUMask: "), "a mask that HIP refuses: %s", t.err);

@@ -99,7 +99,7 @@ static int read_target(const struct hip_api *api, int device, struct hip_target 
 	return hip_target_parse(name, ret_target, err, err_size);
 }
 
-/* 0: the runtime doesn't tell. */
+/* Where waves are of 32 lanes, units come in pairs, and the runtime counts the pairs, though masks are of units. 0: it doesn't tell. */
 static int read_cus(const struct hip_api *api, int device, int *ret_cus, char *err, size_t err_size)
 {
 	*ret_cus = 0;
@@ -132,7 +132,7 @@ static int open_device(struct hip_state *state, const struct hip_options *option
 	if (!r)
 		r = read_cus(api, (int)options->device, &cus, err, err_size);
 	if (!r)
-		r = hip_streams_open(&state->streams, api, options->cu_masks, cus, err, err_size);
+		r = hip_streams_open(&state->streams, api, options->cu_masks, state->target.wave == 32 ? 2 * cus : cus, err, err_size);
 	if (!r)
 		r = hip_scrub_open(&state->scrub, &state->kernels, cus, err, err_size);
 	if (!r)
