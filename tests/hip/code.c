@@ -21,9 +21,7 @@
 #include "../tap.h"
 #include "device.h"
 #include "object.h"
-
-#define N	64
-#define WORDS	((uint32_t)(sizeof(struct dsk_argmax_params) / 4))
+#include "own_program.h"
 
 static const struct hip_target gfx942 = { .name = "gfx942", .features = "sramecc+:xnack-", .wave = 64 };
 static char err[500];
@@ -266,73 +264,41 @@ static void test_real(void)
 /* ---- running */
 
 struct own {
-	struct dseek_program_view view;
+	struct own_program program;
 	struct dseek_program_op op;	/* of the program, to be spoilt */
-	void *blob, *prepared, *hip;
-	float *data;			/* x, and behind it the result */
-	uint32_t params[WORDS];
+	void *prepared, *hip;
+	float *data;			/* what it looks at, and behind it the result */
 };
 
-/* out = argmax(x) by the kernel of the program's own object; 0 or the builder's error, in err */
 static int build(struct own *o, const struct object_spec *spec, const char *name)
 {
-	struct dseek_program_tensor t = { .dtype = DSEEK_F32, .ne = { N } };
-	struct dseek_program_op op = { .code = DSEEK_OP_KERNEL, .flags = DSEEK_OPF_WRITES(0), .i = { 0, 1, 1, 1, 256, 0, WORDS } };
-	struct dseek_builder *b = dseek_builder_create(0);
-	uint8_t *object;
-	size_t size;
-	uint32_t i;
-	int r;
+	int r = own_program_build(&o->program, spec, name, err, sizeof(err));
 
-	memset(t.ne_param, DSEEK_NO_PARAM, sizeof(t.ne_param));
-	memset(op.t, 0xff, sizeof(op.t));
-	for (i = 0; i < WORDS; i++)
-		dseek_builder_param(b, 0, UINT32_MAX);
-	t.binding = (uint32_t)dseek_builder_binding(b, 0, 0);
-	op.t[1] = (uint16_t)dseek_builder_tensor(b, &t);
-	t.dtype = DSEEK_I32;
-	t.ne[0] = 1;
-	t.offset = N * 4;
-	op.t[0] = (uint16_t)dseek_builder_tensor(b, &t);
-	object = object_make(spec, &size);
-	dseek_builder_code(b, object, size);
-	free(object);
-	op.i[0] = (uint32_t)dseek_builder_kernel(b, name);
-	dseek_builder_op(b, &op);
-	r = dseek_builder_finish(b, &o->blob, &size);
-	snprintf(err, sizeof(err), "%s", dseek_builder_error(b));
-	dseek_builder_destroy(b);
-	if (!r)
-		r = dseek_program_validate(o->blob, size, &o->view, err, sizeof(err));
-	if (r)
-		return r;
-	o->op = op;
-	o->view.ops = &o->op;
-	o->params[0] = N;	/* struct dsk_argmax_params: n, x_stride */
-	o->params[1] = N;
-	return 0;
+	if (!r) {
+		o->op = o->program.view.ops[0];
+		o->program.view.ops = &o->op;
+	}
+	return r;
 }
 
 static int run_own(struct own *o)
 {
 	void *bindings[] = { o->data };
 	struct dseek_run run = {
-		.program = &o->view, .prepared = o->prepared, .bindings = bindings, .params = o->params, .depth = 2, .tenant = 1, .err = err,
-		.err_size = sizeof(err),
+		.program = &o->program.view, .prepared = o->prepared, .bindings = bindings, .params = o->program.params, .depth = 2, .tenant = 1,
+		.err = err, .err_size = sizeof(err),
 	};
-	int r, i;
+	int r;
 
-	for (i = 0; i < N; i++)
-		o->data[i] = (float)(i * 37 % N);
-	((int *)o->data)[N] = -1;
+	own_program_fill(o->data);
 	r = dseek_backend_hip.run(o->hip, &run);
-	return !r && o->data[((int *)o->data)[N] & (N - 1)] != N - 1 ? -EBADMSG : r;
+	return !r && !own_program_right(o->data) ? -EBADMSG : r;
 }
 
 static int prepare(struct own *o)
 {
 	*err = 0;
-	return dseek_backend_hip.program_prepare(o->hip, &o->view, &o->prepared, err, sizeof(err));
+	return dseek_backend_hip.program_prepare(o->hip, &o->program.view, &o->prepared, err, sizeof(err));
 }
 
 static void refused(struct own *o, int error, const char *sentence)
@@ -375,7 +341,7 @@ static void test_running(void)
 	o.op.t[1] = DSEEK_NO_TENSOR;
 	refused(&o, -ENOTSUP, "op 0, kernel: dsk_argmax takes 2 pointers, not 1");
 	o.op = op;
-	o.op.i[6] = WORDS - 1;
+	o.op.i[6] = OWN_WORDS - 1;
 	refused(&o, -ENOTSUP, "op 0, kernel: dsk_argmax takes 6 words by value, not 5");
 	o.op = op;
 	o.op.i[4] = 257;
@@ -396,14 +362,14 @@ static void test_running(void)
 		tap_ok(hip_device_live() == live, "and nothing of it is left");
 	}
 	unsetenv("HIP_STANDIN_FAIL");
-	blob = o.blob;
+	blob = o.program.blob;
 	if (!build(&o, &spec, "dsk_argmin"))
 		refused(&o, -ENOEXEC, "the program's code object: it has no kernel dsk_argmin");
-	free(o.blob);
+	free(o.program.blob);
 	spec.target = "amdgcn-amd-amdhsa--gfx1100";
 	if (!build(&o, &spec, "dsk_argmax"))
 		refused(&o, -ENOEXEC, "the program's code object: it is for gfx1100, the device is gfx942");
-	free(o.blob);
+	free(o.program.blob);
 	free(blob);
 	dseek_backend_hip.buffer_unmap(o.hip, o.data);
 	dseek_backend_hip.close(o.hip);
@@ -441,7 +407,7 @@ static int job_on(uint32_t flags, int allow)
 					   .owner = flags ? geteuid() : 0 };
 	struct dseek_queue_params params = { .sched_class = DSEEK_CLASS_BATCH, .weight = 1 };
 	struct dseek_job_result result = { .error = -EDOM };
-	struct own o = { 0 };
+	struct own_program own = { 0 };
 	struct dseek_device *dev = NULL;
 	struct dseek_program *prog = NULL;
 	struct dseek_queue *queue = NULL;
@@ -450,7 +416,7 @@ static int job_on(uint32_t flags, int allow)
 	struct dseek_binding binding;
 	struct dseek_job job;
 	uint64_t seqno = 0;
-	int r, i;
+	int r;
 
 	r = dseek_open("embed:hip-own,engine=none", NULL, &dev) || hip_device_open(NULL, &e.state, err, sizeof(err)) ||
 	    dseek_exec_attach("embed:hip-own", &attach, &e.exec);
@@ -461,25 +427,24 @@ static int job_on(uint32_t flags, int allow)
 	if (!r && allow)
 		r = dseek_exec_allow_code(e.exec);
 	if (!r)
-		r = build(&o, &object_argmax, "dsk_argmax") || pthread_create(&e.thread, NULL, serve, &e);
+		r = own_program_build(&own, &object_argmax, "dsk_argmax", err, sizeof(err)) || pthread_create(&e.thread, NULL, serve, &e);
 	params.engine = attach.engine;
 	if (!r)
-		r = dseek_program_create(dev, o.blob, o.view.header->total_size, &prog) || dseek_bo_create(dev, 4096, 0, -1, &bo) ||
+		r = dseek_program_create(dev, own.blob, own.view.header->total_size, &prog) || dseek_bo_create(dev, 4096, 0, -1, &bo) ||
 		    dseek_queue_create(dev, &params, &queue);
 	if (r) {
 		printf("# %s; %s\n", err, dseek_strerror_detail());
 		return -EDOM;
 	}
-	for (i = 0; i < N; i++)
-		((float *)dseek_bo_map(bo))[i] = (float)(i * 37 % N);
+	own_program_fill(dseek_bo_map(bo));
 	binding = (struct dseek_binding){ bo, 0, 4096, DSEEK_ACCESS_READ | DSEEK_ACCESS_WRITE };
-	job = (struct dseek_job){ .program = prog, .bindings = &binding, .binding_count = 1, .consts = o.params, .const_size = sizeof(o.params) };
+	job = (struct dseek_job){ .program = prog, .bindings = &binding, .binding_count = 1, .consts = own.params, .const_size = sizeof(own.params) };
 	r = dseek_submit(queue, &job, 1, &seqno, NULL) == 1 ? 0 : -EDOM;
 	if (!r)
 		r = dseek_wait(queue, seqno, 1ull << 62, &result);
 	if (!r)
 		r = result.error;
-	if (!r && ((float *)dseek_bo_map(bo))[((int *)dseek_bo_map(bo))[N] & (N - 1)] != N - 1)
+	if (!r && !own_program_right(dseek_bo_map(bo)))
 		r = -EBADMSG;
 	__atomic_store_n(&e.stop, 1, __ATOMIC_RELAXED);
 	dseek_queue_destroy(queue);
@@ -489,7 +454,7 @@ static int job_on(uint32_t flags, int allow)
 	dseek_exec_detach(e.exec);
 	dseek_backend_hip.close(e.state);
 	dseek_close(dev);
-	free(o.blob);
+	free(own.blob);
 	return r;
 }
 

@@ -45,11 +45,12 @@ hip-tests := $(addprefix tests/hip/,load ops run tenants code inject generate)
 tests += $(hip-tests)
 $(foreach t,$(hip-tests),$(eval $(t)-src := $(t).c tests/hip/device.c)$(eval CFLAGS-$(t).c := -Iuserspace/executor))
 tests/hip/ops-src += tests/ops/one_op.c
-tests/hip/code-src += tests/hip/object.c
+tests/hip/code-src += tests/hip/object.c tests/hip/own_program.c
 CFLAGS-tests/hip/device.c := -Iuserspace/executor
 $(addprefix $(O)/,$(hip-tests)): | $(standin-libraries) $(standin-objects) $(standin-dir)/lacks/libamdhip64.so.6
 
-# For the guest: tests/vm/guest/hip.sh.
-check-programs += tests/hip/near
+# For the guest: tests/vm/guest/hip.sh, owner.sh.
+check-programs += tests/hip/near tests/hip/own
+tests/hip/own-src := $(addprefix tests/hip/,own.c own_program.c object.c)
 tests/hip/near-src := tests/hip/near.c
-guest-programs: $(O)/tests/hip/near $(filter $(standin-dir)/host/%,$(standin-libraries)) $(filter $(O)/tests/hip/kernels/gfx942/%,$(standin-objects))
+guest-programs: $(O)/tests/hip/near $(O)/tests/hip/own $(filter $(standin-dir)/host/%,$(standin-libraries)) $(filter $(O)/tests/hip/kernels/gfx942/%,$(standin-objects))
