@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <dseek.h>
 #include <dseek_program.h>
 
 #include "../../userspace/executor/hip/hip_state.h"
@@ -171,6 +172,60 @@ static void test_priorities(void)
 		close_it();
 	}
 	unsetenv("HIP_STANDIN_PRIORITIES");
+}
+
+/* From a queue through transport and loop to the stream. */
+static void test_from_queues(void)
+{
+	struct dseek_queue_params params[DRM_DSEEK_CLASS_COUNT] = {
+		{ .sched_class = DSEEK_CLASS_DEADLINE, .budget_ns = 100000000, .period_ns = 1000000000 },
+		{ .sched_class = DSEEK_CLASS_INTERACTIVE, .weight = 1 },
+		{ .sched_class = DSEEK_CLASS_BATCH, .weight = 1 },
+	};
+	struct dseek_program_tensor x = t.tensors[0], out = t.tensors[1];
+	struct dseek_builder *b = dseek_builder_create(0);
+	struct dseek_job_result result;
+	struct dseek_program *prog;
+	struct dseek_device *dev;
+	struct dseek_bo *bo;
+	char spec[1400];
+	size_t size;
+	void *blob;
+	uint32_t c;
+
+	x.binding = out.binding = (uint32_t)dseek_builder_binding(b, 0, 0);
+	dseek_builder_tensor(b, &x);
+	dseek_builder_tensor(b, &out);
+	dseek_builder_op(b, &t.ops[0]);
+	snprintf(spec, sizeof(spec), "embed:hip-classes,engine=hip,%s", hip_device_options(NULL));
+	if (!tap_ok(!dseek_builder_finish(b, &blob, &size) && !dseek_open(spec, NULL, &dev) && !dseek_program_create(dev, blob, size, &prog) &&
+		    !dseek_bo_create(dev, 4096, 0, -1, &bo), "an embedded engine")) {
+		printf("# %s; %s\n", dseek_builder_error(b), dseek_strerror_detail());
+		return;
+	}
+	for (c = 0; c < DRM_DSEEK_CLASS_COUNT; c++) {
+		struct dseek_binding binding = { bo, 0, 4096, DSEEK_ACCESS_READ | DSEEK_ACCESS_WRITE };
+		const struct dseek_job job = { .program = prog, .bindings = &binding, .binding_count = 1 };
+		const struct standin_launch *last = NULL;
+		struct dseek_queue *queue;
+		uint64_t seqno;
+		unsigned int i;
+		int good;
+
+		hip_device_reset();
+		good = !dseek_queue_create(dev, &params[c], &queue) && dseek_submit(queue, &job, 1, &seqno, NULL) == 1 &&
+		       !dseek_wait(queue, seqno, 1ull << 62, &result) && !result.error;
+		for (i = 0; hip_device_launch(i); i++)
+			last = hip_device_launch(i);
+		if (!tap_ok(good && last && last->priority == (int)c - 1, "a job of a queue of class %s has priority %d", hip_class_name(c), (int)c - 1))
+			printf("# %s; priority %d\n", dseek_strerror_detail(), last ? last->priority : 99);
+		dseek_queue_destroy(queue);
+	}
+	dseek_bo_destroy(bo);
+	dseek_program_destroy(prog);
+	dseek_close(dev);
+	dseek_builder_destroy(b);
+	free(blob);
 }
 
 /* By a module before 1.2 the class isn't told. */
@@ -354,6 +409,7 @@ int main(void)
 	}
 	make();
 	test_priorities();
+	test_from_queues();
 	test_untold();
 	test_masks();
 	test_order();
