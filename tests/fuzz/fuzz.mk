@@ -3,8 +3,9 @@
 #   make fuzz RUNS=10000000 FUZZ_SEED=2 [SAN=address,undefined O=build-asan]   each with so many inputs
 #   make fuzzers                       clang's libFuzzer, address and undefined sanitizers: $(O)/fuzzers/NAME, NAME.seeds/
 #   make fuzz-llvm FUZZ_SECONDS=240    builds and runs those, from the seeds
-fuzzers := arb/fuzz_arb fuzz/fuzz_gguf fuzz/fuzz_program fuzz/fuzz_tokenizer
+fuzzers := arb/fuzz_arb fuzz/fuzz_code fuzz/fuzz_gguf fuzz/fuzz_program fuzz/fuzz_tokenizer
 tests/arb/fuzz_arb-fuzzer := tests/arb/fuzz_arb.c $(arb-drive-src)
+tests/fuzz/fuzz_code-fuzzer := tests/fuzz/fuzz_code.c tests/hip/object.c
 tests/fuzz/fuzz_gguf-fuzzer := tests/fuzz/fuzz_gguf.c
 tests/fuzz/fuzz_program-fuzzer := $(addprefix tests/fuzz/,fuzz_program.c program_gen.c program_run.c program_data.c)
 tests/fuzz/fuzz_tokenizer-fuzzer := tests/fuzz/fuzz_tokenizer.c
