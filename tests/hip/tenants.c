@@ -332,7 +332,7 @@ static void test_after_trouble(void)
 	expect(run_as(1, 2, 1, -ETIMEDOUT), -ETIMEDOUT, SCRUB OP " ", "a job that is aborted after its first op");
 	expect(run_as(2, 2, 0, 0), 0, SCRUB OP " " OP " ", "another tenant's behind it");
 	expect(run_as(1, 2, 0, -EAGAIN), -EAGAIN, SCRUB, "a job that yields before its first op");
-	expect(run_as(1, 2, 0, 0), 0, SCRUB OP " " OP " ", "it goes on: nothing tells that the scrub was done");
+	expect(run_as(1, 2, 0, 0), 0, OP " " OP " ", "it goes on: the scrub was waited for");
 	expect(run_as(2, 2, 0, -ETIMEDOUT), -ETIMEDOUT, SCRUB, "one that is aborted before its first op");
 	expect(run_as(1, 2, 0, 0), 0, SCRUB OP " " OP " ", "another tenant's behind that");
 	setenv("HIP_STANDIN_FAIL", "hipEventRecord:1:719", 1);

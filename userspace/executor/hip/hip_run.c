@@ -248,21 +248,22 @@ int hip_run(void *arg, struct dseek_run *run)
 		.cus = state->streams.cus[class_of(run)],
 	};
 	uint64_t first = run->cursor;
-	int r, fault;
+	int r, begun, fault;
 
 	if (state->lost) {
 		snprintf(job.launch.err, job.launch.err_size, "the device was given up: restart the executor");
 		return -EIO;
 	}
 	r = translate_bindings(&job);
-	if (!r)
-		r = begin(&job);
 	if (r)
 		return r;
-	r = run_ops(&job);
-	if (r && r != -EAGAIN && r != -ETIMEDOUT && !state->lost)
+	r = begun = begin(&job);
+	if (!r)
+		r = run_ops(&job);
+	/* Nothing of a job is left behind it, on whatever stream the next one is: neither an op nor what comes before the first. */
+	if (!state->lost && ((r && r != -EAGAIN && r != -ETIMEDOUT) || job.done == first))
 		drain(&job);
-	if (job.done > first)
+	if (!begun && !state->lost)
 		hip_scrub_done(&state->scrub, job.cus);
 	run->cursor = job.done;
 	/* Where nothing is done the fault may still be that of the job before. */
