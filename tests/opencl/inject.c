@@ -131,13 +131,14 @@ static struct outcome live(const char *fail)
 
 static void fail(const char *name, unsigned int nth, unsigned int calls, int code)
 {
-	int gives_back = !strncmp(name, "clRelease", 9), good;
+	int gives_back, good;
 	struct outcome o;
 	char spec[100], number[16];
 
 	snprintf(spec, sizeof(spec), "%s:%u:%d", name, nth, code);
 	snprintf(number, sizeof(number), "(%d)", code);
 	o = live(spec);
+	gives_back = !strncmp(name, "clRelease", 9);
 	if (gives_back)
 		good = !o.r && o.left >= 1;		/* nobody is told */
 	else if (!strcmp(name, "clGetDeviceInfo") || !strcmp(name, "clGetDeviceIDs"))
