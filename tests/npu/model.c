@@ -549,7 +549,7 @@ static int get_version(int fd, struct drm_version *arg)
 
 	memcpy(arg->name, name, n < arg->name_len ? n : arg->name_len);
 	arg->name_len = n;
-	arg->version_major = 0;
+	arg->version_major = npu_model.major;
 	arg->version_minor = 10;
 	return 0;
 }

@@ -19,6 +19,7 @@
 
 struct npu_model {
 	const char *drivers[NPU_MODEL_NODES];	/* of /dev/accel/accel0 and on; NULL: no such node */
+	int major;		/* of their ABI */
 	uint16_t cols, core_rows;
 	int our_addresses;	/* the device walks the process's page tables: addresses are the process's */
 	int user_memory;	/* the driver takes it */

@@ -61,6 +61,9 @@ static void test_nodes(void)
 	described(&model, NULL, "/dev/accel/accel1, ABI 0.10", "an NPU behind another accelerator");
 	described(&model, "device=/dev/accel/accel1", "/dev/accel/accel1, ABI 0.10, AIE 2.1, 4 columns of 4 cores, firmware 1.5.2.380, 1800 MHz",
 		  "by name");
+	model.major = 1;
+	refused(&model, "device=/dev/accel/accel1", -EPROTO, "/dev/accel/accel1: amdxdna's ABI is 1.10, this backend speaks 0.x", "a driver from before Linux's");
+	model.major = 0;
 	model.terse = 1;
 	described(&model, NULL, "4 columns of 4 cores; no AIE binaries: every program is refused", "a driver that tells neither firmware nor clock");
 	model.cols = 0;

@@ -10,6 +10,8 @@
 #include "../hip/device.h"
 #include "../tap.h"
 
+static const char *second;	/* options of another engine of the same process */
+
 /* As a child: opens with @options after setting @env ("NAME=VALUE", may be NULL). "0 opened", or the error and its sentence. */
 static const char *in_child(const char *options, const char *env)
 {
@@ -29,6 +31,10 @@ static const char *in_child(const char *options, const char *env)
 		if (env)
 			putenv(strdup(env));
 		r = dseek_backend_opencl.open(options, &state, err, sizeof(err));
+		if (!r && second) {
+			dseek_backend_opencl.close(state);
+			r = dseek_backend_opencl.open(second, &state, err, sizeof(err));
+		}
 		dprintf(pipes[1], "%d %s\n", r, r ? err : "opened");
 		if (!r)
 			dseek_backend_opencl.close(state);
@@ -81,5 +87,10 @@ int main(void)
 	try(options, NULL, -ENODEV, "opencl: device=16: there", "one device too many");
 	snprintf(options, sizeof(options), "%s,kernels=/nonexistent", shim);
 	try(options, NULL, -ENOENT, "opencl: no kernels for opencl: there are none in /nonexistent", "a folder that isn't there");
+	snprintf(options, sizeof(options), "%s", hip_device_options(NULL));
+	second = options;
+	try(options, NULL, 0, "opened", "a second engine");
+	second = "library=libOpenCL.so.1";
+	try(options, NULL, -EBUSY, "libOpenCL-shim.so already: it takes one libOpenCL", "one of another library");
 	return tap_end();
 }

@@ -43,6 +43,9 @@ static int try_node(const char *path, struct npu_device *device, char *err, size
 	} else if (strcmp(name, NPU_DRIVER)) {
 		snprintf(err, err_size, "%s is driven by %s, not by " NPU_DRIVER, path, name);
 		r = -ENODEV;
+	} else if (device->major != NPU_ABI_MAJOR) {
+		snprintf(err, err_size, "%s: amdxdna's ABI is %d.%d, this backend speaks %d.x", path, device->major, device->minor, NPU_ABI_MAJOR);
+		r = -EPROTO;
 	}
 	if (r < 0) {
 		npu_sys_close(fd);

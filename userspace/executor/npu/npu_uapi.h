@@ -19,6 +19,7 @@
 #include <xf86drm.h>	/* DRM_IOWR(), syncobjs, DRM_IOCTL_VERSION */
 
 #define NPU_DRIVER		"amdxdna_accel_driver"	/* drm_version's name */
+#define NPU_ABI_MAJOR		0	/* Linux's; drivers that AMD gave out before it had others, with other numbers of calls */
 #define NPU_INVALID_ADDR	(~(uint64_t)0)
 
 enum npu_bo_type { NPU_BO_SHARE = 1, NPU_BO_DEV_HEAP, NPU_BO_DEV, NPU_BO_CMD };

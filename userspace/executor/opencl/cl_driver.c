@@ -43,6 +43,7 @@ struct event {
 static struct {
 	pthread_mutex_t lock;
 	struct cl_api api;
+	char library[256];		/* as it was asked for; "": the usual one */
 	unsigned int count;
 	struct device {
 		cl_object id, context;
@@ -356,9 +357,16 @@ static int driver_open(const char *library, struct hip_api *ret_api, char *err, 
 {
 	int r = 0;
 
+	library = library ? library : "";
 	pthread_mutex_lock(&cl.lock);
-	if (!cl.api.library)
-		r = cl_api_open(library, &cl.api, err, err_size);
+	if (cl.api.library && strcmp(cl.library, library)) {
+		snprintf(err, err_size, "this process has loaded %s already: it takes one libOpenCL", *cl.library ? cl.library : "libOpenCL.so.1");
+		r = -EBUSY;
+	} else if (!cl.api.library) {
+		r = cl_api_open(*library ? library : NULL, &cl.api, err, err_size);
+		if (!r)
+			snprintf(cl.library, sizeof(cl.library), "%s", library);
+	}
 	pthread_mutex_unlock(&cl.lock);
 	if (r)
 		return r;
