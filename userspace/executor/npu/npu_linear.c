@@ -87,7 +87,10 @@ static uint64_t y_bytes(const struct npu_binary *b)
 	return aligned((uint64_t)b->tokens * b->n * sizeof(float));
 }
 
-/* Where the device finds the weights: in the tenant's imported pages, else in a copy. */
+/*
+ * Where the device finds the weights: in the tenant's imported pages, else in a copy. Either way once an op: the tenant may have written to
+ * them since the last, and what it wrote may still be in the cache, which the device doesn't see.
+ */
 static int place_weights(struct linear *l, char *err, size_t err_size)
 {
 	struct npu_state *state = l->state;
