@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # seconds: 30
 # default: yes
-# kernels: debug kcsan
+# kernels: debug uml kcsan
 # The checks of the debug kernels are on and have seen the module: nothing below would be found otherwise.
 n=0
 check() { n=$((n + 1)); if eval "$2"; then echo "ok $n $1"; else echo "not ok $n $1"; fi; }
