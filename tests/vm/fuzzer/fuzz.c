@@ -3,9 +3,9 @@
 #include "generate.h"
 #include "kcov.h"
 #include "run.h"
+#include "watch.h"
 #include "../../random.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -18,6 +18,10 @@
 
 #define CORPUS		4096
 #define KCOV_ENTRIES	(32 << 10)
+#define KILL_PROGRAMS	256	/* a process is killed about once in so many of all, or once in 0.8 s if that is earlier */
+#define CHECK_PROGRAMS	4096	/* after so many nothing may be left */
+#define STAND_SECONDS	10	/* for the programs that run to end; else the check waits for the next time */
+#define LEFT_SECONDS	10
 
 /* Shared by all processes. Entries are added and stay; @size comes last. */
 struct corpus {
@@ -30,15 +34,17 @@ struct corpus {
 
 struct state {
 	struct run_sums sums[RECORDER_WORKERS];
+	volatile uint32_t pause;	/* not 0: all are to stand still before their next program, */
+	volatile uint32_t stands[RECORDER_WORKERS];	/* and say so with that number */
 	uint8_t edges[1 << 16];
 	volatile int unguided;		/* errno of why */
+	uint32_t killed, checks;
 };
 
 static struct corpus *corpus;
 static struct state *state;
 static struct recorder *recorder;
 static const struct fuzz_options *options;
-static int kmsg = -1;
 
 static double now(void)
 {
@@ -86,6 +92,16 @@ static void choose(struct program *p, uint64_t *rng)
 	program_mutate(p, &other, rng);
 }
 
+static void stand_still(unsigned int me)
+{
+	uint32_t pause;
+
+	while ((pause = state->pause)) {
+		state->stands[me] = pause;
+		usleep(500);
+	}
+}
+
 __attribute__((noreturn)) static void worker(unsigned int me, uint64_t rng, uint32_t first, uint32_t stride)
 {
 	static struct program p;
@@ -115,6 +131,7 @@ __attribute__((noreturn)) static void worker(unsigned int me, uint64_t rng, uint
 		} else {
 			choose(&p, &rng);
 		}
+		stand_still(me);
 		recorder_begin(recorder, me, &p);
 		if (guided)
 			kcov_reset(&kcov);
@@ -137,26 +154,6 @@ static pid_t start(unsigned int me, uint32_t first, uint32_t stride)
 }
 
 /* ---- who watches */
-
-static const char *const complaints[] = {
-	"WARNING:", "BUG:", "BUG ", "Oops", "KASAN", "UBSAN", "KCSAN", "possible recursive", "possible circular", "possible irq", "suspicious RCU",
-	"blocked for more", "general protection", "refcount_t", "soft lockup", "self-detected stall", "non-static key", "unreferenced object",
-};
-
-/* A line of the kernel's that tests/vm/run would count as a failure. */
-static bool complained(char *line, size_t size)
-{
-	ssize_t n;
-	size_t i;
-
-	while (kmsg >= 0 && (n = read(kmsg, line, size - 1)) != -1) {
-		line[n] = 0;
-		for (i = 0; i < sizeof(complaints) / sizeof(complaints[0]); i++)
-			if (strstr(line, complaints[i]) && !strstr(line, "hrtimer_forward"))
-				return true;
-	}
-	return false;
-}
 
 static uint64_t sum(size_t offset)
 {
@@ -186,44 +183,102 @@ static void keep_new(uint32_t *kept)
 	for (; *kept < corpus->count && *kept < CORPUS; ++*kept) {
 		uint32_t size = __atomic_load_n(&corpus->entry[*kept].size, __ATOMIC_ACQUIRE);
 
-		if (!size)
-			return;		/* being written, or its writer was killed there: then no more are kept */
-		if (!program_unpack(&p, corpus->entry[*kept].packed, size))
+		if (!size && corpus->count - *kept < 64)
+			return;		/* being written; where so many came after it, its writer was killed there */
+		if (size && !program_unpack(&p, corpus->entry[*kept].packed, size))
 			recorder_keep(recorder, &p);
 	}
 }
 
-static int verdict(double seconds, int died, bool complaint, const char *line)
+/* Between programs nobody has anything open. True: something is left nevertheless, and @why says what. */
+static bool check_left(char *why, size_t size)
 {
-	bool deep = SUM(succeeded) * 8 > SUM(calls), bad = died || complaint || !deep;
+	static uint32_t number;
+	double until = now() + STAND_SECONDS;
+	unsigned int i = 0;
+	siginfo_t ended;
+	bool left = false;
+
+	state->pause = ++number;
+	while (i < options->workers && now() < until) {
+		if (state->stands[i] == number) {
+			i++;
+			continue;
+		}
+		ended.si_pid = 0;
+		/* one that died won't come to stand: fuzz() sees that */
+		if (!waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) && ended.si_pid)
+			break;
+		usleep(500);
+	}
+	if (i == options->workers) {
+		left = watch_left(LEFT_SECONDS, why, size);
+		state->checks += !left;
+	}
+	state->pause = 0;
+	return left;
+}
+
+static int verdict(double seconds, int died, const char *why)
+{
+	bool deep = SUM(succeeded) * 8 > SUM(calls), bad = died || *why || !deep;
 
 	printf("# %" PRIu64 " programs, %" PRIu64 " calls, %" PRIu64 " successful, %" PRIu64 " forks, %" PRIu64 " kills; %.0f programs a second\n",
 	       SUM(programs), SUM(calls), SUM(succeeded), SUM(forks), SUM(kills), (double)SUM(programs) / seconds);
+	printf("# %u processes killed while they ran one, %u times nothing was left in between\n", state->killed, state->checks);
 	if (options->guided && state->unguided)
 		printf("# not guided: /sys/kernel/debug/kcov: %s\n", strerror(state->unguided));
 	else if (options->guided)
 		printf("# %u blocks reached, %u programs in the corpus\n", reached(), corpus->count);
-	if (complaint) {
-		printf("# the kernel says: %s# the last programs, to be run again with fuzz --replay:\n", line);
+	if (*why) {
+		printf("# %s\n# the last programs, to be run again with fuzz --replay:\n", why);
 		recorder_print(recorder, 12, stdout);
 	}
-	printf("%sok 1 the kernel did not complain\n", complaint ? "not " : "");
+	printf("%sok 1 the kernel did not complain, and nothing was left behind\n", *why ? "not " : "");
 	printf("%sok 2 the processes lived but for being killed (%d did not)\n", died ? "not " : "", died);
 	printf("%sok 3 enough calls succeeded to reach deep\n", deep ? "" : "not ");
 	printf("1..3\n");
 	return bad;
 }
 
+static void kill_one(pid_t *pid, uint64_t *rng)
+{
+	unsigned int i = random_below(rng, options->workers);
+
+	if (state->sums[i].programs < (uint32_t)options->seed_count)
+		return;
+	kill(pid[i], SIGKILL);
+	waitpid(pid[i], NULL, 0);
+	pid[i] = start(i, UINT32_MAX, 1);
+	state->killed++;
+}
+
+/* Those that ended, begun anew. Returns how many. */
+static int begin_anew(pid_t *pid)
+{
+	unsigned int i;
+	int status, died = 0;
+	pid_t gone;
+
+	while ((gone = waitpid(-1, &status, WNOHANG)) > 0)
+		for (i = 0; i < options->workers; i++)
+			if (pid[i] == gone) {
+				died++;
+				printf("# process %u ended by itself, status 0x%x\n", i, status);
+				pid[i] = start(i, UINT32_MAX, 1);
+			}
+	return died;
+}
+
 int fuzz(const struct fuzz_options *o, struct recorder *r)
 {
-	static char line[1024];
-	pid_t pid[RECORDER_WORKERS] = { 0 }, gone;
-	uint64_t rng = o->seed;
+	static char why[1200];
+	pid_t pid[RECORDER_WORKERS] = { 0 };
+	uint64_t rng = o->seed, kill_program = 0, check_program = CHECK_PROGRAMS;
 	double begin, kill_at;
 	uint32_t kept;
 	unsigned int i;
-	int status, died = 0, err;
-	bool complaint = false;
+	int died = 0, err;
 
 	options = o;
 	recorder = r;
@@ -240,32 +295,24 @@ int fuzz(const struct fuzz_options *o, struct recorder *r)
 		return 1;
 	}
 	memset(recorder->worker, 0, sizeof(recorder->worker));
-	kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (kmsg >= 0)
-		lseek(kmsg, 0, SEEK_END);
+	watch_begin();
 	begin = now();
 	kill_at = begin + 1;
 	for (i = 0; i < o->workers; i++)
 		pid[i] = start(i, i, o->workers);
-	while (now() < begin + o->seconds && (!o->count || SUM(programs) < o->count) && !complaint && died < 10) {
-		usleep(50000);
-		while ((gone = waitpid(-1, &status, WNOHANG)) > 0)
-			for (i = 0; i < o->workers; i++)
-				if (pid[i] == gone) {
-					died++;
-					printf("# process %u ended by itself, status 0x%x\n", i, status);
-					pid[i] = start(i, UINT32_MAX, 1);
-				}
+	while (now() < begin + o->seconds && (!o->count || SUM(programs) < o->count) && !watch_log(why, sizeof(why)) && died < 10) {
+		usleep(10000);
+		died += begin_anew(pid);
 		keep_new(&kept);
-		complaint = complained(line, sizeof(line));
-		if (now() > kill_at) {
+		if (now() > kill_at || SUM(programs) > kill_program) {
 			kill_at = now() + 0.3 + random_below(&rng, 1000) * 1e-3;
-			i = random_below(&rng, o->workers);
-			if (state->sums[i].programs < (uint32_t)o->seed_count)
-				continue;
-			kill(pid[i], SIGKILL);
-			waitpid(pid[i], NULL, 0);
-			pid[i] = start(i, UINT32_MAX, 1);
+			kill_program = SUM(programs) + random_below(&rng, 2 * KILL_PROGRAMS);
+			kill_one(pid, &rng);
+		}
+		if (SUM(programs) > check_program) {
+			check_program = SUM(programs) + CHECK_PROGRAMS;
+			if (check_left(why, sizeof(why)))
+				break;
 		}
 	}
 	for (i = 0; i < o->workers; i++) {
@@ -274,5 +321,7 @@ int fuzz(const struct fuzz_options *o, struct recorder *r)
 	}
 	keep_new(&kept);
 	run_restore();
-	return verdict(now() - begin, died, complaint || complained(line, sizeof(line)), line);
+	if (!*why && !watch_log(why, sizeof(why)))
+		watch_left(LEFT_SECONDS, why, sizeof(why));
+	return verdict(now() - begin, died, why);
 }

@@ -172,7 +172,7 @@ int main(int argc, char **argv)
 		case PROCESSES:
 			o.workers = (unsigned int)number("--processes", optarg);
 			if (!o.workers || o.workers > RECORDER_WORKERS)
-				die("--processes", "1 to 8");
+				die("--processes", "1 to 16");
 			break;
 		case UNGUIDED: o.guided = false; break;
 		case WITH:

@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define HELPER_MS	40		/* that a process may take longer than the first */
+#define HELPER_STEPS	2		/* that a process may take longer than the first */
 
 struct shared *shared;
 struct run_sums *sums;
@@ -19,6 +19,7 @@ uint8_t *range;
 unsigned int me;
 uint32_t engine_id[8];
 bool mapped, forked;
+uint64_t step_ns = 20 * MS;
 
 static uint32_t used[MEM_COUNT];	/* entries of the pool that the last program wrote */
 static bool verbose;
@@ -100,13 +101,13 @@ int do_kill(uint64_t pid)
 /* Those that are not at their end by then don't come to one: they wait for what the others would have had to do. */
 static void reap(void)
 {
-	uint64_t until = now_ns() + HELPER_MS * MS;
+	uint64_t until = now_ns() + HELPER_STEPS * step_ns;
 	uint32_t i;
 	pid_t pid;
 
 	while ((pid = waitpid(-1, NULL, WNOHANG)) >= 0 && now_ns() < until)
 		if (!pid)
-			sleep_ns(MS / 2);
+			sleep_ns(step_ns / 40);
 	for (i = 0; pid >= 0 && i < PROGRAM_LINES; i++)
 		if (child[i] && !waitpid(child[i], NULL, WNOHANG))
 			kill(child[i], SIGKILL);
@@ -185,6 +186,31 @@ void run_be_verbose(void)
 
 /* ---- once */
 
+/* Under emulation and its checks a call takes a good part of a millisecond, on the machine itself microseconds. */
+static int measure_step(void)
+{
+	struct drm_dseek_device_info info;
+	uint64_t least = UINT64_MAX, begin, took;
+	int fd = open_node(), i, r = 0;
+
+	if (fd < 0)
+		return -errno;
+	for (i = 0; i < 64 && !r; i++) {
+		begin = now_ns();
+		r = query(fd, DRM_DSEEK_QUERY_DEVICE, 0, &info, sizeof(info));
+		took = now_ns() - begin;
+		if (took < least)
+			least = took;
+	}
+	close(fd);
+	step_ns = 100 * least;
+	if (step_ns < MS)
+		step_ns = MS;
+	else if (step_ns > 20 * MS)
+		step_ns = 20 * MS;
+	return r;
+}
+
 static const char *const parameters[] = { "job_limit_ms", "grace_ms", "recovery_ms" };
 static unsigned int parameter_was[3];
 
@@ -203,13 +229,15 @@ static int engine_make(const char *name, uint32_t type)
 
 int run_prepare(unsigned int n)
 {
-	static const unsigned int quick[] = { 200, 60, 150 };
+	static const unsigned int quick[] = { 10, 3, 7 };	/* steps */
 	char name[DRM_DSEEK_NAME_LEN];
 	unsigned int i, word;
-	int r;
+	int r = measure_step();
 
+	if (r)
+		return r;
 	for (i = 0; i < 3; i++) {
-		r = parameter_set(parameters[i], quick[i], &parameter_was[i]);
+		r = parameter_set(parameters[i], quick[i] * (unsigned int)(step_ns / MS), &parameter_was[i]);
 		if (r)
 			return r;
 	}

@@ -45,9 +45,11 @@ static bool waits_long(const struct call *c, const uint8_t *argument)
 }
 
 /* Again and again: the first may come before the call does. */
-static void alarm_every(int us)
+static void alarm_every(uint64_t ns)
 {
-	setitimer(ITIMER_REAL, &(struct itimerval){ { 0, us }, { 0, us } }, NULL);
+	struct timeval t = { .tv_usec = (suseconds_t)(ns / 1000) };
+
+	setitimer(ITIMER_REAL, &(struct itimerval){ t, t }, NULL);
 }
 
 int do_ioctl(const struct program *p, const struct line *l, uint64_t *result)
@@ -64,7 +66,7 @@ int do_ioctl(const struct program *p, const struct line *l, uint64_t *result)
 		return -EBADF;
 	endless = waits_long(c, argument);
 	if (endless)
-		alarm_every(20000);
+		alarm_every(step_ns);
 	r = call((int)fd, c->request, argument);
 	if (endless)
 		alarm_every(0);

@@ -26,6 +26,7 @@ extern uint8_t *range;			/* of addresses, for mappings: PROGRAM_LINES of PLACE *
 extern unsigned int me;			/* number of this process of the fuzzer */
 extern uint32_t engine_id[8];		/* in the order of engine_words */
 extern bool mapped, forked;		/* what this program has done */
+extern uint64_t step_ns;		/* that waits are counted in: a hundred calls or so of this machine */
 
 /* A process that goes on behind line @at; its id in *result. */
 int do_fork(const struct program *p, uint32_t at, uint64_t share, uint64_t *result);

@@ -34,7 +34,7 @@ static uint64_t result_of(uint32_t line, uint64_t which)
 
 	/* by another process */
 	for (i = 0; !shared->done[line] && forked && i < 20; i++)
-		sleep_ns(100000);
+		sleep_ns(step_ns / 200);
 	return shared->done[line] ? shared->result[line][which % RESULTS] : UINT64_MAX;
 }
 
