@@ -214,6 +214,9 @@ static bool check_left(char *why, size_t size)
 	if (i == options->workers) {
 		left = watch_left(LEFT_SECONDS, why, size);
 		state->checks += !left;
+	} else if (now() >= until) {
+		printf("# process %u is in one program for %d s\n", i, STAND_SECONDS);
+		recorder_print(recorder, 1, stdout);
 	}
 	state->pause = 0;
 	return left;

@@ -163,9 +163,9 @@ void run_program(const struct program *p)
 	}
 	memset((void *)shared->done, 0, sizeof(shared->done));
 	forked = mapped = false;
-	begin = now_ns();
+	begin = verbose ? now_ns() : 0;
 	run_lines(p, 0, 0);
-	lines = now_ns();
+	lines = verbose ? now_ns() : 0;
 	if (forked)
 		reap();
 	syscall(SYS_close_range, RUN_FIRST_FD, ~0U, 0);

@@ -25,5 +25,5 @@ for pair in "submit_lock &dev->lock" "&dev->lock &mm->mmap_lock" "&mm->mmap_lock
 done
 check "kmemleak is on" "echo scan >/sys/kernel/debug/kmemleak"
 check "failures can be injected" "[ -w /proc/self/fail-nth ] && [ -e /sys/kernel/debug/failslab/require-start ]"
-check "the module is instrumented" "grep -q __asan_store8 /t/dseek.ko && grep -q __sanitizer_cov_trace_pc /t/dseek.ko && [ -e /sys/kernel/debug/kcov ]"
+check "the module is instrumented" "grep -qE '__asan_(report_)?store8' /t/dseek.ko && grep -q __sanitizer_cov_trace_pc /t/dseek.ko && [ -e /sys/kernel/debug/kcov ]"
 echo "1..$n"
