@@ -33,11 +33,12 @@ check-storm:
 		tests/vm/run $(or $(KERNEL),newest) storm failover reload
 .PHONY: check-storm
 
-# Not part of tools/check: builds a kernel once (tests/vm/debug/build), then takes as many guests' time as the watching costs.
+# Not part of tools/check: builds two kernels once (tests/vm/debug/build), then takes as many guests' time as the watching costs.
 #   make check-debug [KCSAN=1] [TESTS="storm fuzz ..."]
 check-debug:
 	tools/packages install build test guest debug
 	tests/vm/run $(if $(KCSAN),kcsan,debug) $(TESTS)
+	$(if $(KCSAN)$(TESTS),,DSEEK_FUZZ_SECONDS=60 DSEEK_VM_SMP=2 tests/vm/run uml checks fuzz)
 	$(if $(KCSAN)$(TESTS),,tools/checkpatch)
 	$(if $(KCSAN)$(TESTS),,tools/coccicheck)
 	$(if $(KCSAN)$(TESTS),,tests/vm/crash)
