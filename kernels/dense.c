@@ -3,7 +3,7 @@
  * Dense layers on weights as they are in programs, plain: a lane makes one element, so that 16 lanes read the words of a PACKED
  * group side by side. Every product is in float.
  */
-#include "element.h"
+#include "expert.h"
 #include "weight.h"
 
 #define LANES	64
@@ -38,7 +38,7 @@ K_KERNEL(LANES) dsk_head_linear(K_GLOBAL float *y, K_GLOBAL const float *x, K_GL
 		weight_dot(matrix, p.w, row, x + (long)k_group_y() * p.x_token_stride + (long)head * p.x_head_stride);
 }
 
-/* y [rows, T] = act(gate x) * (up x); x [k, T]; groups: rows / LANES, T (Shazeer 2020) */
+/* y [rows, T] = glu(gate x, up x) (expert.h); x [k, T]; groups: rows / LANES, T */
 K_KERNEL(LANES) dsk_linear_glu(K_GLOBAL float *y, K_GLOBAL const float *x, K_GLOBAL const void *gate, K_GLOBAL const void *up,
 			struct dsk_linear_glu_params p)
 {
@@ -46,8 +46,8 @@ K_KERNEL(LANES) dsk_linear_glu(K_GLOBAL float *y, K_GLOBAL const float *x, K_GLO
 	K_GLOBAL const float *from = x + (long)k_group_y() * p.x_stride;
 
 	if (row < p.rows)
-		y[(long)k_group_y() * p.y_stride + row] = activate(weight_dot(gate, p.gate, row, from), p.act) *
-							  weight_dot(up, p.up, row, from);
+		y[(long)k_group_y() * p.y_stride + row] = glu(weight_dot(gate, p.gate, row, from), weight_dot(up, p.up, row, from), p.act,
+							      DSK_SWIGLU_ALPHA, DSK_SWIGLU_LIMIT);
 }
 
 /* out [k, T] = scale * row id of the table; ids [T] with a stride; fault [1]; groups: k / (4 * LANES), T */

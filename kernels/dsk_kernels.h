@@ -68,8 +68,8 @@
 	X(dense, dsk_linear_glu, 64, 4, struct dsk_linear_glu_params)			\
 	X(dense, dsk_lookup, 64, 4, struct dsk_lookup_params)				\
 	X(dense, dsk_head_linear, 64, 3, struct dsk_head_linear_params)			\
-	X(moe_dense, dsk_moe_glu, 64, 6, struct dsk_moe_glu_params)			\
-	X(moe_dense, dsk_moe_down, 64, 6, struct dsk_moe_down_params)			\
+	X(moe_dense, dsk_moe_glu, 64, 8, struct dsk_moe_glu_params)			\
+	X(moe_dense, dsk_moe_down, 64, 7, struct dsk_moe_down_params)			\
 	X(elementwise, dsk_elementwise, 256, 3, struct dsk_elementwise_params)		\
 	X(argmax, dsk_argmax, 256, 2, struct dsk_argmax_params)				\
 	X(slots, dsk_slot_store, 64, 4, struct dsk_slot_store_params)			\

@@ -400,6 +400,13 @@ DSK_SIZE(dsk_head_linear_params, 48);
 
 #define DSK_MOE_CHOICES	64	/* experts a token, at most */
 
+#define DSK_SWIGLU_ALPHA	1.702f	/* of SWIGLU_CLAMPED, where a kernel's parameters don't say */
+#define DSK_SWIGLU_LIMIT	7.0f
+
+#define DSK_MOE_GATE_BIAS	1	/* gate_bias is given, float [rows, experts] */
+#define DSK_MOE_UP_BIAS		2
+#define DSK_MOE_DOWN_BIAS	4	/* down_bias is given */
+
 struct dsk_moe_glu_params {
 	struct dsk_matrix gate, up;	/* of one expert */
 	int gate_stride, up_stride;	/* from one expert's to the next's, in units of 2 bytes */
@@ -407,8 +414,11 @@ struct dsk_moe_glu_params {
 	int x_stride, ids_stride;	/* between tokens */
 	int h_stride, h_token_stride;	/* between choices, between tokens */
 	int act;			/* enum dsk_act */
+	int flags;			/* DSK_MOE_* */
+	int gate_bias_stride, up_bias_stride;	/* between experts */
+	int pad;
 };
-DSK_SIZE(dsk_moe_glu_params, 72);
+DSK_SIZE(dsk_moe_glu_params, 88);
 
 struct dsk_moe_down_params {
 	struct dsk_matrix down;
@@ -416,9 +426,11 @@ struct dsk_moe_down_params {
 	int rows, experts, choices;
 	int h_stride, h_token_stride;
 	int ids_stride, weights_stride, out_stride;
+	int flags;			/* DSK_MOE_* */
+	int bias_stride;		/* between experts */
 	int pad;
 };
-DSK_SIZE(dsk_moe_down_params, 56);
+DSK_SIZE(dsk_moe_down_params, 64);
 
 /* ---- elementwise.c */
 

@@ -172,7 +172,7 @@ void program_data_fill(const struct cpu_op *op, int n, uint64_t *state)
  */
 static double moe_tolerance(const struct cpu_op *op, uint64_t i, uint64_t token)
 {
-	const struct cpu_tensor *ids = &op->t[1], *weights = &op->t[2], *down = &op->t[5], *inner = &op->t[7];
+	const struct cpu_tensor *ids = &op->t[1], *weights = &op->t[2], *down = &op->t[5], *inner = &op->t[7], *bias = &op->t[10];
 	bool q8 = !op->precise && dseek_dtype_block(down->dtype) != 1;
 	float *row = malloc(down->ne[0] * sizeof(*row));
 	uint8_t *bytes = malloc(dseek_row_bytes(down->dtype, down->ne[0]));
@@ -191,6 +191,8 @@ static double moe_tolerance(const struct cpu_op *op, uint64_t i, uint64_t token)
 		} else {
 			dseek_row_to_f32(down->dtype, matrix + i * down->stride[1], down->ne[0], row);
 		}
+		if (bias->data)
+			sum += 1e-5 * weight * fabs(((float *)cpu_at(bias, ((int32_t *)cpu_at(ids, token, 0, 0))[j], 0, 0))[i]);
 		for (uint32_t f = 0; f < down->ne[0]; f++) {
 			double error = 1e-5 * fabs(h[f]) + 1e-6, most = 0;
 

@@ -328,6 +328,7 @@ static void test_moe(uint32_t dtype, int layout)
 	uint32_t k = dseek_dtype_block(dtype) == 1 ? 66 : 2 * dseek_dtype_block(dtype), act;
 	struct one_op o;
 	bool good = true;
+	int n;
 
 	for (act = 0; act < DSEEK_ACT_COUNT; act++) {
 		one_op_init(&o, DSEEK_OP_MOE_FFN, 0);
@@ -339,6 +340,9 @@ static void test_moe(uint32_t dtype, int layout)
 		one_op_weight(&o, 5, dtype, layout, k, 37, 6, NULL);
 		one_op_tensor(&o, 6, DSEEK_F32, 37, 4, 1);
 		one_op_tensor(&o, 7, DSEEK_F32, k, 2, 4);
+		for (n = 8; n < 11; n++)	/* of the forms all, none, one, two biases */
+			if (act == DSEEK_ACT_SWIGLU_CLAMPED || (act == DSEEK_ACT_GELU_TANH && n == 8 + layout) || (act == DSEEK_ACT_RELU && n > 8))
+				fill(one_op_tensor(&o, n, DSEEK_F32, n == 10 ? 37 : k, 6, 1), 6 * (n == 10 ? 37 : k));
 		o.op.i[0] = act;
 		good &= same(&o, 2e-5, "moe_ffn");
 		if (dtype == DSEEK_F32 && !act)

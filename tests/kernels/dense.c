@@ -162,7 +162,7 @@ static void lookup(const struct device *d, uint32_t dtype, uint32_t k, int packe
 }
 
 /* One matrix as that of @experts, of which an id picks one. */
-static void moe(const struct device *d, uint32_t dtype, int packed, int bad)
+static void moe(const struct device *d, uint32_t dtype, int packed, int bad, int biases)
 {
 	enum { EXPERTS = 5, CHOICES = 2, TOKENS = 3 };
 	uint32_t block = dseek_dtype_block(dtype), k = block == 1 ? 34 : block, f = block == 1 ? 66 : 2 * block, m = 37;
@@ -182,27 +182,47 @@ static void moe(const struct device *d, uint32_t dtype, int packed, int bad)
 		.down = down.m, .down_stride = (int)(down.bytes / EXPERTS / 2), .rows = (int)m, .experts = EXPERTS, .choices = CHOICES,
 		.h_stride = (int)f, .h_token_stride = (int)f * CHOICES, .ids_stride = CHOICES, .weights_stride = CHOICES, .out_stride = (int)m,
 	};
+	float *gate_bias = random_typed(f * EXPERTS, DSK_F32, 3), *up_bias = random_typed((f + 1) * EXPERTS, DSK_F32, 9);
+	float *down_bias = random_typed(m * EXPERTS, DSK_F32, 1);
 	char why[160] = "";
 
+	g.flags = biases & (DSK_MOE_GATE_BIAS | DSK_MOE_UP_BIAS);
+	g.gate_bias_stride = (int)f;
+	g.up_bias_stride = (int)f + 1;
+	p.flags = biases & DSK_MOE_DOWN_BIAS;
+	p.bias_stride = (int)m;
+	if (biases)
+		g.act = DSK_ACT_SWIGLU_CLAMPED;
 	if (bad)
 		ids[3] = bad < 0 ? -1 : EXPERTS;
 	for (int i = 0; i < CHOICES * TOKENS; i++)
 		for (uint32_t r = 0; r < f && ids[i] >= 0 && ids[i] < EXPERTS; r++) {
 			double size, v = dot(&gate, (uint32_t)ids[i] * gate_rows + r, x + i / CHOICES * k, &size);
 
+			if (biases) {	/* the slopes of its factors are at most 1.1 */
+				double a = fmin(v + (biases & DSK_MOE_GATE_BIAS ? gate_bias[ids[i] * (int)f + (int)r] : 0), 7);
+				double b = fmax(fmin(v + (biases & DSK_MOE_UP_BIAS ? up_bias[ids[i] * (int)(f + 1) + (int)r] : 0), 7), -7);
+
+				want_h[i * f + r] = a / (1 + exp(-1.702 * a)) * (b + 1);
+				allowed_h[i * f + r] = 2e-6 * (size + 9) * (fabs(a) + 1.1 * fabs(b + 1) + 1);
+				continue;
+			}
 			want_h[i * f + r] = silu(v) * v;
 			allowed_h[i * f + r] = 2e-6 * size * (fabs(silu(v)) + 1.1 * fabs(v) + 1);
 		}
 	struct simt_launch l = { .grid = { (f + 63) / 64, CHOICES * TOKENS, 1 }, LAUNCH_PARAMS(g),
 				 BUFFERS(INOUT(h, (size_t)f * CHOICES * TOKENS * 4), INOUT(&fault, 4), IN(x, (size_t)k * TOKENS * 4),
-					 IN(ids, sizeof(ids)), IN(gate.data, gate.bytes), IN(gate.data, gate.bytes)) };
+					 IN(ids, sizeof(ids)), IN(gate.data, gate.bytes), IN(gate.data, gate.bytes),
+					 IN(biases & DSK_MOE_GATE_BIAS ? gate_bias : NULL, biases & DSK_MOE_GATE_BIAS ? f * EXPERTS * 4 : 0),
+					 IN(biases & DSK_MOE_UP_BIAS ? up_bias : NULL, biases & DSK_MOE_UP_BIAS ? (f + 1) * EXPERTS * 4 : 0)) };
 	struct simt_launch n = { .grid = { (m + 63) / 64, TOKENS, 1 }, LAUNCH_PARAMS(p),
 				 BUFFERS(INOUT(out, (size_t)m * TOKENS * 4), INOUT(&fault, 4), IN(h, (size_t)f * CHOICES * TOKENS * 4),
-					 IN(ids, sizeof(ids)), IN(weights, sizeof(float) * CHOICES * TOKENS), IN(down.data, down.bytes)) };
+					 IN(ids, sizeof(ids)), IN(weights, sizeof(float) * CHOICES * TOKENS), IN(down.data, down.bytes),
+					 IN(biases & DSK_MOE_DOWN_BIAS ? down_bias : NULL, biases & DSK_MOE_DOWN_BIAS ? m * EXPERTS * 4 : 0)) };
 
 	if (ktest_launch(d, "dsk_moe_glu", &l, "%s", d->name)) {
 		ktest_ok(close_to(h, want_h, allowed_h, (size_t)f * CHOICES * TOKENS, why, sizeof(why)), "%s: experts' glu %s%s%s%s", d->name,
-			 dseek_dtype_name(dtype), packed ? " packed" : "", bad ? ", an id out of range" : "", why);
+			 dseek_dtype_name(dtype), packed ? " packed" : "", bad ? ", an id out of range" : biases ? ", biases" : "", why);
 		ktest_ok(fault == (bad != 0), "%s: experts' glu: fault is %d", d->name, fault);
 	}
 	fault = 0;
@@ -216,14 +236,17 @@ static void moe(const struct device *d, uint32_t dtype, int packed, int bad)
 					continue;
 				want[t * m + r] += weights[t * CHOICES + j] *
 						   dot(&down, (uint32_t)id * down_rows + r, h + (t * CHOICES + j) * f, &size);
-				allowed[t * m + r] += 2e-6 * size + 1e-7;
+				allowed[t * m + r] += 2e-6 * size + 1e-6;
+				if (biases & DSK_MOE_DOWN_BIAS)
+					want[t * m + r] += weights[t * CHOICES + j] * down_bias[id * m + (int)r];
 			}
 	if (ktest_launch(d, "dsk_moe_down", &n, "%s", d->name)) {
 		ktest_ok(close_to(out, want, allowed, (size_t)m * TOKENS, why, sizeof(why)), "%s: experts' down %s%s%s%s", d->name,
-			 dseek_dtype_name(dtype), packed ? " packed" : "", bad ? ", an id out of range" : "", why);
+			 dseek_dtype_name(dtype), packed ? " packed" : "", bad ? ", an id out of range" : biases ? ", biases" : "", why);
 		ktest_ok(fault == (bad != 0), "%s: experts' down: fault is %d", d->name, fault);
 	}
 	free(gate.data); free(gate.exact); free(down.data); free(down.exact); free(x); free(weights);
+	free(gate_bias); free(up_bias); free(down_bias);
 	free(h); free(out); free(want_h); free(allowed_h); free(want); free(allowed);
 }
 
@@ -275,12 +298,16 @@ static void test(const struct device *d)
 			heads(d, dtypes[i], i % 2 ? 70 : 9, packed);
 		}
 	}
-	moe(d, DSEEK_F32, 0, 0);
-	moe(d, DSEEK_F16, 1, 0);
-	moe(d, DSEEK_Q8_0, 1, 0);
-	moe(d, DSEEK_Q4_0, 0, 0);
-	moe(d, DSEEK_BF16, 1, -1);
-	moe(d, DSEEK_Q4_1, 1, 1);
+	moe(d, DSEEK_F32, 0, 0, 0);
+	moe(d, DSEEK_F16, 1, 0, 0);
+	moe(d, DSEEK_Q8_0, 1, 0, 0);
+	moe(d, DSEEK_Q4_0, 0, 0, 0);
+	moe(d, DSEEK_BF16, 1, -1, 0);
+	moe(d, DSEEK_Q4_1, 1, 1, 0);
+	moe(d, DSEEK_F32, 1, 0, DSK_MOE_GATE_BIAS | DSK_MOE_UP_BIAS | DSK_MOE_DOWN_BIAS);
+	moe(d, DSEEK_BF16, 0, 0, DSK_MOE_GATE_BIAS);
+	moe(d, DSEEK_Q8_0, 1, 0, DSK_MOE_UP_BIAS);
+	moe(d, DSEEK_F32, 0, 1, DSK_MOE_DOWN_BIAS);
 	linear(d, DSEEK_F32, 1, 3, 2, 0, 0);
 	linear(d, DSEEK_F16, 7, 3, 2, 1, 0);
 	linear(d, DSEEK_BF16, 5, 3, 2, 0, 0);

@@ -235,6 +235,7 @@ static void moe_ids(int32_t *ids, uint32_t n, uint32_t per_token, uint32_t exper
 static double moe_down_distance(const struct one_op *o, const int32_t *ids, uint32_t per_token, uint32_t t, uint32_t f,
 				uint32_t rows, const float *down)
 {
+	const float *bias = o->data[10];
 	float *inner = copy_of(o->data[7], 4ul * f * per_token * t), *want = malloc(4ul * rows * t + 1);
 	const float *weights = o->data[2];
 	uint32_t i, r, j, c;
@@ -248,6 +249,8 @@ static double moe_down_distance(const struct one_op *o, const int32_t *ids, uint
 			for (j = i * per_token; j < (i + 1) * per_token; j++)
 				for (c = 0; c < f; c++)
 					sum += (double)weights[j] * down[((uint64_t)ids[j] * rows + r) * f + c] * inner[(uint64_t)j * f + c];
+			for (j = i * per_token; j < (i + 1) * per_token && bias; j++)
+				sum += (double)weights[j] * bias[(uint64_t)ids[j] * rows + r];
 			want[i * rows + r] = sum;
 		}
 	}
@@ -265,7 +268,7 @@ static void test_moe(uint32_t dtype, int layout, int precise)
 	bool good = true, rounded = !precise && !is_float(dtype);
 	int32_t *ids;
 	size_t i;
-	int pattern;
+	int pattern, j;
 
 	for (i = 0; i < sizeof(tokens) / sizeof(*tokens); i++) {
 		for (pattern = 0; pattern < 3; pattern++) {
@@ -288,6 +291,11 @@ static void test_moe(uint32_t dtype, int layout, int precise)
 			one_op_weight(&o, 5, dtype, layout, f, 50, 6, down);
 			one_op_tensor(&o, 6, DSEEK_F32, 50, t, 1);
 			one_op_tensor(&o, 7, DSEEK_F32, f, per_token, t);
+			/* gpt-oss's form, or some of the biases */
+			o.op.i[0] = pattern ? DSEEK_ACT_SWIGLU_CLAMPED : DSEEK_ACT_SILU;
+			for (j = 8; j < 11 && pattern; j++)
+				if (pattern == 1 || j != 8 + (int)i % 3)
+					fill(one_op_tensor(&o, j, DSEEK_F32, j == 10 ? 50 : f, 6, 1), 6 * (j == 10 ? 50 : f));
 			good &= check(&o, 7, (uint64_t)f * per_token * t, exact, k * t, 1e-4, "moe_ffn, inner");
 			good &= check(&o, 6, 50 * t, exact, k * t, rounded ? INFINITY : 1e-4, "moe_ffn");
 			off = rounded ? moe_down_distance(&o, ids, per_token, t, f, 50, down) : 0;

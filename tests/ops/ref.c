@@ -334,6 +334,11 @@ static void test_groups(void)
 	one_op_free(&o);
 }
 
+static float s(float gate)
+{
+	return 1 / (1 + expf(-1.702f * gate));
+}
+
 static void test_moe(void)
 {
 	struct one_op o;
@@ -380,6 +385,16 @@ static void test_moe(void)
 	fill(&o, 5, F(1, 0, 5, 5, 0, 1), 6);
 	/* token 0: expert 0 gives silu(2)*1, expert 2 silu(1)*3; token 1: expert 2 gives silu(2)*6, expert 1 silu(0) = 0 */
 	tap_ok(!run(&o) && near(out, F(0.5f * silu2, 3 / (1 + 1 / e), 0, 2 * 6 * silu2), 4), "moe_ffn");
+	/* token 0: expert 0 gives 7 s(7) (7 + 1), expert 2 1.5 s(1.5) (7 + 1); token 1: expert 2 2.5 s(2.5) 8, expert 1 -1 s(-1) (-7 + 1) */
+	one_op_tensor(&o, 8, DSEEK_F32, 1, 3, 1);
+	one_op_tensor(&o, 9, DSEEK_F32, 1, 3, 1);
+	one_op_tensor(&o, 10, DSEEK_F32, 2, 3, 1);
+	fill(&o, 8, F(5.5f, -1, 0.5f), 3);
+	fill(&o, 9, F(7, -99, 4), 3);
+	fill(&o, 10, F(0, 1, 2, 0, 0, 0), 6);
+	o.op.i[0] = DSEEK_ACT_SWIGLU_CLAMPED;
+	tap_ok(!run(&o) && near(out, F(28 * s(7), 0.5f + 12 * s(1.5f), 30 * s(-1) + 2, 40 * s(2.5f) + 30 * s(-1)), 4),
+	       "moe_ffn: clamped swiglu, biases");
 	ints(&o, 1, I(0, 2, 3, 1), 4);
 	tap_ok(run(&o) == -ERANGE, "moe_ffn: expert past the last");
 	ints(&o, 1, I(0, -2, 2, 1), 4);

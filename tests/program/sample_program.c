@@ -63,6 +63,7 @@ static void op(struct dseek_builder *b, uint32_t code, uint32_t flags, struct ds
 	   (int[]){ __VA_ARGS__ })
 #define ARGS(...) { __VA_ARGS__ }
 #define VECTOR(ne0) tensor(b, B_WEIGHTS, DSEEK_F32, DSEEK_LAYOUT_ROWS, ne0, 1, 1, -1, 0)
+#define BIAS(ne0) tensor(b, B_WEIGHTS, DSEEK_F32, DSEEK_LAYOUT_ROWS, ne0, X, 1, -1, 0)
 #define WEIGHT(ne0, ne1, ne2) weight(b, s, ne0, ne1, ne2)
 #define ACT(ne0, ne1) tensor(b, B_ACT, DSEEK_F32, DSEEK_LAYOUT_ROWS, ne0, ne1, 1, 1, P_TOKENS)
 #define HEADS(ne0, ne1) tensor(b, B_ACT, DSEEK_F32, DSEEK_LAYOUT_ROWS, ne0, ne1, T, 2, P_TOKENS)
@@ -73,7 +74,7 @@ void *sample_program_of(const struct sample_shape *s, size_t *ret_size)
 		       K = s->selected, V = s->vocab, T = s->tokens, R = s->rows;
 	struct dseek_builder *b = dseek_builder_create(DSEEK_PROGRAM_PRECISE);
 	int ids, pos, slots, rows, table, norm, wq, wk, wv, wo, gate, up, router, bias, xg, xu, xd, sinks, factors;
-	int x, y, q, k, v, att, attf, h, logits, eids, ew, scratch, half, kh, vh, kc, vc, picked, best;
+	int x, y, q, k, v, att, attf, h, logits, eids, ew, scratch, half, kh, vh, kc, vc, picked, best, gate_bias, up_bias, down_bias;
 	int head_w, head_out;
 	uint64_t off;
 	void *blob;
@@ -127,6 +128,9 @@ void *sample_program_of(const struct sample_shape *s, size_t *ret_size)
 	vc = tensor(b, B_CACHE, DSEEK_BF16, DSEEK_LAYOUT_ROWS, D, G, N, -1, 0);
 	picked = tensor(b, B_OUTPUT, DSEEK_F32, DSEEK_LAYOUT_ROWS, E, R, 1, 1, P_ROWS);
 	best = tensor(b, B_OUTPUT, DSEEK_I32, DSEEK_LAYOUT_ROWS, T, 1, 1, 0, P_TOKENS);
+	gate_bias = BIAS(F);
+	up_bias = BIAS(F);
+	down_bias = BIAS(E);
 
 	head_w = WEIGHT(D, 24, H);
 	head_out = HEADS(24, H);
@@ -146,7 +150,7 @@ void *sample_program_of(const struct sample_shape *s, size_t *ret_size)
 	OP(GLU, 0, ARGS(.i = { DSEEK_ACT_SILU }), x, gate, up, h);
 	OP(LINEAR, 0, ARGS(), x, router, -1, -1, logits, -1, -1, bias);
 	OP(MOE_ROUTE, DSEEK_OPF_NORMALISE, ARGS(.i = { K, DSEEK_GATE_SOFTMAX }, .f = { 1, 6.1e-5f }), logits, eids, ew, bias);
-	OP(MOE_FFN, 0, ARGS(.i = { DSEEK_ACT_GELU_TANH }), x, eids, ew, xg, xu, xd, y, scratch);
+	OP(MOE_FFN, 0, ARGS(.i = { DSEEK_ACT_SWIGLU_CLAMPED }), x, eids, ew, xg, xu, xd, y, scratch, gate_bias, up_bias, down_bias);
 	OP(ADD, 0, ARGS(), x, y, x);
 	OP(MUL, 0, ARGS(), x, y, y);
 	dseek_builder_label(b, "output");

@@ -97,7 +97,7 @@ static const struct fault faults[] = {
 	{ "op 3 (embed): integer 7 is not zero, and it has no such argument", { O(O_EMBED, i_param, 128) } },
 	{ "op 3 (embed): i_param 0x100 names integers that do not exist", { O(O_EMBED, i_param, 256) } },
 	{ "op 10 (glu): integer 0 (act) can't be a parameter", { O(O_GLU, i_param, 1) } },
-	{ "op 10 (glu): integer 0 (act) may be 3, not in 0..2", { O(O_GLU, i[0], 3) } },
+	{ "op 10 (glu): integer 0 (act) may be 4, not in 0..3", { O(O_GLU, i[0], 4) } },
 	{ "op 8 (attention): integer 0 (window) is parameter 4, there are 4", { O(O_ATTENTION, i[0], 4) } },
 	{ "op 8 (attention): integer 0 (window) may be 2147483648, not in 0..2147483647",
 	  { P(P_WINDOW, max, 1u << 31) } },
@@ -138,6 +138,12 @@ static const struct fault faults[] = {
 	  { O(O_MUL, t[0], 22), O(O_MUL, t[2], 28), T(O_MUL, 0, offset, 7744) } },
 	{ "op 5 (linear): operand 4 (out1): it is written and overlaps operand 5 (out2)",
 	  { T(O_LINEAR, 5, offset, 2560) } },
+
+	{ "op 13 (moe_ffn): integer 0 (act) may be 4, not in 0..3", { O(O_MOE_FFN, i[0], 4) } },
+	{ "op 13 (moe_ffn): operand 8 (gate_bias): extent 1 is 1, that of operand 3 (gate) is 4", { T(O_MOE_FFN, 8, ne[1], 1) } },
+	{ "op 13 (moe_ffn): operand 9 (up_bias): extent 0 is 127, that of operand 3 (gate) is 128", { T(O_MOE_FFN, 9, ne[0], 127) } },
+	{ "op 13 (moe_ffn): operand 10 (down_bias): it can't be F16", { T(O_MOE_FFN, 10, dtype, DSEEK_F16) } },
+	{ "op 13 (moe_ffn): it has no operand 11, but tensor 5 is given for it", { O(O_MOE_FFN, t[11], 5) } },
 
 	{ "op 5 (linear): w2 and out2 are not both there", { O(O_LINEAR, t[5], NO) } },
 	{ "op 5 (linear): w3 and out3 are not both there", { O(O_LINEAR, t[3], NO) } },

@@ -139,7 +139,13 @@ struct dseek_program_kernel {
 #define DSEEK_OPF_NORMALISE	(1u << 1)	/* MOE_ROUTE: divide the selected weights by their sum */
 #define DSEEK_OPF_WRITES(n)	(1u << (4 + (n)))	/* KERNEL: operand n is written, too */
 
-enum dseek_act { DSEEK_ACT_SILU, DSEEK_ACT_GELU_TANH, DSEEK_ACT_RELU, DSEEK_ACT_COUNT };
+/*
+ * What becomes of a gate g and an up u: act(g) * u (Shazeer 2020, "GLU variants improve transformer"). SWIGLU_CLAMPED is gpt-oss's
+ * (OpenAI 2025, swiglu() of its reference): g and u are cut to at most LIMIT, u to at least -LIMIT; g * sigmoid(ALPHA * g) * (u + 1).
+ */
+enum dseek_act { DSEEK_ACT_SILU, DSEEK_ACT_GELU_TANH, DSEEK_ACT_RELU, DSEEK_ACT_SWIGLU_CLAMPED, DSEEK_ACT_COUNT };
+#define DSEEK_SWIGLU_ALPHA	1.702f
+#define DSEEK_SWIGLU_LIMIT	7.0f
 enum dseek_rope { DSEEK_ROPE_INTERLEAVED, DSEEK_ROPE_NEOX, DSEEK_ROPE_COUNT };
 /* UNIT: the largest logits are selected, the weight of each is 1 (a dense layer split into experts). */
 enum dseek_gate { DSEEK_GATE_SOFTMAX, DSEEK_GATE_SIGMOID, DSEEK_GATE_UNIT, DSEEK_GATE_COUNT };
@@ -163,8 +169,7 @@ enum dseek_op_code {
 	/* t0 x [K,T]; up to three products sharing x: t1..t3 W [K,Nj]; t4..t6 out [Nj,T]; t7..t9 bias F32 [Nj] or none.
 	   ACCUMULATE adds to out */
 	DSEEK_OP_LINEAR,
-	/* t0 x [K,T], t1 gate W [K,F], t2 up W [K,F], t3 out [F,T]; i0 enum dseek_act. act(gate x) * (up x)
-	   (Shazeer 2020, "GLU variants improve transformer") */
+	/* t0 x [K,T], t1 gate W [K,F], t2 up W [K,F], t3 out [F,T]; i0 enum dseek_act. act(gate x, up x) */
 	DSEEK_OP_GLU,
 	/* t0 x [D,H,T] in place, t1 positions I32 [T], t2 frequency factors F32 [i0/2] or none; i0 dimensions rotated (even, <= D),
 	   i1 enum dseek_rope; f0 base, f1 frequency scale (Su et al. 2021, equation 15), f2 what the result is multiplied by (0: 1; YaRN's
@@ -184,7 +189,8 @@ enum dseek_op_code {
 	   that; ties go to the lower group (DeepSeek-V3, 2024, section 2.1.2, node-limited routing). i3 groups have k experts */
 	DSEEK_OP_MOE_ROUTE,
 	/* t0 x [K,T], t1 ids I32 [k,T], t2 weights [k,T], t3 gate W [K,F,X], t4 up W [K,F,X], t5 down W [F,M,X], t6 out [M,T],
-	   t7 scratch F32 [F,k,T]; i0 enum dseek_act. out_t = sum_j weight_jt * down_e(act(gate_e x_t) * up_e x_t), e = ids_jt */
+	   t7 scratch F32 [F,k,T], biases F32 or none: t8 of gate, t9 of up [F,X], t10 of down [M,X]; i0 enum dseek_act.
+	   out_t = sum_j weight_jt * (down_e act(gate_e x_t + t8_e, up_e x_t + t9_e) + t10_e), e = ids_jt */
 	DSEEK_OP_MOE_FFN,
 	/* t0 a, t1 b, t2 out: same shape, F32; out may be a or b */
 	DSEEK_OP_ADD,

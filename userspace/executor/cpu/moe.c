@@ -38,6 +38,18 @@ static float *inner_row(const struct moe_job *job, uint32_t pair)
 	return cpu_at(job->op->t + 7, pair % job->per_token, job->first_token + pair / job->per_token, 0);
 }
 
+/* Rows of @bias of @expert, from @row, added to @m tokens' products; those past the last are products of padding. */
+static void add_bias(const struct cpu_tensor *bias, uint32_t expert, uint32_t row, uint32_t n, float *out, uint32_t m)
+{
+	float of[DSEEK_PACK_ROWS] = { 0 };
+	uint32_t t, i;
+
+	memcpy(of, (const float *)cpu_at(bias, expert, 0, 0) + row, n * sizeof(*of));
+	for (t = 0; t < m; t++)
+		for (i = 0; i < DSEEK_PACK_ROWS; i++)
+			out[t * DSEEK_PACK_ROWS + i] += of[i];
+}
+
 static void inner_groups(void *arg, uint32_t first, uint32_t last, unsigned int thread)
 {
 	const struct moe_job *job = arg;
@@ -58,6 +70,10 @@ static void inner_groups(void *arg, uint32_t first, uint32_t last, unsigned int 
 
 			cpu_multiply(job->ctx, gate, gate_rows, &job->x, tile, g, scratch->columns);
 			cpu_multiply(job->ctx, up, up_rows, &job->x, tile, u, scratch->columns);
+			if (job->op->t[8].data)
+				add_bias(job->op->t + 8, s->expert, row, n, g, at->n);
+			if (job->op->t[9].data)
+				add_bias(job->op->t + 9, s->expert, row, n, u, at->n);
 			job->ctx->kernels->glu(job->op->i[0], g, u, g, at->n * DSEEK_PACK_ROWS);
 			for (t = 0; t < at->n; t++)
 				memcpy(inner_row(job, job->pair[at->first + t]) + row, g + t * DSEEK_PACK_ROWS, n * sizeof(*g));
@@ -83,6 +99,8 @@ static void out_groups(void *arg, uint32_t first, uint32_t last, unsigned int th
 			const struct cpu_tile *at = job->h.tile + tile;
 
 			cpu_multiply(job->ctx, down, rows, &job->h, tile, y, scratch->columns);
+			if (job->op->t[10].data)
+				add_bias(job->op->t + 10, s->expert, row, n, y, at->n);
 			for (t = 0; t < at->n; t++)
 				memcpy(job->y + (uint64_t)job->pair[at->first + t] * down->ne[1] + row, y + t * DSEEK_PACK_ROWS,
 				       n * sizeof(*y));

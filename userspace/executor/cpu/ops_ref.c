@@ -48,6 +48,15 @@ static double activate(uint32_t act, double v)
 	}
 }
 
+static double glu(uint32_t act, double gate, double up)
+{
+	if (act != DSEEK_ACT_SWIGLU_CLAMPED)
+		return activate(act, gate) * up;
+	gate = gate > DSEEK_SWIGLU_LIMIT ? DSEEK_SWIGLU_LIMIT : gate;
+	up = up > DSEEK_SWIGLU_LIMIT ? DSEEK_SWIGLU_LIMIT : up < -DSEEK_SWIGLU_LIMIT ? -DSEEK_SWIGLU_LIMIT : up;
+	return gate / (1 + exp(-DSEEK_SWIGLU_ALPHA * gate)) * (up + 1);
+}
+
 static int ref_spin(const struct cpu_op *op)
 {
 	struct timespec start, now;
@@ -181,8 +190,7 @@ static int ref_glu(const struct cpu_op *op)
 		weight_row(gate, 0, n, bytes, g);
 		weight_row(up, 0, n, bytes, u);
 		for (t = 0; t < x->ne[1]; t++)
-			f32_at(out, t, 0)[n] = activate(op->i[0], dot(g, f32_at(x, t, 0), x->ne[0])) *
-					       dot(u, f32_at(x, t, 0), x->ne[0]);
+			f32_at(out, t, 0)[n] = glu(op->i[0], dot(g, f32_at(x, t, 0), x->ne[0]), dot(u, f32_at(x, t, 0), x->ne[0]));
 	}
 	free(g);
 	free(u);
@@ -409,19 +417,21 @@ static void ref_expert(const struct cpu_op *op, uint32_t expert, const float *x,
 		       void *bytes, double *out)
 {
 	const struct cpu_tensor *gate = op->t + 3, *up = op->t + 4, *down = op->t + 5;
+	const struct cpu_tensor *gate_bias = op->t + 8, *up_bias = op->t + 9, *down_bias = op->t + 10;
 	uint32_t n;
 
 	for (n = 0; n < gate->ne[1]; n++) {
-		double g;
+		double g, u;
 
 		weight_row(gate, expert, n, bytes, row);
-		g = activate(op->i[0], dot(row, x, gate->ne[0]));
+		g = dot(row, x, gate->ne[0]) + (gate_bias->data ? f32_at(gate_bias, expert, 0)[n] : 0);
 		weight_row(up, expert, n, bytes, row);
-		h[n] = g * dot(row, x, up->ne[0]);
+		u = dot(row, x, up->ne[0]) + (up_bias->data ? f32_at(up_bias, expert, 0)[n] : 0);
+		h[n] = glu(op->i[0], g, u);
 	}
 	for (n = 0; n < down->ne[1]; n++) {
 		weight_row(down, expert, n, bytes, row);
-		out[n] += weight * dot(row, h, down->ne[0]);
+		out[n] += weight * (dot(row, h, down->ne[0]) + (down_bias->data ? f32_at(down_bias, expert, 0)[n] : 0));
 	}
 }
 

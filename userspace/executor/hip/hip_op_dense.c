@@ -142,25 +142,29 @@ int hip_launch_moe_ffn(const struct hip_launch *l, const struct cpu_op *op)
 {
 	const struct cpu_tensor *x = op->t, *ids = op->t + 1, *weights = op->t + 2, *gate = op->t + 3, *up = op->t + 4;
 	const struct cpu_tensor *down = op->t + 5, *out = op->t + 6, *scratch = op->t + 7;
+	const struct cpu_tensor *gate_bias = op->t + 8, *up_bias = op->t + 9, *down_bias = op->t + 10;
 	const struct dsk_moe_glu_params g = {
 		.gate = matrix(gate), .up = matrix(up), .gate_stride = (int)(gate->stride[2] / 2), .up_stride = (int)(up->stride[2] / 2),
 		.rows = (int)gate->ne[1], .experts = (int)gate->ne[2], .choices = (int)ids->ne[0],
 		.x_stride = hip_stride(x, 1), .ids_stride = hip_stride(ids, 1),
 		.h_stride = hip_stride(scratch, 1), .h_token_stride = hip_stride(scratch, 2), .act = DSK_ACT_SILU + (int)op->i[0],
+		.flags = (gate_bias->data ? DSK_MOE_GATE_BIAS : 0) | (up_bias->data ? DSK_MOE_UP_BIAS : 0),
+		.gate_bias_stride = gate_bias->data ? hip_stride(gate_bias, 1) : 0, .up_bias_stride = up_bias->data ? hip_stride(up_bias, 1) : 0,
 	};
 	const struct dsk_moe_down_params d = {
 		.down = matrix(down), .down_stride = (int)(down->stride[2] / 2),
 		.rows = (int)down->ne[1], .experts = (int)down->ne[2], .choices = (int)ids->ne[0],
 		.h_stride = hip_stride(scratch, 1), .h_token_stride = hip_stride(scratch, 2),
 		.ids_stride = hip_stride(ids, 1), .weights_stride = hip_stride(weights, 1), .out_stride = hip_stride(out, 1),
+		.flags = down_bias->data ? DSK_MOE_DOWN_BIAS : 0, .bias_stride = down_bias->data ? hip_stride(down_bias, 1) : 0,
 	};
 	void *fault = &l->state->scratch->fault;
 	int r;
 
 	r = HIP_LAUNCH(l, dsk_moe_glu, groups(gate->ne[1], LANES), ids->ne[0] * ids->ne[1], &g, scratch->data, fault, x->data, ids->data,
-		       gate->data, up->data);
+		       gate->data, up->data, gate_bias->data, up_bias->data);
 	if (!r)
 		r = HIP_LAUNCH(l, dsk_moe_down, groups(down->ne[1], LANES), ids->ne[1], &d, out->data, fault, scratch->data, ids->data,
-			       weights->data, down->data);
+			       weights->data, down->data, down_bias->data);
 	return r;
 }
