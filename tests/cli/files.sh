@@ -7,7 +7,7 @@ spm=$dir/spm.gguf bpe=$dir/bpe.gguf
 go model synth -q "$spm"; ok "synth" test "$rc" = 0 -a -s "$spm" -a ! -s "$dir/err"
 go model synth -q -p tiny-mixtral -t q8_0 --layers 1 --experts 4 --vocabulary bpe --seed 5 "$bpe"; ok "synth with sizes" test "$rc" = 0
 go model synth -p tiny-mixtral --experts 0 "$dir/dense.gguf"; ok "synth without experts" said 0 "tiny-mixtral, " err
-go model synth --preset huge x; ok "synth: unknown preset" said 2 "no preset 'huge'; there are tiny-llama, tiny-mixtral, tiny-qwen3moe, tiny-dsv2lite, tiny-dsv3" err
+go model synth --preset huge x; ok "synth: unknown preset" said 2 "no preset 'huge'; there are tiny-llama, tiny-mixtral, tiny-qwen3moe, tiny-dsv2lite, tiny-dsv3, tiny-gptoss" err
 go model synth --type q6_k "$dir/x"; ok "synth: a type it can't make" said 1 "the type is none of f32, f16, bf16, q8_0, q4_0, q4_1" err
 go model synth --vocab 20 "$dir/x"; ok "synth: small vocabulary" said 1 "the vocabulary has less than 300 tokens" err
 go model synth --layers 99999999999 "$dir/x"; ok "synth: size too large" said 2 "--layers is too large" err

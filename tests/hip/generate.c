@@ -197,11 +197,15 @@ int main(void)
 	synthetic("tiny-dsv2lite", DSEEK_F32);
 	synthetic("tiny-dsv2lite", DSEEK_Q8_0);
 	synthetic("tiny-dsv3", DSEEK_F32);
+	synthetic("tiny-gptoss", DSEEK_F32);
+	synthetic("tiny-gptoss", DSEEK_Q8_0);
 	/* where tests/model/reference looks, too */
 	snprintf(path, sizeof(path), "%s%s/tiny-mixtral-f32.gguf", models ? models : source ? source : ".", models ? "" : "/../shared/models");
 	from_file(path, "Mixtral", 33, 8);
 	snprintf(path, sizeof(path), "%s%s/tiny-dsv2lite-f32.gguf", models ? models : source ? source : ".", models ? "" : "/../shared/models");
 	from_file(path, "DeepSeek-V2-Lite", 33, 8);
+	snprintf(path, sizeof(path), "%s%s/tiny-gptoss-f32.gguf", models ? models : source ? source : ".", models ? "" : "/../shared/models");
+	from_file(path, "gpt-oss", 140, 8);
 	snprintf(path, sizeof(path), "%s%s/dseek/SmolLM2-135M-Instruct.Q4_1.gguf", cache ? cache : home ? home : "", cache ? "" : "/.cache");
 	from_file(path, "SmolLM2", 5, 2);
 	dseek_close(dev);

@@ -22,6 +22,7 @@
 #define LLAMA			.arch = "llama", SHAPE(2, 2)
 #define LATENT			.arch = "deepseek2", SHAPE(3, 1), .head = 48, .rope_dims = 16, .head_v = 32, .kv_rank = 64, .dense = 1, \
 				.experts = 16, .used = 4, .expert_ff = 32, .shared = 2
+#define GPT_OSS			.arch = "gpt-oss", .gpt_oss = true, SHAPE(3, 2), .bias = true, .head = 32, .experts = 8, .used = 3, .expert_ff = 64
 #define N_TOKENS 37
 
 static const struct tiny_model variants[] = {
@@ -56,6 +57,9 @@ static const struct tiny_model variants[] = {
 	{ "yarn, no original context, frequency factors", LLAMA, .yarn = 4, .rope_freqs = true, .yarn_attn = 0.75f, .seed = 18 },
 	{ "yarn with a log multiplier", .arch = "qwen3", SHAPE(2, 2), .qk_norm = true, .yarn = 40, .yarn_trained = 16, .yarn_log_mul = 0.5f,
 	  .rope_dims = 8, .seed = 19 },
+	{ "gpt-oss", GPT_OSS, .window = 8, .yarn = 32, .yarn_trained = 16, .seed = 20 },
+	{ "gpt-oss bf16, biases too, window longer than the text", GPT_OSS, .dtype = DSEEK_BF16, .window = 100, .seed = 21 },
+	{ "gpt-oss q8_0, a window of 1", GPT_OSS, .dtype = DSEEK_Q8_0, .window = 1, .seed = 22 },
 	{ "rows that fill no group", .arch = "llama", .layers = 1, .embd = 36, .heads = 3, .kv_heads = 1, .ff = 50, .seed = 16 },
 };
 
@@ -420,7 +424,7 @@ static const struct {
 	const char *want;
 } bad_models[] = {
 	{ { "", .arch = "mamba", SHAPE(2, 2) }, -ENOTSUP,
-	  "the architecture \"mamba\" is not known here; known are llama, qwen2, qwen3, qwen3moe, deepseek2" },
+	  "the architecture \"mamba\" is not known here; known are llama, qwen2, qwen3, qwen3moe, deepseek2, gpt-oss" },
 	{ { "", LLAMA, .omit = "blk.1.attn_k.weight" }, -EINVAL, ": tensor blk.1.attn_k.weight is missing" },
 	{ { "", LLAMA, .omit = "output_norm.weight" }, -EINVAL, ": tensor output_norm.weight is missing" },
 	{ { "", LLAMA, .omit = "token_embd.weight" }, -EINVAL, ": tensor token_embd.weight is missing or isn't a matrix" },
@@ -428,6 +432,14 @@ static const struct {
 	  ": tensor blk.0.ffn_up.weight: extent 1 is 97, the keys say 96" },
 	{ { "", LLAMA, .misshape = "blk.0.ffn_norm.weight" }, -EINVAL,
 	  ": tensor blk.0.ffn_norm.weight: extent 1 is 2, the keys say 1" },
+	{ { "", GPT_OSS, .window = 8, .omit = "blk.1.attn_sinks.weight" }, -EINVAL, ": tensor blk.1.attn_sinks.weight is missing" },
+	{ { "", GPT_OSS, .window = 8, .omit = "blk.0.ffn_down_exps.bias" }, -EINVAL, ": tensor blk.0.ffn_down_exps.bias is missing" },
+	{ { "", GPT_OSS, .window = 8, .omit = "blk.2.post_attention_norm.weight" }, -EINVAL, ": tensor blk.2.post_attention_norm.weight is missing" },
+	{ { "", GPT_OSS, .window = 8, .misshape = "blk.0.ffn_up_exps.bias" }, -EINVAL, ": tensor blk.0.ffn_up_exps.bias: extent 1 is 9, the keys say 8" },
+	{ { "", GPT_OSS }, -EINVAL,
+	  ": expert_count or attention.sliding_window is missing or 0, which gpt-oss has" },
+	{ { "", GPT_OSS, .window = 8, .omit_key = "expert_count" }, -EINVAL,
+	  ": expert_count or attention.sliding_window is missing or 0, which gpt-oss has" },
 	{ { "", LLAMA, .omit_key = "block_count" }, -ENOENT, "block_count" },
 	{ { "", LLAMA, .omit_key = "attention.head_count" }, -ENOENT, "head_count" },
 	{ { "", .arch = "llama", SHAPE(2, 3) }, -EINVAL, ": head_count is not a multiple of head_count_kv" },

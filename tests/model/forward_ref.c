@@ -14,7 +14,7 @@ struct model {
 	uint32_t layers, embd, heads, kv_heads, dk, dv, experts, used, gating, rope_dims;
 	double eps, base, rope_scale, expert_scale;
 	double yarn, trained, log_mul, attn_factor;	/* yarn: its factor, 0: none */
-	int neox, norm_weights;
+	int neox, norm_weights, gpt_oss;
 	uint32_t kv_rank, q_rank, groups, groups_used;	/* kv_rank 0: no latent attention; groups 0: none */
 	double attn_scale;
 };
@@ -123,16 +123,28 @@ static void rope(const struct model *m, double *x, uint32_t pos, const double *f
 	}
 }
 
-static void glu(const double *x, const double *gate, const double *up, const double *down, uint32_t k, uint32_t f,
+/* OpenAI 2025, gpt-oss, swiglu() of its reference */
+static double clamped_swiglu(double gate, double up)
+{
+	gate = fmin(gate, 7);
+	up = fmin(fmax(up, -7), 7);
+	return gate / (1 + exp(-1.702 * gate)) * (up + 1);
+}
+
+struct biases {
+	const double *gate, *up, *down;		/* NULL: not gpt-oss's form */
+};
+
+static void glu(const double *x, const double *gate, const double *up, const double *down, struct biases bias, uint32_t k, uint32_t f,
 		double weight, double *out)
 {
 	double *g = need(malloc(f * sizeof(*g))), *u = need(malloc(f * sizeof(*u))), *o = need(malloc(k * sizeof(*o)));
 
-	matvec(gate, x, k, f, NULL, g);
-	matvec(up, x, k, f, NULL, u);
+	matvec(gate, x, k, f, bias.gate, g);
+	matvec(up, x, k, f, bias.up, u);
 	for (uint32_t i = 0; i < f; i++)
-		g[i] = g[i] / (1 + exp(-g[i])) * u[i];
-	matvec(down, g, f, k, NULL, o);
+		g[i] = bias.gate ? clamped_swiglu(g[i], u[i]) : g[i] / (1 + exp(-g[i])) * u[i];
+	matvec(down, g, f, k, bias.down, o);
 	for (uint32_t i = 0; i < k; i++)
 		out[i] += weight * o[i];
 	free(g);
@@ -172,7 +184,8 @@ static void shared_experts(const struct model *m, int l, const double *x, double
 	double *down = load(m->g, l, "ffn_down_shexp.weight");
 
 	if (gate)
-		glu(x, gate, up, down, m->embd, key_u32(m->g, ".expert_feed_forward_length", 0) * key_u32(m->g, ".expert_shared_count", 0), 1, out);
+		glu(x, gate, up, down, (struct biases){ 0 }, m->embd,
+		    key_u32(m->g, ".expert_feed_forward_length", 0) * key_u32(m->g, ".expert_shared_count", 0), 1, out);
 	free(gate);
 	free(up);
 	free(down);
@@ -182,7 +195,9 @@ static void experts(const struct model *m, int l, const double *x, double *out)
 {
 	double *router = load(m->g, l, "ffn_gate_inp.weight"), *bias = load(m->g, l, "exp_probs_b.bias");
 	double *gate = load(m->g, l, "ffn_gate_exps.weight"), *up = load(m->g, l, "ffn_up_exps.weight");
-	double *down = load(m->g, l, "ffn_down_exps.weight");
+	double *down = load(m->g, l, "ffn_down_exps.weight"), *logit_bias = load(m->g, l, "ffn_gate_inp.bias");
+	double *gate_bias = load(m->g, l, "ffn_gate_exps.bias"), *up_bias = load(m->g, l, "ffn_up_exps.bias");
+	double *down_bias = load(m->g, l, "ffn_down_exps.bias");
 	uint32_t f = key_u32(m->g, ".expert_feed_forward_length", 0), chosen[64];
 	double p[64], sum = 0, total = 0;
 	int out_of_reach[64] = { 0 };
@@ -191,7 +206,7 @@ static void experts(const struct model *m, int l, const double *x, double *out)
 		f = key_u32(m->g, ".feed_forward_length", 0);
 	if (m->experts > 64)
 		abort();
-	matvec(router, x, m->embd, m->experts, NULL, p);
+	matvec(router, x, m->embd, m->experts, logit_bias, p);
 	for (uint32_t e = 0; e < m->experts; e++)
 		sum += exp(p[e]);
 	for (uint32_t e = 0; e < m->experts; e++)
@@ -215,8 +230,16 @@ static void experts(const struct model *m, int l, const double *x, double *out)
 		uint64_t at = (uint64_t)chosen[j] * f * m->embd;
 		double w = m->gating == 64 ? 1 : m->norm_weights ? p[chosen[j]] / total : p[chosen[j]];
 
-		glu(x, gate + at, up + at, down + at, m->embd, f, w * m->expert_scale, out);
+		struct biases b = { 0 };
+
+		if (m->gpt_oss)
+			b = (struct biases){ gate_bias + chosen[j] * f, up_bias + chosen[j] * f, down_bias + chosen[j] * m->embd };
+		glu(x, gate + at, up + at, down + at, b, m->embd, f, w * m->expert_scale, out);
 	}
+	free(logit_bias);
+	free(gate_bias);
+	free(up_bias);
+	free(down_bias);
 	free(router);
 	free(bias);
 	free(gate);
@@ -224,15 +247,15 @@ static void experts(const struct model *m, int l, const double *x, double *out)
 	free(down);
 }
 
-static void attend(const struct model *m, const double *q, const double *k, const double *v, uint32_t t, uint32_t window,
-		   double *out)
+static void attend(const struct model *m, const double *q, const double *k, const double *v, const double *sinks, uint32_t t,
+		   uint32_t window, double *out)
 {
 	double *score = need(malloc((t + 1) * sizeof(*score)));
 	uint32_t kd = m->kv_heads * m->dk, vd = m->kv_heads * m->dv;
 
 	for (uint32_t h = 0; h < m->heads; h++) {
 		uint32_t kv = h / (m->heads / m->kv_heads), first = window && t + 1 > window ? t + 1 - window : 0;
-		double max = -INFINITY, sum = 0;
+		double max = sinks ? sinks[h] : -INFINITY, sum = 0;
 
 		for (uint32_t s = first; s <= t; s++) {
 			score[s] = 0;
@@ -243,6 +266,8 @@ static void attend(const struct model *m, const double *q, const double *k, cons
 		}
 		for (uint32_t s = first; s <= t; s++)
 			sum += score[s] = exp(score[s] - max);
+		if (sinks)
+			sum += exp(sinks[h] - max);
 		for (uint32_t d = 0; d < m->dv; d++) {
 			out[h * m->dv + d] = 0;
 			for (uint32_t s = first; s <= t; s++)
@@ -325,10 +350,11 @@ static void layer(const struct model *m, int l, double *x, uint32_t n, uint32_t 
 	uint32_t qd = m->heads * m->dk, kd = m->kv_heads * m->dk, vd = m->kv_heads * m->dv, od = m->heads * m->dv;
 	const char *const names[] = {
 		"attn_norm.weight", "attn_q.weight", "attn_k.weight", "attn_v.weight", "attn_output.weight", "attn_q.bias",
-		"attn_k.bias", "attn_v.bias", "attn_q_norm.weight", "attn_k_norm.weight", "ffn_norm.weight", "ffn_gate.weight",
-		"ffn_up.weight", "ffn_down.weight",
+		"attn_k.bias", "attn_v.bias", "attn_q_norm.weight", "attn_k_norm.weight",
+		m->gpt_oss ? "post_attention_norm.weight" : "ffn_norm.weight", "ffn_gate.weight", "ffn_up.weight", "ffn_down.weight",
+		"attn_sinks.weight", "attn_output.bias",
 	};
-	enum { AN, WO = 4, FN = 10, WG, WU, WD, COUNT };
+	enum { AN, WO = 4, FN = 10, WG, WU, WD, SINKS, BO, COUNT };
 	double *w[COUNT], *factors = load(m->g, -1, "rope_freqs.weight");
 	double *h = need(malloc(m->embd * sizeof(*h))), *q = need(malloc(qd * sizeof(*q)));
 	double *k = need(malloc((uint64_t)n * kd * sizeof(*k))), *v = need(malloc((uint64_t)n * vd * sizeof(*v)));
@@ -342,13 +368,13 @@ static void layer(const struct model *m, int l, double *x, uint32_t n, uint32_t 
 			project_latent(m, l, h, t, factors, q, k + (uint64_t)t * kd, v + (uint64_t)t * vd);
 		else
 			project(m, w, h, t, factors, q, k + (uint64_t)t * kd, v + (uint64_t)t * vd);
-		attend(m, q, k, v, t, window, a);
-		matvec(w[WO], a, od, m->embd, NULL, o);
+		attend(m, q, k, v, w[SINKS], t, window, a);
+		matvec(w[WO], a, od, m->embd, w[BO], o);
 		for (uint32_t i = 0; i < m->embd; i++)
 			x[i] += o[i];
 		rmsnorm(x, w[FN], m->embd, m->eps, h);
 		if (w[WG])
-			glu(h, w[WG], w[WU], w[WD], m->embd, key_u32(m->g, ".feed_forward_length", 0), 1, x);
+			glu(h, w[WG], w[WU], w[WD], (struct biases){ 0 }, m->embd, key_u32(m->g, ".feed_forward_length", 0), 1, x);
 		else
 			experts(m, l, h, x);
 		if (!w[WG])
@@ -398,6 +424,7 @@ double *forward_ref(const struct gguf *g, const int32_t *tokens, uint32_t n, con
 	uint32_t n_vocab = gguf_find_tensor(g, "token_embd.weight")->ne[1];
 	struct gguf_str scaling;
 
+	m.gpt_oss = !strcmp(gguf_arch(g), "gpt-oss");
 	m.attn_factor = 1;
 	if (!gguf_get_str(g, ".rope.scaling.type", &scaling, NULL, 0) && gguf_str_eq(scaling, "yarn")) {
 		m.yarn = 1 / m.rope_scale;
@@ -418,7 +445,7 @@ double *forward_ref(const struct gguf *g, const int32_t *tokens, uint32_t n, con
 	for (uint32_t t = 0; t < n; t++)
 		memcpy(x + (uint64_t)t * m.embd, embd + (uint64_t)tokens[t] * m.embd, m.embd * sizeof(*x));
 	for (uint32_t l = 0; l < m.layers; l++)
-		layer(&m, l, x, n, params->window);
+		layer(&m, l, x, n, m.gpt_oss && l % 2 == 0 ? key_u32(g, ".attention.sliding_window", 0) : params->window);
 	logits = need(malloc((uint64_t)n * n_vocab * sizeof(*logits)));
 	for (uint32_t t = 0; t < n; t++) {
 		rmsnorm(x + (uint64_t)t * m.embd, norm, m.embd, m.eps, x + (uint64_t)t * m.embd);

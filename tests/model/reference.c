@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Against outputs of another engine (llama.cpp), where they are to be had:
- *	$DSEEK_MODELS, or ../shared/models beside the source tree: tiny Mixtral models, their logits and greedy tokens
+ *	$DSEEK_MODELS, or ../shared/models beside the source tree: tiny Mixtral and gpt-oss models, their logits and greedy tokens
  *	the cache folder: SmolLM2, whose greedy tokens are in data/smollm2-greedy.json
  */
 #include "../../userspace/model/model.h"
@@ -253,6 +253,8 @@ int main(void)
 	mixtral(dir, "tiny-mixtral-f32.gguf", "tiny-mixtral-f32", true, 1e-4);
 	mixtral(dir, "tiny-mixtral-q8_0.gguf", "tiny-mixtral-q8_0-as-f32", true, 1e-4);
 	mixtral(dir, "tiny-mixtral-q4_0.gguf", "tiny-mixtral-q4_0-as-f32", true, 1e-4);
+	mixtral(dir, "tiny-gptoss-f32.gguf", "tiny-gptoss-f32", true, 1e-4);
+	mixtral(dir, "tiny-gptoss-f32.gguf", "tiny-gptoss-f32", false, 1e-6);
 	mixtral(dir, "tiny-mixtral-f32.gguf", "tiny-mixtral-f32", false, 1e-6);
 	mixtral(dir, "tiny-mixtral-q8_0.gguf", "tiny-mixtral-q8_0-as-f32", false, 1e-2);
 	mixtral(dir, "tiny-mixtral-q4_0.gguf", "tiny-mixtral-q4_0-as-f32", false, 1e-2);

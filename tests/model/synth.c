@@ -250,7 +250,7 @@ START_TEST(bad_names)
 	ck_assert_int_eq(synth_write(&p, "/nonexistent/m.gguf", err, sizeof(err)), -ENOENT);
 	ck_assert_str_eq(err, "/nonexistent/m.gguf: No such file or directory");
 	ck_assert_int_eq(synth_preset("huge-llama", &p, err, sizeof(err)), -ENOENT);
-	ck_assert_str_eq(err, "no preset 'huge-llama'; there are tiny-llama, tiny-mixtral, tiny-qwen3moe, tiny-dsv2lite, tiny-dsv3");
+	ck_assert_str_eq(err, "no preset 'huge-llama'; there are tiny-llama, tiny-mixtral, tiny-qwen3moe, tiny-dsv2lite, tiny-dsv3, tiny-gptoss");
 }
 END_TEST
 

@@ -111,6 +111,14 @@ static void declare(struct writer *w)
 			tensor(w, l, "attn_v.weight", t->dtype, t->embd, kv, 1);
 			tensor(w, l, "attn_output.weight", t->dtype, q, t->embd, 1);
 		}
+		if (t->gpt_oss) {
+			tensor(w, l, "attn_sinks.weight", -1, t->heads, 0, 1);
+			tensor(w, l, "attn_output.bias", -1, t->embd, 0, 1);
+			tensor(w, l, "ffn_gate_inp.bias", -1, t->experts, 0, 1);
+			tensor(w, l, "ffn_gate_exps.bias", -1, t->expert_ff, t->experts, 1);
+			tensor(w, l, "ffn_up_exps.bias", t->dtype == DSEEK_BF16 ? DSEEK_BF16 : -1, t->expert_ff, t->experts, 1);
+			tensor(w, l, "ffn_down_exps.bias", -1, t->embd, t->experts, 1);
+		}
 		if (t->bias) {
 			tensor(w, l, "attn_q.bias", -1, q, 0, 1);
 			tensor(w, l, "attn_k.bias", -1, kv, 0, 1);
@@ -120,7 +128,7 @@ static void declare(struct writer *w)
 			tensor(w, l, "attn_q_norm.weight", -1, head, 0, 1);
 			tensor(w, l, "attn_k_norm.weight", -1, head, 0, 1);
 		}
-		tensor(w, l, "ffn_norm.weight", -1, t->embd, 0, 1);
+		tensor(w, l, t->gpt_oss ? "post_attention_norm.weight" : "ffn_norm.weight", -1, t->embd, 0, 1);
 		if (t->experts && l >= t->dense) {
 			tensor(w, l, "ffn_gate_inp.weight", -1, t->embd, t->experts, 1);
 			if (t->router_bias)
@@ -254,6 +262,8 @@ static void keys(struct writer *w)
 		gguf_writer_str(w->w, name, t->rope_scaling ? t->rope_scaling : "linear");
 		f32(w, "rope.scaling.factor", t->rope_linear);
 	}
+	if (t->window)
+		u32(w, "attention.sliding_window", t->window);
 	if (t->yarn) {
 		snprintf(name, sizeof(name), "%s.rope.scaling.type", t->arch);
 		gguf_writer_str(w->w, name, "yarn");
@@ -295,8 +305,10 @@ static int data(struct writer *w)
 					row[k] = 1.0f + uniform(w) * 0.2f;
 				else if (strstr(t->name, "rope_freqs"))
 					row[k] = 1.0f + k * 0.5f;
-				else if (strstr(t->name, "bias"))
-					row[k] = uniform(w) * 0.3f;
+				else if (strstr(t->name, "bias"))	/* large enough for SwiGLU's limit to matter */
+					row[k] = uniform(w) * (strstr(t->name, "exps") ? 7 : 0.3f);
+				else if (strstr(t->name, "sinks"))
+					row[k] = uniform(w) * 2;
 			}
 			rc = dseek_row_from_f32(t->dtype, row, t->ne[0], packed);
 			if (!rc)

@@ -20,6 +20,8 @@ struct tiny_model {
 	float yarn;			/* its factor, 0: none */
 	float yarn_log_mul, yarn_attn, yarn_ext;	/* keys of it; 0: none */
 	uint32_t yarn_trained;		/* original context, 0: no key */
+	uint32_t window;		/* 0: no key */
+	bool gpt_oss;			/* sinks, biases and names of its tensors */
 	bool tied, bias, qk_norm, rope_freqs, router_bias;
 	/* Latent attention (deepseek2): heads of @head dimensions, rope_dims of them rotated, values of head_v. */
 	uint32_t kv_rank, q_rank, head_v;	/* q_rank 0: full queries */

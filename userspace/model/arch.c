@@ -16,6 +16,7 @@ static const struct dsk_arch archs[] = {
 	{ "qwen3moe", DSEEK_ROPE_NEOX, DSK_ARCH_QK_NORM, ".expert_feed_forward_length" },
 	/* DeepSeek-V2, V2-Lite, V3, R1 */
 	{ "deepseek2", DSEEK_ROPE_INTERLEAVED, DSK_ARCH_LATENT, ".expert_feed_forward_length" },
+	{ "gpt-oss", DSEEK_ROPE_NEOX, DSK_ARCH_GPT_OSS, ".expert_feed_forward_length" },
 };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -35,7 +36,7 @@ const struct dsk_rule dsk_rules[DSK_WEIGHT_COUNT] = {
 	[DSK_V_BIAS] = { "attn_v.bias", "U", DSK_MAY },
 	[DSK_Q_NORM] = { "attn_q_norm.weight", "D", DSK_QK_NORM },
 	[DSK_K_NORM] = { "attn_k_norm.weight", "D", DSK_QK_NORM },
-	[DSK_FFN_NORM] = { "ffn_norm.weight", "E", DSK_MUST },
+	[DSK_FFN_NORM] = { "ffn_norm.weight", "E", DSK_MUST, "post_attention_norm.weight" },
 	[DSK_GATE] = { "ffn_gate.weight", "EF", DSK_DENSE },
 	[DSK_UP] = { "ffn_up.weight", "EF", DSK_DENSE },
 	[DSK_DOWN] = { "ffn_down.weight", "FE", DSK_DENSE },
@@ -54,6 +55,12 @@ const struct dsk_rule dsk_rules[DSK_WEIGHT_COUNT] = {
 	[DSK_GATE_SHARED] = { "ffn_gate_shexp.weight", "ES", DSK_SHARED },
 	[DSK_UP_SHARED] = { "ffn_up_shexp.weight", "ES", DSK_SHARED },
 	[DSK_DOWN_SHARED] = { "ffn_down_shexp.weight", "SE", DSK_SHARED },
+	[DSK_SINKS] = { "attn_sinks.weight", "H", DSK_GPT_OSS },
+	[DSK_O_BIAS] = { "attn_output.bias", "E", DSK_GPT_OSS },
+	[DSK_LOGIT_BIAS] = { "ffn_gate_inp.bias", "X", DSK_GPT_OSS },
+	[DSK_GATE_EXPS_BIAS] = { "ffn_gate_exps.bias", "MX", DSK_GPT_OSS, .vectors = true },
+	[DSK_UP_EXPS_BIAS] = { "ffn_up_exps.bias", "MX", DSK_GPT_OSS, .vectors = true },
+	[DSK_DOWN_EXPS_BIAS] = { "ffn_down_exps.bias", "EX", DSK_GPT_OSS, .vectors = true },
 };
 
 int dsk_arch_find(const char *name, const struct dsk_arch **ret_arch, char *err, size_t err_size)
@@ -118,7 +125,7 @@ static int read_shared(const struct gguf *g, struct dsk_shape *s, char *err, siz
 
 static int read_experts(const struct gguf *g, const struct dsk_arch *arch, struct dsk_shape *s, char *err, size_t err_size)
 {
-	uint32_t gating = 1;
+	uint32_t gating = arch->features & DSK_ARCH_GPT_OSS ? 3 : 1;
 	bool norm = !(arch->features & DSK_ARCH_LATENT);	/* what files without the key mean */
 	int rc;
 
@@ -241,9 +248,19 @@ int dsk_shape_read(const struct gguf *g, const struct dsk_arch *arch, struct dsk
 		snprintf(err, err_size, "%s: tensor token_embd.weight is missing or isn't a matrix", gguf_path(g));
 		return -EINVAL;
 	}
+	if (arch->features & DSK_ARCH_GPT_OSS) {
+		if (!s.n_expert || !s.window)
+			return fail(g, err, err_size, "expert_count or attention.sliding_window is missing or 0, which gpt-oss has");
+		s.window_period = 2;
+	}
 	s.n_vocab = embd->ne[1];
 	*ret_shape = s;
 	return 0;
+}
+
+uint32_t dsk_layer_window(const struct dsk_shape *s, uint32_t layer)
+{
+	return s->window_period && layer % s->window_period == s->window_period - 1 ? 0 : s->window;
 }
 
 uint32_t dsk_extent(const struct dsk_shape *s, char letter)
@@ -256,11 +273,11 @@ uint32_t dsk_extent(const struct dsk_shape *s, char letter)
 	case 'U': return s->n_head_kv * s->head_v;
 	case 'O': return s->n_head * s->head_v;
 	case 'D': return s->head_k;
+	case 'H': return s->n_head;
 	case 'F': return s->n_ff;
 	case 'M': return s->n_ff_expert;
 	case 'X': return s->n_expert;
 	case 'P': return s->rope_dims / 2;
-	case 'H': return s->n_head;
 	case 'v': return s->head_v;
 	case 'N': return s->head_k - s->rope_dims;
 	case 'R': return s->kv_rank;
@@ -270,6 +287,13 @@ uint32_t dsk_extent(const struct dsk_shape *s, char letter)
 	case 'B': return s->n_head * (s->head_k - s->rope_dims + s->head_v);
 	default: return 0;
 	}
+}
+
+const char *dsk_weight_name(const struct dsk_arch *arch, enum dsk_weight w)
+{
+	const struct dsk_rule *rule = &dsk_rules[w];
+
+	return rule->gpt_oss && arch->features & DSK_ARCH_GPT_OSS ? rule->gpt_oss : rule->name;
 }
 
 bool dsk_needs(const struct dsk_arch *arch, const struct dsk_shape *s, bool experts, enum dsk_need need)
@@ -283,6 +307,7 @@ bool dsk_needs(const struct dsk_arch *arch, const struct dsk_shape *s, bool expe
 	case DSK_LATENT: return s->kv_rank;
 	case DSK_Q_FULL: return !s->q_rank;
 	case DSK_Q_LATENT: return s->q_rank;
+	case DSK_GPT_OSS: return arch->features & DSK_ARCH_GPT_OSS;
 	default: return true;
 	}
 }

@@ -20,6 +20,8 @@ enum dsk_weight {
 	/* latent attention, shared experts */
 	DSK_Q_A, DSK_Q_A_NORM, DSK_Q_B, DSK_KV_A, DSK_KV_A_NORM, DSK_K_B, DSK_V_B,
 	DSK_GATE_SHARED, DSK_UP_SHARED, DSK_DOWN_SHARED,
+	/* gpt-oss's */
+	DSK_SINKS, DSK_O_BIAS, DSK_LOGIT_BIAS, DSK_GATE_EXPS_BIAS, DSK_UP_EXPS_BIAS, DSK_DOWN_EXPS_BIAS,
 	DSK_WEIGHT_COUNT,
 };
 #define DSK_FIRST_OF_LAYER	DSK_ATTN_NORM
@@ -28,21 +30,29 @@ enum dsk_need {
 	DSK_MUST, DSK_MAY, DSK_DENSE, DSK_EXPERTS, DSK_QK_NORM,
 	DSK_HEADS,	/* attention with keys and values of their own */
 	DSK_LATENT, DSK_Q_FULL, DSK_Q_LATENT, DSK_SHARED,
+	DSK_GPT_OSS,
 };
 
 struct dsk_rule {
 	const char *name;	/* without "blk.N." */
 	/*
 	 * A letter a dimension: E n_embd, V n_vocab, Q n_head*head_k, K n_head_kv*head_k, U n_head_kv*head_v,
-	 * O n_head*head_v, D head_k, F n_ff, M n_ff_expert, X n_expert, P rope_dims/2. Latent attention: H n_head, v head_v,
-	 * N what of head_k is not rotated, R kv_rank, C that and rope_dims, L q_rank, B n_head*(N + v); S n_ff_shared.
+	 * O n_head*head_v, D head_k, H n_head, F n_ff, M n_ff_expert, X n_expert, P rope_dims/2. Latent attention: v head_v, N what of
+	 * head_k is not rotated, R kv_rank, C that and rope_dims, L q_rank, B n_head*(N + v); S n_ff_shared.
 	 */
 	const char *shape;
 	enum dsk_need need;
+	const char *gpt_oss;	/* gpt-oss's name for it, if another (dsk_weight_name()) */
+	bool vectors;		/* of each expert: F32 in rows, not a matrix */
 };
 
 #define DSK_ARCH_QK_NORM	(1u << 0)	/* RMS norm on each head of q and k */
 #define DSK_ARCH_LATENT		(1u << 1)	/* multi-head latent attention; leading layers may be dense, experts shared and in groups */
+/*
+ * gpt-oss (OpenAI 2025, the model card's section 2, and its reference): attention sinks, every other layer windowed, biases of all
+ * products, clamped SwiGLU, softmax over the selected experts' logits.
+ */
+#define DSK_ARCH_GPT_OSS	(1u << 2)
 
 struct dsk_arch {
 	const char *name;
@@ -72,6 +82,9 @@ int dsk_rope_read(const struct gguf *g, const struct dsk_arch *arch, struct dsk_
 void dsk_rope_factors(const struct dsk_shape *shape, const float *file, float *ret_factors);
 
 uint32_t dsk_extent(const struct dsk_shape *shape, char letter);
+
+/* What files of @arch call it, without "blk.N.". */
+const char *dsk_weight_name(const struct dsk_arch *arch, enum dsk_weight w);
 
 /* Has layer @layer, with or without @experts, a weight that this is the need of? */
 bool dsk_needs(const struct dsk_arch *arch, const struct dsk_shape *shape, bool experts, enum dsk_need need);

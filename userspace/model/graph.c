@@ -147,6 +147,7 @@ static void attention(struct build *b, uint32_t l)
 {
 	const struct dsk_shape *s = b->s;
 	int k_cache = cache(b, s->head_k), v_cache = cache(b, s->head_v);
+	uint32_t window = s->window_period ? dsk_layer_window(s, l) : 0;	/* the architecture's, or the job's */
 	struct dseek_program_op rope = {
 		.i = { s->rope_dims, s->rope_mode }, .f = { s->rope_base, s->rope_scale, s->rope_magnitude },
 	};
@@ -161,9 +162,10 @@ static void attention(struct build *b, uint32_t l)
 	EMIT(&b->e, ROPE, rope, b->q_heads, b->positions, b->factors);
 	EMIT(&b->e, ROPE, rope, b->k_heads, b->positions, b->factors);
 	EMIT(&b->e, KV_STORE, EMIT_ARGS(), b->k_heads, b->v_heads, k_cache, v_cache, b->positions);
-	EMIT(&b->e, ATTENTION, EMIT_ARGS(.i = { b->c_window }, .i_param = 1, .f = { s->attn_scale }),
-	     b->q_heads, k_cache, v_cache, b->positions, b->att_heads);
-	EMIT(&b->e, LINEAR, EMIT_ARGS(.flags = DSEEK_OPF_ACCUMULATE), b->att, weight(b, l, DSK_O), EMIT_NONE, EMIT_NONE, b->x);
+	EMIT(&b->e, ATTENTION, EMIT_ARGS(.i = { window ? window : (uint32_t)b->c_window }, .i_param = !window, .f = { s->attn_scale }),
+	     b->q_heads, k_cache, v_cache, b->positions, b->att_heads, weight(b, l, DSK_SINKS));
+	EMIT(&b->e, LINEAR, EMIT_ARGS(.flags = DSEEK_OPF_ACCUMULATE), b->att, weight(b, l, DSK_O), EMIT_NONE, EMIT_NONE, b->x,
+	     EMIT_NONE, EMIT_NONE, weight(b, l, DSK_O_BIAS));
 }
 
 /* The first @n elements of each row of the cache that cache() made last. */
@@ -239,12 +241,14 @@ static void feed_forward(struct build *b, uint32_t l)
 		     EMIT_NONE, b->x);
 		return;
 	}
-	EMIT(&b->e, LINEAR, EMIT_ARGS(), b->h, weight(b, l, DSK_ROUTER), EMIT_NONE, EMIT_NONE, b->logits);
+	EMIT(&b->e, LINEAR, EMIT_ARGS(), b->h, weight(b, l, DSK_ROUTER), EMIT_NONE, EMIT_NONE, b->logits, EMIT_NONE, EMIT_NONE,
+	     weight(b, l, DSK_LOGIT_BIAS));
 	EMIT(&b->e, MOE_ROUTE, EMIT_ARGS(.flags = s->expert_norm ? DSEEK_OPF_NORMALISE : 0,
 					 .i = { b->p->n_expert_used, s->expert_gate, s->n_expert_group, s->n_group_used }, .f = { s->expert_scale, 6.103515625e-5f }),
 	     b->logits, b->ids, b->weights, weight(b, l, DSK_ROUTER_BIAS));
-	EMIT(&b->e, MOE_FFN, EMIT_ARGS(.i = { DSEEK_ACT_SILU }), b->h, b->ids, b->weights, weight(b, l, DSK_GATE_EXPS),
-	     weight(b, l, DSK_UP_EXPS), weight(b, l, DSK_DOWN_EXPS), b->y, b->scratch);
+	EMIT(&b->e, MOE_FFN, EMIT_ARGS(.i = { b->m->arch->features & DSK_ARCH_GPT_OSS ? DSEEK_ACT_SWIGLU_CLAMPED : DSEEK_ACT_SILU }),
+	     b->h, b->ids, b->weights, weight(b, l, DSK_GATE_EXPS), weight(b, l, DSK_UP_EXPS), weight(b, l, DSK_DOWN_EXPS), b->y, b->scratch,
+	     weight(b, l, DSK_GATE_EXPS_BIAS), weight(b, l, DSK_UP_EXPS_BIAS), weight(b, l, DSK_DOWN_EXPS_BIAS));
 	EMIT(&b->e, ADD, EMIT_ARGS(), b->x, b->y, b->x);
 	if (!s->n_ff_shared)
 		return;

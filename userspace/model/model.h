@@ -49,11 +49,14 @@ struct dsk_shape {
 	float yarn_fast, yarn_slow;		/* turns in it above which a dimension stays, below which it slows by the whole factor */
 	float norm_eps;
 	uint32_t window;			/* sliding window, 0: none */
+	uint32_t window_period;			/* every so many layers the last one is without it; 0: all have it */
 	uint64_t n_params, weight_bytes;	/* of the tensors used; bytes as in the file */
 };
 
 int dsk_model_open(const char *path, struct dsk_model **ret_model, char *err, size_t err_size);
 void dsk_model_close(struct dsk_model *model);	/* after its sessions; NULL is fine */
+
+uint32_t dsk_layer_window(const struct dsk_shape *shape, uint32_t layer);	/* 0: none */
 
 const struct dsk_shape *dsk_model_shape(const struct dsk_model *model);
 const struct gguf *dsk_model_gguf(const struct dsk_model *model);
@@ -86,8 +89,12 @@ struct dsk_session_params {
 	uint32_t n_expert_used;		/* 0: what the file says */
 	bool precise;			/* activations and KV cache stay float32 */
 	bool tap;			/* prefill jobs keep the activations of dense FFNs, see dsk_session_tap() */
+	/*
+	 * Sliding window, 0: none; also changeable from run to run. In a model with window_period it is that of the layers that
+	 * have none of their own.
+	 */
 	bool window_set;		/* @window holds; else the file's */
-	uint32_t window;		/* sliding window, 0: none; also changeable from run to run */
+	uint32_t window;
 };
 
 int dsk_session_create(struct dsk_model *model, const struct dsk_session_params *params,

@@ -114,7 +114,7 @@ static int check_params(struct dsk_session *s)
 	if (!p->n_expert_used)
 		p->n_expert_used = shape->n_expert_used;
 	if (!p->window_set)
-		p->window = shape->window;
+		p->window = shape->window_period ? 0 : shape->window;
 	if (!s->dev)
 		return fail(s, -EINVAL, "the model is not loaded");
 	if (p->n_ctx > 1u << 24)

@@ -25,6 +25,8 @@ static const struct synth_params presets[] = {
 	  .n_expert = 16, .n_expert_used = 4, .n_vocab = 512, .n_ctx = 8192, .rope_base = 1e4f, .eps = 1e-6f, .seed = 1,
 	  .kv_rank = 64, .q_rank = 96, .n_rot = 32, .head_v = 64, .n_dense = 1, .n_ff_dense = 256, .n_shared = 1, .n_group = 4,
 	  .n_group_used = 2, .sigmoid = 1, .expert_scale = 2.5f, .yarn = 40, .yarn_log_mul = 0.1f },
+	{ .preset = "tiny-gptoss", .arch = "gpt-oss", .n_embd = 128, .n_layer = 4, .n_head = 8, .n_head_kv = 2, .head_dim = 32, .n_ff = 128,
+	  .n_expert = 8, .n_expert_used = 4, .n_vocab = 512, .n_ctx = 131072, .window = 32, .rope_base = 150000, .eps = 1e-5f, .seed = 1 },
 };
 
 #define N_PRESETS (sizeof(presets) / sizeof(presets[0]))
@@ -114,6 +116,12 @@ static void norm(struct walk *k, const char *name, uint64_t ne0)
 	tensor(k, name, DSEEK_F32, 1, 0.1, ne0, 0, 0);
 }
 
+static void bias(struct walk *k, const char *name, uint64_t ne0, uint64_t ne1)
+{
+	if (!strcmp(k->p->arch, "gpt-oss"))
+		tensor(k, name, DSEEK_F32, 0, 0.3, ne0, ne1, 0);
+}
+
 static void latent_attention(struct walk *k)
 {
 	const struct synth_params *p = k->p;
@@ -142,7 +150,12 @@ static void attention(struct walk *k)
 	matrix(k, "attn_k.weight", 1, p->n_embd, kv, 0);
 	matrix(k, "attn_v.weight", 1, p->n_embd, kv, 0);
 	matrix(k, "attn_output.weight", 1, q, p->n_embd, 0);
-	if (strcmp(p->arch, "llama")) {
+	bias(k, "attn_q.bias", q, 0);
+	bias(k, "attn_k.bias", kv, 0);
+	bias(k, "attn_v.bias", kv, 0);
+	bias(k, "attn_output.bias", p->n_embd, 0);
+	bias(k, "attn_sinks.weight", p->n_head, 0);
+	if (!strcmp(p->arch, "qwen3moe")) {
 		norm(k, "attn_q_norm.weight", p->head_dim);
 		norm(k, "attn_k_norm.weight", p->head_dim);
 	}
@@ -157,7 +170,7 @@ static void layer(struct walk *k, uint32_t l)
 		latent_attention(k);
 	else
 		attention(k);
-	norm(k, "ffn_norm.weight", p->n_embd);
+	norm(k, !strcmp(p->arch, "gpt-oss") ? "post_attention_norm.weight" : "ffn_norm.weight", p->n_embd);
 	if (!p->n_expert || l < p->n_dense) {
 		uint32_t ff = p->n_ff_dense ? p->n_ff_dense : p->n_ff;
 
@@ -175,6 +188,10 @@ static void layer(struct walk *k, uint32_t l)
 		tensor(k, "exp_probs_b.bias", DSEEK_F32, 0, 0.2, p->n_expert, 0, 0);
 	tensor(k, "ffn_gate_inp.weight", DSEEK_F32, 0, 2 / sqrt(p->n_embd), p->n_embd, p->n_expert,
 	       0);
+	bias(k, "ffn_gate_inp.bias", p->n_expert, 0);
+	bias(k, "ffn_gate_exps.bias", p->n_ff, p->n_expert);
+	bias(k, "ffn_up_exps.bias", p->n_ff, p->n_expert);
+	bias(k, "ffn_down_exps.bias", p->n_embd, p->n_expert);
 	matrix(k, "ffn_gate_exps.weight", 1, p->n_embd, p->n_ff, p->n_expert);
 	matrix(k, "ffn_up_exps.weight", 1, p->n_embd, p->n_ff, p->n_expert);
 	matrix(k, "ffn_down_exps.weight", 1.5, p->n_ff, p->n_embd, p->n_expert);
@@ -269,6 +286,11 @@ static void write_keys(struct gguf_writer *w, const struct synth_params *p)
 	key_f32(w, p, "rope.freq_base", p->rope_base);
 	if (p->window)
 		key(w, p, "attention.sliding_window", p->window);
+	if (!strcmp(p->arch, "gpt-oss")) {
+		gguf_writer_str(w, "gpt-oss.rope.scaling.type", "yarn");
+		key_f32(w, p, "rope.scaling.factor", 32);
+		key(w, p, "rope.scaling.original_context_length", 4096);
+	}
 	if (!p->n_expert)
 		return;
 	key(w, p, "expert_count", p->n_expert);

@@ -17,7 +17,7 @@
 struct gguf_writer;
 
 struct synth_params {
-	const char *preset, *arch;	/* general.name, general.architecture: "llama", "qwen3moe" or "deepseek2" */
+	const char *preset, *arch;	/* general.name, general.architecture: "llama", "qwen3moe", "deepseek2" or "gpt-oss" */
 	uint32_t n_embd, n_layer, n_head, n_head_kv, head_dim, n_ff, n_expert, n_expert_used, n_vocab, n_ctx;
 	uint32_t window;		/* of attention; 0: full */
 	float rope_base, eps;
@@ -35,7 +35,8 @@ struct synth_params {
 
 /*
  * Presets: "tiny-llama" (dense), "tiny-mixtral" (8 experts, 2 used), "tiny-qwen3moe", "tiny-dsv2lite" and
- * "tiny-dsv3" (latent attention). -ENOENT, and @err names them.
+ * "tiny-dsv3" (latent attention), "tiny-gptoss" (a window of 32 in every other layer, sinks, biases, YaRN). -ENOENT, and
+ * @err names them.
  */
 int synth_preset(const char *name, struct synth_params *ret_params, char *err, size_t err_size);
 

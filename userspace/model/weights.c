@@ -48,13 +48,13 @@ static int find(const struct dsk_model *m, const char *name, const char *shape, 
 }
 
 /* Behind all that has a place; @file_rows of the file's rows are in it. */
-static int reserve(struct dsk_model *m, struct dsk_place *p, const char *name, size_t dims, uint64_t file_rows, char *err, size_t err_size)
+static int reserve(struct dsk_model *m, struct dsk_place *p, const char *name, bool matrix, uint64_t file_rows, char *err, size_t err_size)
 {
 	const struct gguf_tensor *t = p->src;
 	uint64_t one;
 
 	p->layout = DSEEK_LAYOUT_ROWS;
-	if (dims > 1 && dseek_tensor_bytes(p->dtype, DSEEK_LAYOUT_PACKED, p->ne[0], p->ne[1]))
+	if (matrix && dseek_tensor_bytes(p->dtype, DSEEK_LAYOUT_PACKED, p->ne[0], p->ne[1]))
 		p->layout = DSEEK_LAYOUT_PACKED;
 	one = dseek_tensor_bytes(p->dtype, p->layout, p->ne[0], p->ne[1]);
 	if (__builtin_mul_overflow(one, p->ne[2], &p->bytes) || !p->bytes || p->bytes > 1ULL << 46) {
@@ -71,22 +71,22 @@ static int reserve(struct dsk_model *m, struct dsk_place *p, const char *name, s
 static int place(struct dsk_model *m, uint32_t layer, enum dsk_weight w, struct dsk_place *p, char *err, size_t err_size)
 {
 	const struct dsk_rule *rule = &dsk_rules[w];
-	size_t dims = strlen(rule->shape);
+	bool matrix = strlen(rule->shape) > 1 && !rule->vectors;
 	char name[80];
 	int rc;
 
 	if (w < DSK_FIRST_OF_LAYER)
-		snprintf(name, sizeof(name), "%s", rule->name);
+		snprintf(name, sizeof(name), "%s", dsk_weight_name(m->arch, w));
 	else
-		snprintf(name, sizeof(name), "blk.%u.%s", layer, rule->name);
+		snprintf(name, sizeof(name), "blk.%u.%s", layer, dsk_weight_name(m->arch, w));
 	rc = find(m, name, rule->shape, &p->src, err, err_size);
 	if (rc || !p->src)
 		return rc;
-	p->dtype = dims == 1 ? DSEEK_F32 : (uint32_t)p->src->dtype;
+	p->dtype = matrix ? (uint32_t)p->src->dtype : DSEEK_F32;
 	for (size_t d = 0; d < 3; d++)
 		p->ne[d] = p->src->ne[d];
 	p->row_step = p->ne[1];
-	return reserve(m, p, name, dims, p->src->ne[1] * p->src->ne[2], err, err_size);
+	return reserve(m, p, name, matrix, p->src->ne[1] * p->src->ne[2], err, err_size);
 }
 
 /*
@@ -112,16 +112,16 @@ static int place_kv_b(struct dsk_model *m, uint32_t layer, char *err, size_t err
 				 .dtype = dseek_dtype_block(t->dtype) > 1 ? DSEEK_F32 : t->dtype };
 	*v = (struct dsk_place){ .src = t, .ne = { s->kv_rank, s->head_v, s->n_head }, .row_step = keys + s->head_v, .first_row = keys,
 				 .dtype = t->dtype };
-	rc = reserve(m, k, name, 3, (uint64_t)keys * s->n_head, err, err_size);
-	return rc ? rc : reserve(m, v, name, 3, (uint64_t)s->head_v * s->n_head, err, err_size);
+	rc = reserve(m, k, name, true, (uint64_t)keys * s->n_head, err, err_size);
+	return rc ? rc : reserve(m, v, name, true, (uint64_t)s->head_v * s->n_head, err, err_size);
 }
 
 static int missing(const struct dsk_model *m, uint32_t layer, enum dsk_weight w, char *err, size_t err_size)
 {
 	if (w < DSK_FIRST_OF_LAYER)
-		snprintf(err, err_size, "%s: tensor %s is missing", gguf_path(m->gguf), dsk_rules[w].name);
+		snprintf(err, err_size, "%s: tensor %s is missing", gguf_path(m->gguf), dsk_weight_name(m->arch, w));
 	else
-		snprintf(err, err_size, "%s: tensor blk.%u.%s is missing", gguf_path(m->gguf), layer, dsk_rules[w].name);
+		snprintf(err, err_size, "%s: tensor blk.%u.%s is missing", gguf_path(m->gguf), layer, dsk_weight_name(m->arch, w));
 	return -EINVAL;
 }
 
@@ -246,7 +246,7 @@ static int copy_slice(struct copy *c, const struct slice *s)
 	else if ((uint32_t)t->dtype == p->dtype)
 		memcpy(dst, src, s->rows * row_bytes);
 	else
-		rc = dseek_row_to_f32(t->dtype, src, p->ne[0], (float *)dst);
+		rc = dseek_row_to_f32(t->dtype, src, (uint64_t)p->ne[0] * s->rows, (float *)dst);
 	atomic_fetch_add(&c->done, (p->turned ? p->ne[0] : s->rows) * row_bytes);
 	return rc;
 }
