@@ -457,22 +457,25 @@ DSK_SIZE(dsk_argmax_params, 24);
 
 #define DSK_SLOT_HEAD	1024	/* elements of a head, at most */
 #define DSK_SLOT_SINKS	1	/* sinks is given, float [q_heads], in the logits' units */
+#define DSK_SLOT_RING	2	/* position p, below DSK_RING_POSITIONS, is in slot p modulo slots */
+#define DSK_RING_POSITIONS	(1 << 30)
+#define DSK_SLOT_Q8_0	8	/* a type of caches: blocks of 32 as in GGUF files (weight.h); strides in blocks */
 
 struct dsk_slot_store_params {
 	int n, slots;
-	int type;		/* of the cache: enum dsk_type, not I8 */
+	int type;		/* of the cache: enum dsk_type, not I8, or DSK_SLOT_Q8_0 */
 	int x_head_stride, x_token_stride;
 	int head_stride, slot_stride;
-	int pad;
+	int flags;		/* DSK_SLOT_RING */
 };
 DSK_SIZE(dsk_slot_store_params, 32);
 
 struct dsk_slot_attend_params {
 	int q_heads, kv_heads, slots;
 	int k_n, v_n;
-	int k_type, v_type;	/* enum dsk_type, not I8 */
+	int k_type, v_type;	/* enum dsk_type, not I8, or DSK_SLOT_Q8_0 */
 	int window;		/* 0: all up to the position */
-	int flags;
+	int flags;		/* DSK_SLOT_* */
 	int q_head_stride, q_token_stride;
 	int k_head_stride, k_slot_stride;
 	int v_head_stride, v_slot_stride;

@@ -22,9 +22,9 @@ static uint32_t index_limit(const struct cpu_op *op, int n)
 	case DSEEK_OP_EMBED:
 		return op->t[1].ne[1];
 	case DSEEK_OP_KV_STORE:
-		return op->t[2].ne[2];
+		return cpu_positions(op, op->t + 2);
 	case DSEEK_OP_ATTENTION:
-		return op->t[1].ne[2];
+		return cpu_positions(op, op->t + 1);
 	case DSEEK_OP_MOE_FFN:
 		return op->t[5].ne[2];
 	case DSEEK_OP_ROWS:
@@ -38,14 +38,18 @@ static void fill_indexes(const struct cpu_op *op, int n, uint64_t *state)
 {
 	const struct cpu_tensor *t = &op->t[n];
 	static const int32_t odd[] = { -1, INT32_MIN, INT32_MAX };
-	uint32_t limit = index_limit(op, n), bad = random_below(state, 64), few = 1 + random_below(state, 3);
+	uint32_t limit = index_limit(op, n), bad = random_below(state, 64), few = 1 + random_below(state, 3), base = 0, within = limit;
 	uint64_t rows = cpu_rows(t), r;
 
+	if (op->flags & DSEEK_OPF_RING && random_below(state, 4)) {	/* mostly of one run: less apart than the ring is long */
+		base = random_below(state, DSEEK_RING_POSITIONS / 2);
+		within = op->t[2].ne[2] - (op->code == DSEEK_OP_ATTENTION ? op->i[0] - 1 : 0);
+	}
 	for (r = 0; r < rows; r++) {
 		int32_t *row = cpu_row(t, r);
 
 		for (uint32_t i = 0; i < t->ne[0]; i++) {
-			row[i] = limit ? random_below(state, limit) : random_below(state, 4096);
+			row[i] = limit ? base + random_below(state, within) : random_below(state, 4096);
 			if (few == 1)	/* the same for all: one expert, one row */
 				row[i] = limit ? limit - 1 : 7;
 		}
@@ -118,13 +122,18 @@ static void fill_weight(const struct cpu_tensor *t, uint64_t *state)
 static void fill_cache(const struct cpu_op *op, const struct cpu_tensor *t, uint64_t *state)
 {
 	const struct cpu_tensor *positions = &op->t[3];
-	int32_t most = 0;
+	int32_t most = 0, i;
 
-	for (uint32_t i = 0; i < positions->ne[0]; i++)
+	for (i = 0; i < (int32_t)positions->ne[0]; i++)
 		most = cpu_index(positions, i) > most ? cpu_index(positions, i) : most;
 	for (uint32_t slot = 0; slot < t->ne[2] && slot <= (uint32_t)most; slot++)
-		for (uint32_t h = 0; h < t->ne[1]; h++)
-			make_row(t->dtype, t->ne[0], cpu_at(t, h, slot, 0), state);
+		for (uint32_t h = 0; h < t->ne[1]; h++) {
+			int8_t *row = cpu_at(t, h, slot, 0);
+
+			make_row(t->dtype, t->ne[0], (uint8_t *)row, state);
+			for (i = 0; t->dtype == DSEEK_Q8_0 && i < (int32_t)t->ne[0]; i++)	/* to 4, as the others */
+				row[i / 32 * 34 + 2 + i % 32] /= 64;
+		}
 }
 
 static void fill_activations(const struct cpu_tensor *t, uint64_t *state)

@@ -147,10 +147,18 @@ static void adjust(struct gen *g)
 		g->op.i[0] = choose(g->c, 2) ? l['D'].ne / 2 * 2 : 2 * (1 + choose(g->c, 256) % (l['D'].ne / 2));
 		l['P'].ne = g->op.i[0] / 2;
 		break;
+	case DSEEK_OP_KV_STORE:
+		if (l['N'].ne < l['T'].ne)
+			g->op.flags &= ~DSEEK_OPF_RING;
+		break;
 	case DSEEK_OP_ATTENTION:
 		if (l['H'].ne < l['G'].ne)
 			l['G'].ne = l['H'].ne;
 		l['H'].ne -= l['H'].ne % l['G'].ne;
+		if (l['N'].ne < l['T'].ne)
+			g->op.flags &= ~DSEEK_OPF_RING;
+		if (g->op.flags & DSEEK_OPF_RING)	/* a window that the ring has slots for, often the largest */
+			g->op.i[0] = l['N'].ne - l['T'].ne + 1 - (choose(g->c, 2) ? choose(g->c, 256) % (l['N'].ne - l['T'].ne + 1) : 0);
 		break;
 	case DSEEK_OP_MOE_ROUTE:
 		if (l['K'].ne > l['X'].ne)
@@ -357,7 +365,7 @@ static void choose_op(struct gen *g)
 	g->op = (struct dseek_program_op){ .code = (DSEEK_OP_LINEAR + choose(g->c, 256)) % DSEEK_OP_COUNT };
 	g->info = dseek_op_info(g->op.code);
 	memset(g->op.t, 0xff, sizeof(g->op.t));
-	g->op.flags = choose(g->c, 4) & g->info->flags;
+	g->op.flags = (choose(g->c, 4) | choose(g->c, 2) * DSEEK_OPF_RING) & g->info->flags;
 	choose_operands(g);
 	choose_extents(g);
 	choose_ints(g);

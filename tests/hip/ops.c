@@ -75,7 +75,7 @@ static int run_oracle(struct one_op *o)
 /* Largest difference in units of the wanted values' root mean square; I32: how many differ. */
 static double distance(uint32_t dtype, const void *got, const void *want, uint64_t bytes)
 {
-	uint64_t n = bytes / dseek_dtype_block_bytes(dtype), i;
+	uint64_t n = bytes / dseek_dtype_block_bytes(dtype) * dseek_dtype_block(dtype), i;
 	float *g = malloc(n * 4 + 4), *w = malloc(n * 4 + 4);
 	double square = 0, worst = 0, off = 0;
 
@@ -249,46 +249,53 @@ static void test_rope(void)
 
 static void test_cache(uint32_t dtype)
 {
-	static const int32_t slots[] = { 79, 0, 64 };
+	static const int32_t slots[] = { 79, 0, 64 }, positions[] = { 81, 80, 79 }, far[] = { 1000001, 1000003, 1000002 };
+	uint32_t k = dtype == DSEEK_Q8_0 ? 64 : 40;
+	float *row = malloc(k * 160 * sizeof(*row));
 	struct one_op o;
 	uint32_t window;
-	bool good;
+	bool good = true;
 	int n;
 
-	one_op_init(&o, DSEEK_OP_KV_STORE, 0);
-	fill(one_op_tensor(&o, 0, DSEEK_F32, 40, 2, 3), 40 * 6);
-	fill(one_op_tensor(&o, 1, DSEEK_F32, 24, 2, 3), 24 * 6);
-	one_op_tensor(&o, 2, dtype, 40, 2, 80);
-	one_op_tensor(&o, 3, DSEEK_F16, 24, 2, 80);
-	memcpy(one_op_tensor(&o, 4, DSEEK_I32, 3, 1, 1), slots, sizeof(slots));
-	good = same(&o, 1e-30, "kv_store");
-	if (dtype == DSEEK_F32)
-		out_of_range(&o, 4, 80, "a slot");
-	one_op_free(&o);
-
-	for (window = 0; window < 3; window++) {
+	for (n = 0; n < 2; n++) {
+		one_op_init(&o, DSEEK_OP_KV_STORE, 0);
+		fill(one_op_tensor(&o, 0, DSEEK_F32, k, 2, 3), k * 6);
+		fill(one_op_tensor(&o, 1, DSEEK_F32, 24, 2, 3), 24 * 6);
+		one_op_tensor(&o, 2, dtype, k, 2, 80);
+		one_op_tensor(&o, 3, DSEEK_F16, 24, 2, 80);
+		memcpy(one_op_tensor(&o, 4, DSEEK_I32, 3, 1, 1), n ? far : slots, sizeof(slots));
+		o.op.flags = n ? DSEEK_OPF_RING : 0;
+		good &= same(&o, dtype == DSEEK_Q8_0 ? 2e-2 : 1e-30, "kv_store");	/* one step of 127 */
+		if (dtype == DSEEK_F32)
+			out_of_range(&o, 4, n ? DSEEK_RING_POSITIONS : 80, n ? "a slot of a ring" : "a slot");
+		one_op_free(&o);
+	}
+	for (window = 0; window < 5; window++) {
 		one_op_init(&o, DSEEK_OP_ATTENTION, 0);
-		fill(one_op_tensor(&o, 0, DSEEK_F32, 40, 6, 3), 40 * 18);
+		fill(one_op_tensor(&o, 0, DSEEK_F32, k, 6, 3), k * 18);
 		for (n = 1; n < 3; n++) {
-			float row[40 * 160];
+			uint32_t d = n == 1 || dtype == DSEEK_Q8_0 ? k : 24;
 
-			fill(row, n == 1 ? 40 * 160 : 24 * 160);
-			dseek_row_from_f32(dtype, row, n == 1 ? 40 * 160 : 24 * 160,
-					   one_op_tensor(&o, n, dtype, n == 1 ? 40 : 24, 2, 80));
+			fill(row, d * 160);
+			dseek_row_from_f32(dtype, row, d * 160, one_op_tensor(&o, n, dtype, d, 2, 80));
 		}
-		memcpy(one_op_tensor(&o, 3, DSEEK_I32, 3, 1, 1), slots, sizeof(slots));
-		one_op_tensor(&o, 4, DSEEK_F32, 24, 6, 3);
+		memcpy(one_op_tensor(&o, 3, DSEEK_I32, 3, 1, 1), window == 3 ? positions : window == 4 ? far : slots, sizeof(slots));
+		one_op_tensor(&o, 4, DSEEK_F32, dtype == DSEEK_Q8_0 ? k : 24, 6, 3);
 		if (window)
 			fill(one_op_tensor(&o, 5, DSEEK_F32, 6, 1, 1), 6);
-		o.op.i[0] = window == 1 ? 7 : window == 2 ? 70 : 0;
+		o.op.i[0] = window == 1 ? 7 : window == 2 ? 70 : window ? 78 : 0;
 		o.op.f[0] = 0.3f;
 		o.op.f[1] = window == 2 ? 2 : 0;
+		o.op.flags = window > 2 ? DSEEK_OPF_RING : 0;
 		good &= same(&o, 2e-5, "attention");
 		if (dtype == DSEEK_F32 && !window)
 			out_of_range(&o, 3, 80, "a position");
+		if (dtype == DSEEK_F32 && window == 4)
+			out_of_range(&o, 3, DSEEK_RING_POSITIONS, "a position of a ring");
 		one_op_free(&o);
 	}
-	tap_ok(good, "%s: kv_store and attention, window, soft cap, sinks, of %s", arch, dseek_dtype_name(dtype));
+	free(row);
+	tap_ok(good, "%s: kv_store and attention, window, ring, soft cap, sinks, of %s", arch, dseek_dtype_name(dtype));
 }
 
 static void test_route(void)
@@ -452,6 +459,19 @@ static void test_refusals(void)
 	one_op_tensor(&o, 2, DSEEK_F32, 8, 1, 1);
 	refused(&o, "op 0, attention: a head has more than 1024 elements");
 
+	one_op_init(&o, DSEEK_OP_ATTENTION, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 32, 1, 1);
+	one_op_tensor(&o, 1, DSEEK_Q8_0, 32, 1, 2);
+	one_op_tensor(&o, 2, DSEEK_Q8_0, 32, 1, 2);
+	o.tensors[2].stride[1] = 36;
+	refused(&o, "op 0, attention: strides of a cache are not whole blocks, or 2^31 of them");
+	one_op_init(&o, DSEEK_OP_KV_STORE, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 32, 1, 1);
+	one_op_tensor(&o, 2, DSEEK_Q8_0, 32, 1, 2);
+	one_op_tensor(&o, 3, DSEEK_Q8_0, 32, 2, 1);
+	o.tensors[3].stride[0] = 36;
+	refused(&o, "op 0, kv_store: strides of a cache are not whole blocks, or 2^31 of them");
+
 	one_op_init(&o, DSEEK_OP_LINEAR, 0);
 	one_op_tensor(&o, 0, DSEEK_F32, 1, 65536, 1);
 	refused(&o, "op 0, linear: more than 65535 tokens");
@@ -510,6 +530,7 @@ static void test_target(const char *name)
 		test_moe(weight_types[i], i % 2);
 	for (i = 0; i < COUNT(float_types); i++)
 		test_cache(float_types[i]);
+	test_cache(DSEEK_Q8_0);
 	test_norm();
 	test_rope();
 	test_route();

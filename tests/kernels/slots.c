@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* A cache by slots and attention over it. Tolerance: 2e-5 of the values' range (1), and the cache's rounding is in the reference. */
+#include <dseek_program.h>
+
 #include "ktest.h"
 
 static const struct attend_case {
 	int q_heads, kv_heads, k_n, v_n, slots, tokens, type, window, by_head;
 	float cap;
 	int sinks, bad;
+	int past;	/* RING: so much is before the first position */
 } cases[] = {
 	{ 1, 1, 1, 1, 1, 1, DSK_F32, 0, 0, 0, 0, 0 },
 	{ 4, 2, 16, 16, 70, 3, DSK_F32, 0, 1, 0, 0, 0 },
@@ -16,35 +19,74 @@ static const struct attend_case {
 	{ 2, 1, 32, 32, 190, 2, DSK_F32, 1000, 0, 30, 1, 0 },
 	{ 2, 1, 32, 32, 40, 3, DSK_F32, 0, 1, 0, 0, -1 },
 	{ 2, 1, 32, 32, 40, 3, DSK_F32, 0, 1, 0, 0, 1 },
+	{ 2, 2, 64, 96, 150, 3, DSK_SLOT_Q8_0, 0, 1, 0, 1, 0 },
+	{ 4, 1, 32, 32, 70, 2, DSK_SLOT_Q8_0, 66, 0, 20, 0, 0 },
+	{ 2, 1, 32, 16, 100, 3, DSK_F32, 98, 1, 0, 1, 0, 977 },
+	{ 2, 1, 16, 16, 3, 3, DSK_BF16, 1, 0, 0, 0, 0, 1 << 29 },
+	{ 4, 2, 32, 64, 40, 3, DSK_SLOT_Q8_0, 30, 1, 0, 0, 0, 1000 },
+	{ 2, 1, 16, 16, 10, 3, DSK_F32, 8, 0, 0, 0, -1, 5 },
+	{ 2, 1, 16, 16, 10, 3, DSK_F32, 8, 0, 0, 0, 1, 5 },
 };
 
-static void reference(const struct attend_case *c, const struct dsk_slot_attend_params *p, const float *q, const void *k, const void *v,
+/* @n random elements of a cache; what they mean in @exact, which the caller frees. */
+static void *random_cache(size_t n, int type, double **ret_exact, size_t *ret_bytes)
+{
+	float *f = random_typed(n, DSK_F32, 1);
+	uint8_t *data;
+
+	*ret_exact = malloc(n * sizeof(double));
+	if (type == DSK_SLOT_Q8_0) {
+		*ret_bytes = dseek_row_bytes(DSEEK_Q8_0, n);
+		data = malloc(*ret_bytes);
+		dseek_row_from_f32(DSEEK_Q8_0, f, n, data);
+		dseek_row_to_f32(DSEEK_Q8_0, data, n, f);
+		for (size_t i = 0; i < n; i++)
+			(*ret_exact)[i] = f[i];
+	} else {
+		*ret_bytes = n * type_size(type);
+		data = random_typed(n, type, 1);
+		for (size_t i = 0; i < n; i++)
+			(*ret_exact)[i] = typed_get(data, i, type);
+	}
+	free(f);
+	return data;
+}
+
+static int block_of(int type)
+{
+	return type == DSK_SLOT_Q8_0 ? 32 : 1;
+}
+
+static void reference(const struct attend_case *c, const struct dsk_slot_attend_params *p, const float *q, const double *k, const double *v,
 		      const int *pos, const float *sinks, double *out)
 {
+	int block = block_of(c->type), limit = c->past ? DSK_RING_POSITIONS : c->slots;
 	double *w = malloc((size_t)c->slots * sizeof(*w));
 
 	for (int t = 0; t < c->tokens; t++)
-		for (int h = 0; h < c->q_heads && pos[t] >= 0 && pos[t] < c->slots; h++) {
+		for (int h = 0; h < c->q_heads && pos[t] >= 0 && pos[t] < limit; h++) {
 			int kv = h / (c->q_heads / c->kv_heads), first = c->window && pos[t] >= c->window ? pos[t] - c->window + 1 : 0;
 			double max = c->sinks ? sinks[h] : -INFINITY, sum;
 
 			for (int s = first; s <= pos[t]; s++) {
-				w[s] = 0;
+				double *l = &w[s - first];
+
+				*l = 0;
 				for (int i = 0; i < c->k_n; i++)
-					w[s] += q[t * p->q_token_stride + h * p->q_head_stride + i] *
-						typed_get(k, (size_t)(kv * p->k_head_stride + s * p->k_slot_stride + i), c->type);
-				w[s] *= p->scale;
-				w[s] = c->cap > 0 ? c->cap * tanh(w[s] / c->cap) : w[s];
-				max = fmax(max, w[s]);
+					*l += q[t * p->q_token_stride + h * p->q_head_stride + i] *
+					      k[(kv * p->k_head_stride + s % c->slots * p->k_slot_stride) * block + i];
+				*l *= p->scale;
+				*l = c->cap > 0 ? c->cap * tanh(*l / c->cap) : *l;
+				max = fmax(max, *l);
 			}
 			sum = c->sinks ? exp(sinks[h] - max) : 0;
 			for (int s = first; s <= pos[t]; s++)
-				sum += w[s] = exp(w[s] - max);
+				sum += w[s - first] = exp(w[s - first] - max);
 			for (int i = 0; i < c->v_n; i++) {
 				double a = 0;
 
 				for (int s = first; s <= pos[t]; s++)
-					a += w[s] * typed_get(v, (size_t)(kv * p->v_head_stride + s * p->v_slot_stride + i), c->type);
+					a += w[s - first] * v[(kv * p->v_head_stride + s % c->slots * p->v_slot_stride) * block + i];
 				out[t * p->out_token_stride + h * p->out_head_stride + i] = a / sum;
 			}
 		}
@@ -53,82 +95,93 @@ static void reference(const struct attend_case *c, const struct dsk_slot_attend_
 
 static void attend(const struct device *d, const struct attend_case *c)
 {
+	int block = block_of(c->type), k_row = c->k_n / block, v_row = c->v_n / block;
 	struct dsk_slot_attend_params p = {
 		.q_heads = c->q_heads, .kv_heads = c->kv_heads, .slots = c->slots, .k_n = c->k_n, .v_n = c->v_n, .k_type = c->type,
-		.v_type = c->type, .window = c->window, .flags = c->sinks ? DSK_SLOT_SINKS : 0,
+		.v_type = c->type, .window = c->window, .flags = (c->sinks ? DSK_SLOT_SINKS : 0) | (c->past ? DSK_SLOT_RING : 0),
 		.q_head_stride = c->k_n + 1, .q_token_stride = (c->k_n + 1) * c->q_heads + 2,
-		.k_head_stride = c->by_head ? c->k_n * c->slots : c->k_n, .k_slot_stride = c->by_head ? c->k_n : c->k_n * c->kv_heads,
-		.v_head_stride = c->by_head ? c->v_n * c->slots : c->v_n, .v_slot_stride = c->by_head ? c->v_n : c->v_n * c->kv_heads,
+		.k_head_stride = c->by_head ? k_row * c->slots : k_row, .k_slot_stride = c->by_head ? k_row : k_row * c->kv_heads,
+		.v_head_stride = c->by_head ? v_row * c->slots : v_row, .v_slot_stride = c->by_head ? v_row : v_row * c->kv_heads,
 		.out_head_stride = c->v_n, .out_token_stride = c->v_n * c->q_heads + 1,
 		.scale = 1 / sqrtf((float)c->k_n) * 2, .cap = c->cap,
 	};
 	size_t n_q = (size_t)(p.q_token_stride * c->tokens), n_k = (size_t)(c->k_n * c->kv_heads * c->slots);
 	size_t n_v = (size_t)(c->v_n * c->kv_heads * c->slots), n_out = (size_t)(p.out_token_stride * c->tokens);
 	float *q = random_typed(n_q, DSK_F32, 3), *sinks = random_typed((size_t)c->q_heads, DSK_F32, 2), *out = calloc(n_out, 4);
-	void *k = random_typed(n_k, c->type, 1), *v = random_typed(n_v, c->type, 1);
-	double *want = calloc(n_out, sizeof(*want));
+	size_t k_bytes, v_bytes;
+	double *want = calloc(n_out, sizeof(*want)), *k_exact, *v_exact;
+	void *k = random_cache(n_k, c->type, &k_exact, &k_bytes), *v = random_cache(n_v, c->type, &v_exact, &v_bytes);
 	int pos[3], fault = 0;
 
 	for (int t = 0; t < c->tokens; t++)
-		pos[t] = t == 0 ? c->slots - 1 : random_int(0, c->slots - 1);
+		pos[t] = c->past ? c->past + t : t == 0 ? c->slots - 1 : random_int(0, c->slots - 1);
 	if (c->bad)
-		pos[1] = c->bad < 0 ? -1 : c->slots;
-	reference(c, &p, q, k, v, pos, sinks, want);
+		pos[1] = c->bad < 0 ? -1 : c->past ? DSK_RING_POSITIONS : c->slots;
+	reference(c, &p, q, k_exact, v_exact, pos, sinks, want);
 	struct simt_launch l = {
 		.grid = { (unsigned int)c->q_heads, (unsigned int)c->tokens, 1 }, LAUNCH_PARAMS(p),
-		BUFFERS(INOUT(out, n_out * 4), INOUT(&fault, 4), IN(q, n_q * 4), IN(k, n_k * type_size(c->type)),
-			IN(v, n_v * type_size(c->type)), IN(pos, (size_t)c->tokens * 4),
+		BUFFERS(INOUT(out, n_out * 4), INOUT(&fault, 4), IN(q, n_q * 4), IN(k, k_bytes),
+			IN(v, v_bytes), IN(pos, (size_t)c->tokens * 4),
 			IN(c->sinks ? sinks : NULL, c->sinks ? (size_t)c->q_heads * 4 : 0))
 	};
 	if (ktest_launch(d, "dsk_slot_attend", &l, "%s", d->name)) {
 		ktest_close(out, DSK_F32, want, n_out, 2e-5, 0, "%s: attend %d/%d heads of %d/%d, %d slots, %s%s%s%s%s", d->name, c->q_heads,
-			    c->kv_heads, c->k_n, c->v_n, c->slots, type_name(c->type), c->window ? ", window" : "", c->cap > 0 ? ", cap" : "",
+			    c->kv_heads, c->k_n, c->v_n, c->slots, block > 1 ? "q8_0" : type_name(c->type), c->past ? ", ring" : c->window ? ", window" : "", c->cap > 0 ? ", cap" : "",
 			    c->sinks ? ", sinks" : "", c->bad ? ", a position out of range" : "");
 		ktest_ok(fault == (c->bad != 0), "%s: attend: fault is %d", d->name, fault);
 	}
-	free(q); free(sinks); free(out); free(k); free(v); free(want);
+	free(q); free(sinks); free(out); free(k); free(v); free(k_exact); free(v_exact); free(want);
 }
 
-static void store(const struct device *d, int n, int heads, int tokens, int slots, int type, int bad)
+static void store(const struct device *d, int n, int heads, int tokens, int slots, int type, int bad, int past)
 {
+	int row = n / block_of(type), limit = past ? DSK_RING_POSITIONS : slots;
 	struct dsk_slot_store_params p = { .n = n, .slots = slots, .type = type, .x_head_stride = n, .x_token_stride = n * heads + 3,
-					   .head_stride = n * slots, .slot_stride = n };
+					   .head_stride = row * slots, .slot_stride = row, .flags = past ? DSK_SLOT_RING : 0 };
 	size_t n_x = (size_t)(p.x_token_stride * tokens), n_cache = (size_t)(n * heads * slots);
 	float *x = random_typed(n_x, DSK_F32, 1);
-	void *cache = random_typed(n_cache, type, 1);
-	double *want = malloc(n_cache * sizeof(*want));
+	size_t bytes;
+	double *want;
+	void *cache = random_cache(n_cache, type, &want, &bytes);
+	float *got = malloc(n_cache * sizeof(*got));
 	int *slot = malloc((size_t)tokens * sizeof(*slot)), fault = 0;
 
-	for (size_t i = 0; i < n_cache; i++)
-		want[i] = typed_get(cache, i, type);
 	for (int t = 0; t < tokens; t++)
-		slot[t] = (slots - 1 + t * 3) % slots;
+		slot[t] = past ? past + t : (slots - 1 + t * 3) % slots;
 	if (bad)
-		slot[0] = bad < 0 ? -7 : slots;
+		slot[0] = bad < 0 ? -7 : limit;
 	for (int t = 0; t < tokens; t++)
-		for (int h = 0; h < heads && slot[t] >= 0 && slot[t] < slots; h++)
+		for (int h = 0; h < heads && slot[t] >= 0 && slot[t] < limit; h++)
 			for (int i = 0; i < n; i++)
-				want[(h * slots + slot[t]) * n + i] = x[t * p.x_token_stride + h * n + i];
+				want[(h * slots + slot[t] % slots) * n + i] = x[t * p.x_token_stride + h * n + i];
 	struct simt_launch l = { .grid = { (unsigned int)heads, (unsigned int)tokens, 1 }, LAUNCH_PARAMS(p),
-				 BUFFERS(INOUT(cache, n_cache * type_size(type)), INOUT(&fault, 4), IN(x, n_x * 4), IN(slot, (size_t)tokens * 4)) };
+				 BUFFERS(INOUT(cache, bytes), INOUT(&fault, 4), IN(x, n_x * 4), IN(slot, (size_t)tokens * 4)) };
 
 	if (ktest_launch(d, "dsk_slot_store", &l, "%s", d->name)) {
-		ktest_close(cache, type, want, n_cache, 1e-30, 0, "%s: store %d x %d, %d of %d slots, %s%s", d->name, n, heads, tokens, slots,
-			    type_name(type), bad ? ", one out of range" : "");
+		if (type == DSK_SLOT_Q8_0)	/* half a step of the largest of a block, and its rounding to half precision */
+			dseek_row_to_f32(DSEEK_Q8_0, cache, n_cache, got);
+		ktest_close(type == DSK_SLOT_Q8_0 ? got : cache, type == DSK_SLOT_Q8_0 ? DSK_F32 : type, want, n_cache,
+			    type == DSK_SLOT_Q8_0 ? 0.5 / 127 + 1.0 / 2048 : 1e-30, 0, "%s: store %d x %d, %d of %d slots, %s%s%s", d->name, n, heads,
+			    tokens, slots, type == DSK_SLOT_Q8_0 ? "q8_0" : type_name(type), past ? ", ring" : "", bad ? ", one out of range" : "");
 		ktest_ok(fault == (bad != 0), "%s: store: fault is %d", d->name, fault);
 	}
-	free(x); free(cache); free(want); free(slot);
+	free(x); free(cache); free(want); free(got); free(slot);
 }
 
 static void test(const struct device *d)
 {
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
 		attend(d, &cases[i]);
-	store(d, 1, 1, 1, 1, DSK_F32, 0);
-	store(d, 65, 2, 3, 7, DSK_F16, 0);
-	store(d, 64, 3, 2, 5, DSK_BF16, 0);
-	store(d, 16, 2, 2, 5, DSK_F32, -1);
-	store(d, 16, 2, 2, 5, DSK_F32, 1);
+	store(d, 1, 1, 1, 1, DSK_F32, 0, 0);
+	store(d, 65, 2, 3, 7, DSK_F16, 0, 0);
+	store(d, 64, 3, 2, 5, DSK_BF16, 0, 0);
+	store(d, 16, 2, 2, 5, DSK_F32, -1, 0);
+	store(d, 16, 2, 2, 5, DSK_F32, 1, 0);
+	store(d, 96, 2, 3, 7, DSK_SLOT_Q8_0, 0, 0);
+	store(d, 16, 2, 3, 5, DSK_F16, 0, 1013);
+	store(d, 32, 1, 3, 4, DSK_SLOT_Q8_0, 0, 1 << 29);
+	store(d, 16, 2, 2, 5, DSK_F32, -1, 9);
+	store(d, 16, 2, 2, 5, DSK_F32, 1, 9);
 }
 
 int main(void)

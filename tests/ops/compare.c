@@ -340,12 +340,17 @@ static void test_attention(void)
 		{ 32, 32, 8, 2, 3, 600, 128, DSEEK_F16, 599, 0, true },
 		{ 64, 64, 6, 2, 20, 64, 0, DSEEK_F16, 63, 2, false },
 		{ 64, 64, 6, 2, 1, 1, 0, DSEEK_F16, 0, 0, true },
+		{ 64, 64, 6, 2, 1, 700, 0, DSEEK_Q8_0, 650, 0, true },
+		{ 64, 32, 9, 3, 2, 300, 70, DSEEK_Q8_0, 299, 0, false },
+		{ 96, 64, 4, 4, 40, 200, 0, DSEEK_Q8_0, 130, 2, false },
 		{ 64, 64, 6, 2, 0, 8, 0, DSEEK_F16, 0, 0, false },
 		{ 576, 512, 16, 1, 1, 700, 0, DSEEK_F16, 650, 0, false, true },
 		{ 576, 512, 40, 1, 2, 300, 0, DSEEK_BF16, 290, 0, false, true },
 		{ 96, 64, 4, 1, 1, 300, 0, DSEEK_F32, 290, 0, false, true },
 		{ 96, 64, 4, 1, 21, 100, 16, DSEEK_F16, 99, 0, true, true },
 		{ 36, 20, 4, 2, 9, 100, 0, DSEEK_F16, 99, 2, false, true },
+		{ 576, 512, 16, 1, 2, 300, 0, DSEEK_Q8_0, 290, 0, false, true },
+		{ 96, 64, 4, 1, 1, 300, 0, DSEEK_Q8_0, 290, 0, true, true },
 	};
 	size_t i;
 
@@ -372,8 +377,10 @@ static void test_attention(void)
 				fill(row, d);
 				/* what no token sees is no number */
 				if (s / c->kv_heads > (uint32_t)c->last)
-					row[0] = NAN;
+					row[0] = c->dtype == DSEEK_Q8_0 ? 0 : NAN;
 				dseek_row_from_f32(c->dtype, row, d, cache + s * dseek_row_bytes(c->dtype, d));
+				if (c->dtype == DSEEK_Q8_0 && s / c->kv_heads > (uint32_t)c->last)
+					memset(cache + s * dseek_row_bytes(c->dtype, d), 0xff, 2);	/* its first scale */
 			}
 		}
 		positions = one_op_tensor(&o, 3, DSEEK_I32, c->tokens, 1, 1);
@@ -397,6 +404,72 @@ static void test_attention(void)
 		       c->softcap ? ", soft-cap" : "", c->inside ? ", values in the keys" : "");
 		free(row);
 		one_op_free(&o);
+	}
+}
+
+/* A ring that holds no more than it must gives the bits of the cache that holds all, whoever runs it. */
+static void test_ring(void)
+{
+	static const struct attention_case cases[] = {
+		{ 64, 64, 8, 2, 1, 700, 128, DSEEK_F16, 650, 0, true },
+		{ 64, 64, 8, 2, 1, 700, 1, DSEEK_F32, 699, 0, false },
+		{ 64, 64, 6, 2, 45, 300, 33, DSEEK_F16, 299, 0, true },
+		{ 48, 64, 8, 2, 3, 1000, 600, DSEEK_BF16, 900, 5, false },
+		{ 64, 32, 4, 1, 2, 300, 70, DSEEK_Q8_0, 299, 0, true },
+		{ 64, 64, 8, 2, 30, 300, 128, DSEEK_F16, 29, 0, true },	/* not yet full */
+	};
+	void *const engines[] = { fast, fast3, oracle };
+	size_t i, e;
+
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const struct attention_case *c = cases + i;
+		uint32_t ring = c->window - 1 + c->tokens, s, n, t;
+		uint64_t bytes = 4ul * c->dv * c->heads * c->tokens;
+		float *row = malloc(1024 * sizeof(*row));
+		struct one_op full, o;
+		bool good = true;
+
+		one_op_init(&full, DSEEK_OP_ATTENTION, 0);
+		fill(one_op_tensor(&full, 0, DSEEK_F32, c->dk, c->heads, c->tokens), c->dk * c->heads * c->tokens);
+		one_op_tensor(&full, 3, DSEEK_I32, c->tokens, 1, 1);
+		for (t = 0; t < c->tokens; t++)
+			((int32_t *)full.data[3])[t] = c->last - (int32_t)(c->tokens - 1 - t);
+		one_op_tensor(&full, 4, DSEEK_F32, c->dv, c->heads, c->tokens);
+		if (c->sinks)
+			fill(one_op_tensor(&full, 5, DSEEK_F32, c->heads, 1, 1), c->heads);
+		full.op.i[0] = c->window;
+		full.op.f[0] = 1;
+		full.op.f[1] = c->softcap;
+		o = full;
+		for (n = 1; n < 3; n++) {
+			uint32_t d = n == 1 ? c->dk : c->dv, row_bytes = dseek_row_bytes(c->dtype, d) * c->kv_heads;
+			uint8_t *all = one_op_tensor(&full, n, c->dtype, d, c->kv_heads, c->slots);
+			uint8_t *few = one_op_tensor(&o, n, c->dtype, d, c->kv_heads, ring);
+
+			for (s = 0; s <= (uint32_t)c->last; s++) {
+				fill(row, d * c->kv_heads);
+				dseek_row_from_f32(c->dtype, row, d * c->kv_heads, all + s * row_bytes);
+				memcpy(few + s % ring * row_bytes, all + s * row_bytes, row_bytes);
+			}
+		}
+		o.op.flags = DSEEK_OPF_RING;
+		o.data[4] = malloc(bytes + 1);
+		for (e = 0; e < 3; e++)
+			good &= !one_op_run(&full, cpu, engines[e]) && !one_op_run(&o, cpu, engines[e]) &&
+				!memcmp(full.data[4], o.data[4], bytes);
+		one_op_run(&o, cpu, fast);
+		digest_add(o.data[4], bytes);
+		((int32_t *)o.data[3])[0] = DSEEK_RING_POSITIONS;
+		good &= one_op_run(&o, cpu, fast) == -ERANGE && one_op_run(&o, cpu, oracle) == -ERANGE;
+		((int32_t *)o.data[3])[0] = -1;
+		good &= one_op_run(&o, cpu, fast) == -ERANGE && one_op_run(&o, cpu, oracle) == -ERANGE;
+		tap_ok(good, "%s attention: a ring of %u slots gives the bits of all %u, %s", isa, ring, c->slots, dseek_dtype_name(c->dtype));
+		for (n = 0; n < DSEEK_OP_TENSORS; n++)	/* what they share is freed with @full */
+			if (o.data[n] == full.data[n])
+				o.data[n] = NULL;
+		one_op_free(&o);
+		one_op_free(&full);
+		free(row);
 	}
 }
 
@@ -501,27 +574,39 @@ static void test_rope(void)
 
 static void test_kv_store(void)
 {
-	static const uint32_t types[] = { DSEEK_F32, DSEEK_F16, DSEEK_BF16 };
+	static const uint32_t types[] = { DSEEK_F32, DSEEK_F16, DSEEK_BF16, DSEEK_Q8_0 };
 	size_t i;
 
-	for (i = 0; i < 3; i++) {
-		uint64_t bytes = dseek_row_bytes(types[i], 20) * 3 * 9;
+	for (i = 0; i < 4; i++) {
+		uint32_t d = types[i] == DSEEK_Q8_0 ? 64 : 20;
+		uint64_t bytes = dseek_row_bytes(types[i], d) * 3 * 9;
 		struct one_op o;
 		int32_t *slots;
 		void *want;
 		bool good;
 
 		one_op_init(&o, DSEEK_OP_KV_STORE, 0);
-		fill(one_op_tensor(&o, 0, DSEEK_F32, 20, 3, 4), 240);
-		fill(one_op_tensor(&o, 1, DSEEK_F32, 20, 3, 4), 240);
-		one_op_tensor(&o, 2, types[i], 20, 3, 9);
-		one_op_tensor(&o, 3, types[i], 20, 3, 9);
+		fill(one_op_tensor(&o, 0, DSEEK_F32, d, 3, 4), 12 * d);
+		fill(one_op_tensor(&o, 1, DSEEK_F32, d, 3, 4), 12 * d);
+		one_op_tensor(&o, 2, types[i], d, 3, 9);
+		one_op_tensor(&o, 3, types[i], d, 3, 9);
 		slots = one_op_tensor(&o, 4, DSEEK_I32, 4, 1, 1);
 		memcpy(slots, (int32_t[]){ 8, 0, 3, 2 }, 16);
 		good = !one_op_run(&o, cpu, oracle);
 		want = copy_of(o.data[3], bytes);
 		memset(o.data[3], 0, bytes);
 		good &= !one_op_run(&o, cpu, fast) && !memcmp(want, o.data[3], bytes);
+		o.op.flags = DSEEK_OPF_RING;	/* the same slots */
+		memcpy(slots, (int32_t[]){ 17, 9, 9 * 1000 + 3, 2 }, 16);
+		memset(o.data[3], 0, bytes);
+		good &= !one_op_run(&o, cpu, fast) && !memcmp(want, o.data[3], bytes);
+		memset(o.data[3], 0, bytes);
+		good &= !one_op_run(&o, cpu, oracle) && !memcmp(want, o.data[3], bytes);
+		slots[1] = DSEEK_RING_POSITIONS;
+		good &= one_op_run(&o, cpu, fast) == -ERANGE && one_op_run(&o, cpu, oracle) == -ERANGE;
+		o.op.flags = 0;
+		slots[0] = 8;
+		slots[2] = 3;
 		slots[1] = 9;
 		good &= one_op_run(&o, cpu, fast) == -ERANGE;
 		slots[1] = -1;
@@ -607,6 +692,7 @@ static bool test_isa(const char *name)
 	test_rows();
 	test_rope();
 	test_kv_store();
+	test_ring();
 	cpu->close(fast);
 	cpu->close(fast3);
 	return true;

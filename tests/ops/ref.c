@@ -249,6 +249,12 @@ static void test_attention(void)
 	ints(&o, 4, I(3, 1), 2);
 	tap_ok(!run(&o) && !memcmp(o.data[2], (uint16_t[]){ 0, 0, 0x4200, 0x4400, 0, 0, 0x3c00, 0x4000 }, 16) &&
 	       !memcmp(o.data[3], F(0, 6, 0, 5), 16), "kv_store");
+	o.op.flags = DSEEK_OPF_RING;
+	ints(&o, 4, I(8, 13), 2);	/* slots 0 and 1 */
+	tap_ok(!run(&o) && !memcmp(o.data[3], F(5, 6, 0, 5), 16), "kv_store: ring");
+	ints(&o, 4, I(3, DSEEK_RING_POSITIONS), 2);
+	tap_ok(run(&o) == -ERANGE, "kv_store: ring, position 2^30");
+	o.op.flags = 0;
 	ints(&o, 4, I(3, 4), 2);
 	tap_ok(run(&o) == -ERANGE, "kv_store: slot past the cache");
 	ints(&o, 4, I(-2, 1), 2);
@@ -291,6 +297,15 @@ static void test_attention(void)
 
 		tap_ok(!run(&o) && near(out, F((10 + 20 * a + 30 * b) / (1 + a + b)), 1), "attention: soft-cap");
 	}
+	/* position 9 is in slot 1, 8 in slot 0, 7 in slot 3, which it does not see */
+	o.op.flags = DSEEK_OPF_RING;
+	o.op.i[0] = 2;
+	o.op.f[1] = 0;
+	ints(&o, 3, I(9), 1);
+	tap_ok(!run(&o) && near(out, F((10 + 20 * e) / (1 + e), 15), 2), "attention: ring");
+	ints(&o, 3, I(DSEEK_RING_POSITIONS), 1);
+	tap_ok(run(&o) == -ERANGE, "attention: ring, position 2^30");
+	o.op.flags = 0;
 	ints(&o, 3, I(4), 1);
 	tap_ok(run(&o) == -ERANGE, "attention: position past the cache");
 	ints(&o, 3, I(INT32_MIN), 1);

@@ -137,7 +137,9 @@ struct dseek_program_kernel {
 
 #define DSEEK_OPF_ACCUMULATE	(1u << 0)	/* add to the output instead of replacing it */
 #define DSEEK_OPF_NORMALISE	(1u << 1)	/* MOE_ROUTE: divide the selected weights by their sum */
+#define DSEEK_OPF_RING		(1u << 2)	/* KV_STORE, ATTENTION: position p is in slot p mod N of the caches */
 #define DSEEK_OPF_WRITES(n)	(1u << (4 + (n)))	/* KERNEL: operand n is written, too */
+#define DSEEK_RING_POSITIONS	(1u << 30)	/* with RING positions are below this, however small N is */
 
 /*
  * What becomes of a gate g and an up u: act(g) * u (Shazeer 2020, "GLU variants improve transformer"). SWIGLU_CLAMPED is gpt-oss's
@@ -152,7 +154,8 @@ enum dseek_gate { DSEEK_GATE_SOFTMAX, DSEEK_GATE_SIGMOID, DSEEK_GATE_UNIT, DSEEK
 
 /*
  * Ops. T is the number of tokens of the run, N the capacity of the KV cache, D the head dimension. Activations are F32.
- * "W" stands for any dtype but I32, ROWS or PACKED. KV caches are F32, F16 or BF16.
+ * "W" stands for any dtype but I32, ROWS or PACKED. KV caches are F32, F16, BF16 or Q8_0 (then D and Dv are
+ * multiples of 32); keys and values of one cache may be of two types.
  */
 enum dseek_op_code {
 	/* nothing */
@@ -176,11 +179,13 @@ enum dseek_op_code {
 	   attention scale, Peng et al. 2023, equation 22). Pair p turns by position * f1 * f0^(-2p/i0) / t2[p] */
 	DSEEK_OP_ROPE,
 	/* t0 k [D,Hkv,T], t1 v [Dv,Hkv,T], t2 k cache [D,Hkv,N], t3 v cache [Dv,Hkv,N], t4 slots I32 [T], each < N; t1 and t3 may both be
-	   none: values are in the keys' rows */
+	   none: values are in the keys' rows. RING: t4 are positions, T <= N */
 	DSEEK_OP_KV_STORE,
 	/* t0 q [D,Hq,T], t1 k cache [D,Hkv,N], t2 v cache [Dv,Hkv,N], t3 positions I32 [T] (token t sees cache slots 0..pos[t], pos < N),
 	   t4 out [Dv,Hq,T], t5 sinks F32 [Hq] or none; i0 window (0: full; else pos[t]-window < slot), may be a parameter; f0 scale, f1 logit soft-cap (0: none).
-	   The v cache may be a part of the k cache: in multi-head latent attention a key is [latent | rotated part] and the latent its value */
+	   The v cache may be a part of the k cache: in multi-head latent attention a key is [latent | rotated part] and the latent its value.
+	   RING: a token sees the positions above pos[t]-window, in their slots; the window is at least 1 and N >= window - 1 + T, so that a run
+	   may store all its tokens before the first of them is served */
 	DSEEK_OP_ATTENTION,
 	/* t0 logits [X,T], t1 ids out I32 [k,T], t2 weights out [k,T], t3 selection bias F32 [X] or none; i0 k = ne[0] of ids, i1 enum dseek_gate;
 	   f0 scale (0: none), f1 least sum when NORMALISE (6.1e-5 in the reference). Ties go to the lower expert; ids of a token are distinct and in

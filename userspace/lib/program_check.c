@@ -164,10 +164,31 @@ static int check_rope(struct check *c)
 	return 0;
 }
 
+/* The largest value an integer may have. */
+static uint64_t most(const struct check *c, uint32_t i)
+{
+	return c->op->i_param >> i & 1 ? c->v.params[c->op->i[i]].max : c->op->i[i];
+}
+
 static int check_kv_store(struct check *c)
 {
 	if (!operand(c, 1) != !operand(c, 3))
 		return program_fail(c, "v and v_cache are not both there");
+	if (c->op->flags & DSEEK_OPF_RING && operand(c, 4)->ne[0] > operand(c, 2)->ne[2])
+		return program_fail(c, "%u tokens in a ring of %u slots", operand(c, 4)->ne[0], operand(c, 2)->ne[2]);
+	return 0;
+}
+
+static int check_ring(struct check *c)
+{
+	uint64_t slots = operand(c, 1)->ne[2], tokens = operand(c, 0)->ne[2], window = most(c, 0);
+
+	if (!(c->op->i_param & 1 ? c->v.params[c->op->i[0]].min : window))
+		return program_fail(c, "a ring without a window");
+	if (slots < window - 1 + tokens)
+		return program_fail(c, "a ring of %llu slots for a window of up to %llu and %llu tokens, which need %llu",
+				    (unsigned long long)slots, (unsigned long long)window, (unsigned long long)tokens,
+				    (unsigned long long)(window - 1 + tokens));
 	return 0;
 }
 
@@ -176,7 +197,7 @@ static int check_attention(struct check *c)
 	if (operand(c, 0)->ne[1] % operand(c, 1)->ne[1])
 		return program_fail(c, "%u query heads can't share %u key heads evenly", operand(c, 0)->ne[1],
 				    operand(c, 1)->ne[1]);
-	return 0;
+	return c->op->flags & DSEEK_OPF_RING ? check_ring(c) : 0;
 }
 
 static int check_groups(struct check *c, uint32_t experts, uint32_t groups, uint32_t kept)

@@ -60,6 +60,8 @@ int dseek_program_print_op(const struct dseek_program_view *view, uint32_t n, ch
 		add(&text, " accumulate");
 	if (op->flags & DSEEK_OPF_NORMALISE)
 		add(&text, " normalise");
+	if (op->flags & DSEEK_OPF_RING)
+		add(&text, " ring");
 	for (int i = 0; i < DSEEK_OP_TENSORS; i++)
 		if (op->flags & DSEEK_OPF_WRITES(i))
 			add(&text, " writes=p%d", i);

@@ -79,21 +79,21 @@ static const struct dseek_op_info ops[DSEEK_OP_COUNT] = {
 		.f = { { "base", ABOVE0 }, { "scale", ABOVE0 }, { "magnitude", LEAST } },
 	},
 	[DSEEK_OP_KV_STORE] = {
-		"kv_store",
+		"kv_store", DSEEK_OPF_RING,
 		.t = {
 			{ "k", "DGT", OP_T_F32, IN },
 			{ "v", "EGT", OP_T_F32, IN, 1 },
-			{ "k_cache", "DGN", OP_T_FLOAT, OUT },
-			{ "v_cache", "EGN", OP_T_FLOAT, OUT, 1 },
+			{ "k_cache", "DGN", OP_T_CACHE, OUT },
+			{ "v_cache", "EGN", OP_T_CACHE, OUT, 1 },
 			{ "slots", "T", OP_T_I32, IN },
 		},
 	},
 	[DSEEK_OP_ATTENTION] = {
-		"attention",
+		"attention", DSEEK_OPF_RING,
 		.t = {
 			{ "q", "DHT", OP_T_F32, IN },
-			{ "k_cache", "DGN", OP_T_FLOAT, IN },
-			{ "v_cache", "EGN", OP_T_FLOAT, IN },
+			{ "k_cache", "DGN", OP_T_CACHE, IN },
+			{ "v_cache", "EGN", OP_T_CACHE, IN },
 			{ "positions", "T", OP_T_I32, IN },
 			{ "out", "EHT", OP_T_F32, OUT },
 			{ "sinks", "H", OP_T_F32, IN, 1 },

@@ -13,6 +13,7 @@
 #define OP_T_F32	OP_T(DSEEK_F32)
 #define OP_T_I32	OP_T(DSEEK_I32)
 #define OP_T_FLOAT	(OP_T(DSEEK_F32) | OP_T(DSEEK_F16) | OP_T(DSEEK_BF16))
+#define OP_T_CACHE	(OP_T_FLOAT | OP_T(DSEEK_Q8_0))
 #define OP_T_ANY	((1u << DSEEK_DTYPE_COUNT) - 1)
 #define OP_T_WEIGHT	(((1u << DSEEK_DTYPE_COUNT) - 1) & ~OP_T_I32)	/* the only ones that may be PACKED */
 

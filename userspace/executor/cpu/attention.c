@@ -23,6 +23,7 @@ struct attention_job {
 	uint32_t lanes_tokens;		/* tokens in a piece */
 	uint32_t pieces;
 	uint32_t chunks, chunk_slots;
+	int32_t first;			/* of the slots that any token sees */
 	int32_t *positions;
 	float *parts;			/* [token tile][KV head][head part][chunk] */
 	struct attention_scratch {
@@ -80,7 +81,8 @@ static void attend_piece(const struct attention_job *job, uint32_t piece, uint32
 
 	a = (struct cpu_attend){
 		.k_stride = k->stride[2], .v_stride = v->stride[2], .k_dtype = k->dtype, .v_dtype = v->dtype,
-		.dk = k->ne[0], .dv = v->ne[0], .begin = INT32_MAX, .first = first, .last = last, .q = scratch->q,
+		.dk = k->ne[0], .dv = v->ne[0], .slots = job->op->flags & DSEEK_OPF_RING ? (int32_t)k->ne[2] : INT32_MAX,
+		.begin = INT32_MAX, .first = first, .last = last, .q = scratch->q,
 		.scale = job->op->f[0], .softcap = job->op->f[1], .scratch = scratch->kernel,
 		.max = part, .sum = part + CPU_ATTEND_QUERIES, .acc = part + 2 * CPU_ATTEND_QUERIES,
 	};
@@ -108,7 +110,7 @@ static void attend_piece(const struct attention_job *job, uint32_t piece, uint32
 		last[i] = -1;
 	}
 	if (job->chunks > 1) {
-		int32_t begin = chunk * job->chunk_slots, end = begin + job->chunk_slots;
+		int32_t begin = job->first + chunk * job->chunk_slots, end = begin + job->chunk_slots;
 
 		a.begin = a.begin > begin ? a.begin : begin;
 		a.end = a.end < end ? a.end : end;
@@ -148,11 +150,11 @@ static void layout(const struct cpu_ctx *ctx, struct cpu_alloc *alloc, struct at
 
 int cpu_attention(struct cpu_ctx *ctx, const struct cpu_op *op)
 {
-	const struct cpu_tensor *q = op->t, *k = op->t + 1, *v = op->t + 2;
+	const struct cpu_tensor *q = op->t, *k = op->t + 1;
 	struct attention_job job = { .ctx = ctx, .op = op, .chunks = 1 };
-	uint32_t tokens = q->ne[2], limit = k->ne[2] < v->ne[2] ? k->ne[2] : v->ne[2], t;
+	uint32_t tokens = q->ne[2], limit = cpu_positions(op, k), window = op->i[0], t;
 	struct cpu_alloc alloc = { 0 };
-	int32_t most = 0;
+	int32_t least = INT32_MAX, most = 0;
 	int ret;
 
 	if (!tokens)
@@ -163,8 +165,9 @@ int cpu_attention(struct cpu_ctx *ctx, const struct cpu_op *op)
 	job.lanes_tokens = CPU_ATTEND_QUERIES / job.lanes_heads;
 	job.pieces = (tokens + job.lanes_tokens - 1) / job.lanes_tokens * k->ne[1] * job.head_parts;
 	if (job.pieces < LEAST_PIECES) {
-		/* by the capacity, not by the positions, which are not looked at yet */
-		uint32_t chunks = (limit + CHUNK_SLOTS - 1) / CHUNK_SLOTS;
+		/* by the window or the capacity, not by the positions, which are not looked at yet */
+		uint64_t seen = window && window - 1ul + tokens < limit ? window - 1ul + tokens : limit;
+		uint64_t chunks = (seen + CHUNK_SLOTS - 1) / CHUNK_SLOTS;
 
 		job.chunks = chunks < MOST_CHUNKS ? chunks : MOST_CHUNKS;
 	}
@@ -181,9 +184,14 @@ int cpu_attention(struct cpu_ctx *ctx, const struct cpu_op *op)
 			return -ERANGE;
 		job.positions[t] = position;
 		most = position > most ? position : most;
+		least = position < least ? position : least;
 	}
+	job.first = window && (uint32_t)least >= window ? least - (int32_t)window + 1 : 0;
+	/* Positions of no one run, as a tenant may write them: pieces would go through all that lies between. */
+	if (op->flags & DSEEK_OPF_RING && most - job.first >= (int32_t)k->ne[2])
+		return -ENOTSUP;
 	if (job.chunks > 1) {
-		uint32_t slots = most + 1;
+		uint32_t slots = most - job.first + 1;
 
 		job.chunk_slots = (slots + job.chunks - 1) / job.chunks;
 		job.chunk_slots = (job.chunk_slots + CPU_ATTEND_SLOTS - 1) / CPU_ATTEND_SLOTS * CPU_ATTEND_SLOTS;
@@ -192,7 +200,8 @@ int cpu_attention(struct cpu_ctx *ctx, const struct cpu_op *op)
 		job.chunks = (slots + job.chunk_slots - 1) / job.chunk_slots;
 	}
 	layout(ctx, &alloc, &job);
-	cpu_pool_run(ctx->pool, job.pieces * job.chunks, tokens * (most + 1ul) * q->ne[1] < 256 ? job.pieces * job.chunks : 1, attend_pieces, &job);
+	cpu_pool_run(ctx->pool, job.pieces * job.chunks, tokens * (most - job.first + 1ul) * q->ne[1] < 256 ? job.pieces * job.chunks : 1,
+		     attend_pieces, &job);
 	for (t = 0; job.chunks > 1 && t < job.pieces; t++)
 		merge(&job, t);
 	return 0;

@@ -33,10 +33,11 @@
 struct cpu_attend {
 	const uint8_t *k, *v;		/* of the head, slot 0 */
 	uint64_t k_stride, v_stride;	/* bytes between slots */
-	uint16_t k_dtype, v_dtype;	/* F32, F16 or BF16 */
+	uint16_t k_dtype, v_dtype;	/* F32, F16, BF16 or Q8_0 */
 	uint32_t dk, dv;
 	bool shared;			/* values are the first dv elements of their keys */
-	int32_t begin, end;		/* slots [begin, end) */
+	int32_t begin, end;		/* positions [begin, end) */
+	int32_t slots;			/* position p is in slot p mod this; INT32_MAX: in slot p */
 	const int32_t *first, *last;	/* what each of the 16 queries sees, inclusive */
 	const float *q;			/* [dk][16]; few: [few][dk] */
 	uint32_t few;			/* attend_few: how many queries there are, 1 to CPU_ATTEND_FEW */
@@ -52,7 +53,7 @@ struct cpu_attend {
 
 static inline uint64_t cpu_attend_scratch(uint32_t dk, uint32_t dv)
 {
-	return (uint64_t)CPU_ATTEND_SLOTS * (dk + dv + CPU_ATTEND_QUERIES);
+	return (uint64_t)CPU_ATTEND_SLOTS * (dk + dv + CPU_ATTEND_QUERIES) + CPU_ATTEND_FEW * dv;
 }
 
 static inline uint64_t cpu_attend_floats(uint32_t dv)

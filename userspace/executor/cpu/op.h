@@ -47,6 +47,12 @@ static inline int32_t cpu_index(const struct cpu_tensor *t, uint64_t i)
 	return *(const volatile int32_t *)(t->data + i * t->stride[0]);
 }
 
+/* Positions that KV_STORE and ATTENTION take are below this. */
+static inline uint32_t cpu_positions(const struct cpu_op *op, const struct cpu_tensor *cache)
+{
+	return op->flags & DSEEK_OPF_RING ? DSEEK_RING_POSITIONS : cache->ne[2];
+}
+
 /*
  * The oracle: one op, one thread, written to be read; sums in double. Ignores what is allowed to be
  * approximate: its activations are always float32. 0, -ERANGE for an index in memory outside its

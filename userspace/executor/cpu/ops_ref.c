@@ -235,8 +235,10 @@ static int ref_kv_store(const struct cpu_op *op)
 	for (t = 0; t < slots->ne[0]; t++) {
 		int32_t slot = cpu_index(slots, t);
 
-		if (slot < 0 || (uint32_t)slot >= op->t[2].ne[2])
+		if (slot < 0 || (uint32_t)slot >= cpu_positions(op, op->t + 2))
 			return -ERANGE;
+		if (op->flags & DSEEK_OPF_RING)
+			slot %= op->t[2].ne[2];
 		for (n = 0; n < 2 && op->t[n].data; n++) {
 			const struct cpu_tensor *src = op->t + n, *cache = op->t + 2 + n;
 
@@ -248,7 +250,7 @@ static int ref_kv_store(const struct cpu_op *op)
 	return 0;
 }
 
-/* One query head of one token: softmax(scale q K^T) V over the slots [first, last]. */
+/* One query head of one token: softmax(scale q K^T) V over the positions [first, last]. */
 static void ref_attend(const struct cpu_op *op, const float *q, uint32_t head, int32_t first, int32_t last,
 		       double *logits, float *row, float *out)
 {
@@ -256,12 +258,13 @@ static void ref_attend(const struct cpu_op *op, const float *q, uint32_t head, i
 	uint32_t kv_head = head / (op->t[0].ne[1] / k->ne[1]), d;
 	double max = sinks->data ? ((float *)sinks->data)[head] : -INFINITY, sum;
 	double *acc = logits + (last - first + 1);
+	uint32_t slots = op->flags & DSEEK_OPF_RING ? k->ne[2] : UINT32_MAX;
 	int32_t s;
 
 	for (s = first; s <= last; s++) {
 		double l;
 
-		dseek_row_to_f32(k->dtype, cpu_at(k, kv_head, s, 0), k->ne[0], row);
+		dseek_row_to_f32(k->dtype, cpu_at(k, kv_head, s % slots, 0), k->ne[0], row);
 		l = dot(q, row, k->ne[0]) * op->f[0];
 		if (op->f[1])
 			l = op->f[1] * tanh(l / op->f[1]);
@@ -274,7 +277,7 @@ static void ref_attend(const struct cpu_op *op, const float *q, uint32_t head, i
 		double p = exp(logits[s - first] - max);
 
 		sum += p;
-		dseek_row_to_f32(v->dtype, cpu_at(v, kv_head, s, 0), v->ne[0], row);
+		dseek_row_to_f32(v->dtype, cpu_at(v, kv_head, s % slots, 0), v->ne[0], row);
 		for (d = 0; d < v->ne[0]; d++)
 			acc[d] += p * row[d];
 	}
@@ -294,7 +297,7 @@ static int ref_attention(const struct cpu_op *op)
 		int32_t pos = cpu_index(op->t + 3, t);
 		int32_t first = 0;
 
-		if (pos < 0 || (uint32_t)pos >= k->ne[2] || (uint32_t)pos >= v->ne[2]) {
+		if (pos < 0 || (uint32_t)pos >= cpu_positions(op, k) || (uint32_t)pos >= cpu_positions(op, v)) {
 			ret = -ERANGE;
 			break;
 		}

@@ -202,8 +202,10 @@ int cpu_kv_store(struct cpu_ctx *ctx, const struct cpu_op *op)
 	for (t = 0; t < slots->ne[0]; t++) {
 		int32_t slot = cpu_index(slots, t);
 
-		if (slot < 0 || (uint32_t)slot >= op->t[2].ne[2])
+		if (slot < 0 || (uint32_t)slot >= cpu_positions(op, op->t + 2))
 			return -ERANGE;
+		if (op->flags & DSEEK_OPF_RING)
+			slot %= op->t[2].ne[2];
 		for (n = 0; n < 2 && op->t[n].data; n++) {
 			const struct cpu_tensor *src = op->t + n, *cache = op->t + 2 + n;
 

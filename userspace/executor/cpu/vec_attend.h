@@ -9,10 +9,25 @@
 #include "kernels.h"
 #include "vec.h"
 
+/* Of a block of 32: half precision times a byte, as dseek_row_to_f32(). */
+VALWAYS void q8_block_to_f32(const uint8_t *src, float *dst)
+{
+	uint32_t half = src[0] | src[1] << 8, i;
+	vf d = v_set1(_mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(half))));
+
+	for (i = 0; i < 32; i += VW)
+		v_store(dst + i, v_mul(d, v_from_int(v_int8(src + 2 + i))));
+}
+
 static void slot_to_f32(uint32_t dtype, const uint8_t *src, uint32_t n, float *dst)
 {
 	uint32_t i = 0;
 
+	if (dtype == DSEEK_Q8_0) {
+		for (; i < n; i += 32, src += 34)
+			q8_block_to_f32(src, dst + i);
+		return;
+	}
 	if (dtype == DSEEK_F16)
 		for (; i + VW <= n; i += VW)
 			v_store(dst + i, v_half((const uint16_t *)src + i));
@@ -21,6 +36,20 @@ static void slot_to_f32(uint32_t dtype, const uint8_t *src, uint32_t n, float *d
 			v_store(dst + i, v_bf16((const uint16_t *)src + i));
 	if (i < n)
 		dseek_row_to_f32(dtype, src + i * dseek_dtype_block_bytes(dtype), n - i, dst + i);
+}
+
+/* A block's keys and values as float32 in the scratch, [n][dk] and [n][dv]; of shared rows only the keys. */
+VALWAYS void slots_to_f32(const struct cpu_attend *a, int32_t position, int n, float *keys, float *values)
+{
+	int32_t slot = position % a->slots;
+	int s;
+
+	for (s = 0; s < n; s++) {
+		slot_to_f32(a->k_dtype, a->k + slot * a->k_stride, a->dk, keys + (uint64_t)s * a->dk);
+		if (!a->shared)
+			slot_to_f32(a->v_dtype, a->v + slot * a->v_stride, a->dv, values + (uint64_t)s * a->dv);
+		slot = slot + 1 == a->slots ? 0 : slot + 1;
+	}
 }
 
 /* scores[s][16] = scale * q . k_s; slots in fours, so that one load of queries serves four */
@@ -133,11 +162,7 @@ static void attend(const struct cpu_attend *a)
 	memset(a->acc, 0, 16ul * a->dv * sizeof(float));
 	for (slot = a->begin; slot < a->end; slot += n) {
 		n = a->end - slot < CPU_ATTEND_SLOTS ? a->end - slot : CPU_ATTEND_SLOTS;
-		for (s = 0; s < n; s++) {
-			slot_to_f32(a->k_dtype, a->k + (slot + s) * a->k_stride, a->dk, keys + (uint64_t)s * a->dk);
-			if (!a->shared)
-				slot_to_f32(a->v_dtype, a->v + (slot + s) * a->v_stride, a->dv, values + (uint64_t)s * a->dv);
-		}
+		slots_to_f32(a, slot, n, keys, values);
 		if (n % 8)	/* scores are made for whole eights */
 			memset(keys + (uint64_t)n * a->dk, 0, (8 - n % 8) * a->dk * sizeof(float));
 		attend_scores(a, keys, n, scores);

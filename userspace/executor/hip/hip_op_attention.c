@@ -1,6 +1,31 @@
 // SPDX-License-Identifier: MIT
 /* ROPE, KV_STORE, ATTENTION on a cache by slots (kernels/rope.c, slots.c). */
+#include <limits.h>
+
 #include "hip_state.h"
+
+static int cache_type(const struct cpu_tensor *cache)
+{
+	return cache->dtype == DSEEK_Q8_0 ? DSK_SLOT_Q8_0 : cache->dtype;
+}
+
+/* Strides of a blocked cache are counted in blocks. */
+static const char *refuse_cache(const struct cpu_tensor *cache)
+{
+	int d;
+
+	for (d = 1; d < 3; d++)
+		if (cache->ne[d] > 1 && (cache->stride[d] % cache->stride[0] || cache->stride[d] / cache->stride[0] > INT_MAX))
+			return "strides of a cache are not whole blocks, or 2^31 of them";
+	return NULL;
+}
+
+const char *hip_refuse_cache(const struct cpu_op *op)
+{
+	const char *why = refuse_cache(op->t + 2);
+
+	return why ? why : refuse_cache(op->t + 3);
+}
 
 const char *hip_refuse_attention(const struct cpu_op *op)
 {
@@ -8,7 +33,7 @@ const char *hip_refuse_attention(const struct cpu_op *op)
 		return op->i[0] > DSK_SLOT_HEAD ? "more than 1024 dimensions are rotated" : NULL;
 	if (op->code == DSEEK_OP_ATTENTION && (op->t[0].ne[0] > DSK_SLOT_HEAD || op->t[2].ne[0] > DSK_SLOT_HEAD))
 		return "a head has more than 1024 elements";
-	return NULL;
+	return refuse_cache(op->t + 1) ? refuse_cache(op->t + 1) : refuse_cache(op->t + 2);
 }
 
 int hip_launch_rope(const struct hip_launch *l, const struct cpu_op *op)
@@ -40,7 +65,8 @@ int hip_launch_kv_store(const struct hip_launch *l, const struct cpu_op *op)
 	for (n = 0; n < 2 && op->t[n].data && !r; n++) {
 		const struct cpu_tensor *x = op->t + n, *cache = op->t + 2 + n;
 		const struct dsk_slot_store_params p = {
-			.n = (int)x->ne[0], .slots = (int)cache->ne[2], .type = cache->dtype,
+			.n = (int)x->ne[0], .slots = (int)cache->ne[2], .type = cache_type(cache),
+			.flags = op->flags & DSEEK_OPF_RING ? DSK_SLOT_RING : 0,
 			.x_head_stride = hip_stride(x, 1), .x_token_stride = hip_stride(x, 2),
 			.head_stride = hip_stride(cache, 1), .slot_stride = hip_stride(cache, 2),
 		};
@@ -56,7 +82,8 @@ int hip_launch_attention(const struct hip_launch *l, const struct cpu_op *op)
 	const struct cpu_tensor *q = op->t, *k = op->t + 1, *v = op->t + 2, *positions = op->t + 3, *out = op->t + 4, *sinks = op->t + 5;
 	const struct dsk_slot_attend_params p = {
 		.q_heads = (int)q->ne[1], .kv_heads = (int)k->ne[1], .slots = (int)k->ne[2], .k_n = (int)k->ne[0], .v_n = (int)v->ne[0],
-		.k_type = k->dtype, .v_type = v->dtype, .window = (int)op->i[0], .flags = sinks->data ? DSK_SLOT_SINKS : 0,
+		.k_type = cache_type(k), .v_type = cache_type(v), .window = (int)op->i[0],
+		.flags = (sinks->data ? DSK_SLOT_SINKS : 0) | (op->flags & DSEEK_OPF_RING ? DSK_SLOT_RING : 0),
 		.q_head_stride = hip_stride(q, 1), .q_token_stride = hip_stride(q, 2),
 		.k_head_stride = hip_stride(k, 1), .k_slot_stride = hip_stride(k, 2),
 		.v_head_stride = hip_stride(v, 1), .v_slot_stride = hip_stride(v, 2),

@@ -81,6 +81,7 @@ const struct hip_op *hip_op_find(uint32_t code);	/* NULL: no kernel */
 
 const char *hip_refuse_dense(const struct cpu_op *op);		/* hip_op_dense.c */
 const char *hip_refuse_attention(const struct cpu_op *op);	/* hip_op_attention.c */
+const char *hip_refuse_cache(const struct cpu_op *op);
 const char *hip_refuse_route(const struct cpu_op *op);		/* hip_op_simple.c */
 const char *hip_refuse_simple(const struct cpu_op *op);
 int hip_launch_embed(const struct hip_launch *l, const struct cpu_op *op);
