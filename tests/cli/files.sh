@@ -25,6 +25,13 @@ go model inspect --key tokenizer.chat_template "$bpe"; ok "inspect --key: a text
 go model inspect --key tokenizer.ggml.token_type "$bpe"; ok "inspect --key: an array whole" test "$(tr -cd , <"$dir/out" | wc -c)" = 511
 go model inspect --json "$spm"; ok "inspect --json" json 'd["version"] == 3 and d["keys"]["llama.embedding_length"] == 256 and d["keys"]["tokenizer.ggml.tokens"] == {"array_of": "string", "count": 512} and d["tensors"][0]["name"] == "token_embd.weight" and d["tensors"][0]["ne"] == [256, 512]'
 go model inspect --json --full "$spm"; ok "inspect --json --full" json 'd["keys"]["tokenizer.ggml.tokens"][1] == "<s>" and len(d["keys"]["tokenizer.ggml.scores"]) == 512'
+go model synth -q -p tiny-gptoss "$dir/oss.gguf"; ok "synth: gpt-oss" test "$rc" = 0
+go model inspect "$dir/oss.gguf"; ok "inspect: what the KV cache takes" said 0 "KV cache of 16384 tokens: 8535552 bytes in f16, 49.1 % less than full attention's 16777216; with --kv-type q8_0 4603392, 72.6 % less" out
+go model inspect --json --ctx 1000 "$dir/oss.gguf"; ok "inspect --ctx --json" json 'd["kv_cache"] == {"tokens": 1000, "bytes": 658944, "full_bytes": 1024000, "q8_0_bytes": 418944}'
+go model inspect "$spm"; ok "inspect: no window" grep -qxE '  KV cache of 16384 tokens: 8388608 bytes in f16; with --kv-type q8_0 4456448, 46.9 % less' "$dir/out"
+go model inspect --ctx 99999999 "$spm"; ok "inspect: --ctx too large" said 2 "--ctx is not in 1..2^24" err
+go model inspect --ctx 0 "$spm"; ok "inspect: --ctx 0" said 2 "--ctx is not in 1..2^24" err
+rm "$dir/oss.gguf"
 go model inspect --key no.such "$spm"; ok "inspect: missing key" said 1 "key 'no.such' is missing" err
 go model inspect --key a --json "$spm"; ok "inspect: --key with --json" said 2 "--key and --json exclude each other" err
 go model inspect "$dir/none"; ok "inspect: missing file" said 1 "No such file or directory" err

@@ -36,6 +36,9 @@ go logits -q -d $e -m "$dense" -t 1,70,71 -o "$dir/a.f32" --precise; ok "logits"
 echo '[1, 70, 71]' >"$dir/ids"
 go logits -q -d $e -m "$dense" -t "$dir/ids" -o "$dir/b.f32" --precise; ok "logits of a file of ids" cmp -s "$dir/a.f32" "$dir/b.f32"
 go logits -q -d $e -m "$dense" -t 1,70,71 -o "$dir/b.f32" --precise --window 1; ok "logits with a window" test "$rc" = 0 -a "$(cmp -n 2048 "$dir/a.f32" "$dir/b.f32" && cmp "$dir/a.f32" "$dir/b.f32" | wc -l)" = 1
+go logits -q -d $e -m "$dense" -t 1,70,71 -o "$dir/b.f32" --precise --kv-type q8_0; ok "logits with a KV cache of 8 bits" test "$rc" = 0 -a "$(cmp "$dir/a.f32" "$dir/b.f32" | wc -l)" = 1
+go logits -q -d $e -m "$dense" -t 1,70,71 -o "$dir/b.f32" --precise --kv-type F32; ok "logits with a KV cache of its own type" cmp "$dir/a.f32" "$dir/b.f32"
+go logits -d $e -m "$dense" -t 1 -o "$dir/c.f32" --kv-type q4_0; ok "logits: no such type of KV cache" said 1 "--kv-type q4_0: it is none of f32, f16, bf16, q8_0" err
 go logits -d $e -m "$dense" -t 1,9999 -o "$dir/c.f32"; ok "logits: no such token" said 1 "token 1 is 9999" err
 ok "logits: nothing half-made" test ! -e "$dir/c.f32"
 go logits -d $e -m "$dense" -t 1 -o "$dir/no/x"; ok "logits: no such folder" said 1 "No such file or directory" err

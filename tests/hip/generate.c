@@ -62,11 +62,11 @@ static int step(struct pair *p, const int32_t *tokens, uint32_t n)
 	return compare_rows(p);
 }
 
-/* A prompt of two chunks, then one token after the other, each the cpu's best. */
+/* A prompt of two chunks or more, then one token after the other, each the cpu's best. */
 static void generate(struct dsk_model *model, const char *what, uint32_t prompt, uint32_t more, bool precise)
 {
 	struct dsk_session_params params = {
-		.sched_class = DSEEK_CLASS_BATCH, .n_ctx = prompt + more, .chunk = prompt > 1 ? prompt / 2 + 1 : 0, .precise = precise,
+		.sched_class = DSEEK_CLASS_BATCH, .n_ctx = prompt + more, .chunk = prompt > 128 ? 64 : prompt > 1 ? prompt / 2 + 1 : 0, .precise = precise,
 	};
 	struct pair p = { .n_vocab = dsk_model_shape(model)->n_vocab };
 	int32_t *tokens = malloc(prompt * sizeof(*tokens)), next;
@@ -205,7 +205,7 @@ int main(void)
 	snprintf(path, sizeof(path), "%s%s/tiny-dsv2lite-f32.gguf", models ? models : source ? source : ".", models ? "" : "/../shared/models");
 	from_file(path, "DeepSeek-V2-Lite", 33, 8);
 	snprintf(path, sizeof(path), "%s%s/tiny-gptoss-f32.gguf", models ? models : source ? source : ".", models ? "" : "/../shared/models");
-	from_file(path, "gpt-oss", 140, 8);
+	from_file(path, "gpt-oss", 300, 8);	/* more than its window and a chunk */
 	snprintf(path, sizeof(path), "%s%s/dseek/SmolLM2-135M-Instruct.Q4_1.gguf", cache ? cache : home ? home : "", cache ? "" : "/.cache");
 	from_file(path, "SmolLM2", 5, 2);
 	dseek_close(dev);

@@ -63,6 +63,8 @@ static const struct tiny_model variants[] = {
 	{ "rows that fill no group", .arch = "llama", .layers = 1, .embd = 36, .heads = 3, .kv_heads = 1, .ff = 50, .seed = 16 },
 };
 
+static const struct tiny_model gpt_oss = { "gpt-oss", GPT_OSS, .window = 8, .yarn = 32, .yarn_trained = 16, .seed = 20 };
+
 static char path[256], err[512];
 static struct dseek_device *dev;
 static struct dsk_model *model;
@@ -209,6 +211,188 @@ START_TEST(test_fast)
 	ck_assert_msg(c.agree == c.rows, "%s: %d of %d agree", t->label, c.agree, c.rows);
 	free(want);
 	close_all();
+}
+END_TEST
+
+/* Rings of a run's size, which 37 tokens fill more than twice, or everything kept: the same, and right (test_precise has rings as well). */
+START_TEST(test_kv)
+{
+	static const struct {
+		bool all, precise;
+		uint32_t type;
+		double most;
+	} caches[] = {
+		{ true, true, DSEEK_F32, 1e-4 }, { false, true, DSEEK_F32, 1e-4 }, { false, true, DSEEK_F16, 1e-2 },
+		{ false, true, DSEEK_BF16, 1e-1 }, { false, true, DSEEK_Q8_0, 1e-1 },
+	};
+	struct forward_params params = {};
+	struct compare c;
+	uint32_t n_vocab;
+	double *want;
+
+	open_model(&gpt_oss);
+	want = forward_ref(dsk_model_gguf(model), sequence(), N_TOKENS, &params, &n_vocab);
+	open_session((struct dsk_session_params){ .precise = caches[_i].precise, .chunk = 7, .logit_rows = 7, .n_ctx = N_TOKENS,
+						  .kv_all = caches[_i].all, .kv_type_set = true, .kv_type = caches[_i].type });
+	c = against_oracle(want, n_vocab);
+	ck_assert_msg(c.worst <= caches[_i].most, "%s: largest difference %g", dseek_dtype_name(caches[_i].type), c.worst);
+	free(want);
+	close_all();
+}
+END_TEST
+
+/* Latent rows of each type, whose first part are the values; dsk_kv_bytes() knows that there is one row a token. */
+START_TEST(test_kv_latent)
+{
+	static const struct {
+		uint32_t type;
+		double most;
+	} caches[] = { { DSEEK_F32, 1e-4 }, { DSEEK_F16, 1e-2 }, { DSEEK_BF16, 1e-1 }, { DSEEK_Q8_0, 2.5e-1 } };
+	struct tiny_model t = { "latent rows of whole blocks", LATENT, .seed = 39 };
+	struct dsk_kv kv = { .n_ctx = N_TOKENS, .run = 7, .type = caches[_i].type };
+	struct forward_params params = {};
+	struct compare c;
+	uint32_t n_vocab;
+	double *want;
+
+	t.head = 64;
+	t.rope_dims = 32;
+	open_model(&t);
+	want = forward_ref(dsk_model_gguf(model), sequence(), N_TOKENS, &params, &n_vocab);
+	open_session((struct dsk_session_params){ .precise = true, .chunk = 7, .logit_rows = 7, .n_ctx = N_TOKENS,
+						  .kv_type_set = true, .kv_type = kv.type });
+	c = against_oracle(want, n_vocab);
+	ck_assert_msg(c.worst <= caches[_i].most, "%s: largest difference %g", dseek_dtype_name(kv.type), c.worst);
+	ck_assert_uint_eq(dsk_kv_bytes(dsk_model_shape(model), &kv), 3 * N_TOKENS * dseek_row_bytes(kv.type, 64 + 32));
+	free(want);
+	close_all();
+}
+END_TEST
+
+START_TEST(test_kv_latent_blocks)
+{
+	struct tiny_model t = { "latent rows of no whole blocks", LATENT };
+
+	open_model(&t);
+	ck_assert_int_eq(dsk_session_create(model, &(struct dsk_session_params){ .kv_type_set = true, .kv_type = DSEEK_Q8_0 }, &session,
+					    err, sizeof(err)), -EINVAL);
+	ck_assert_str_eq(err, "a KV cache of Q8_0 for heads of 80 and 64 elements, which are not whole blocks of 32");
+	close_all();
+}
+END_TEST
+
+static int stop_at(void *arg, uint32_t token, const float *logits)
+{
+	return token == *(uint32_t *)arg ? -ECANCELED : 0;
+}
+
+/* Back to where a ring of 14 slots still has the 7 tokens that the next one sees beside itself, and no further. */
+START_TEST(test_ring_rewind)
+{
+	const int32_t *tokens = sequence();
+	uint32_t last = 16, n_vocab, third = 2;
+	float *want;
+
+	open_model(&gpt_oss);
+	open_session((struct dsk_session_params){ .precise = true, .chunk = 7, .logit_rows = 7, .n_ctx = N_TOKENS });
+	n_vocab = dsk_model_shape(model)->n_vocab;
+	want = malloc(n_vocab * sizeof(*want));
+	ck_assert_int_eq(dsk_session_eval(session, tokens, N_TOKENS), 0);
+	memcpy(want, dsk_session_logits(session), n_vocab * sizeof(*want));
+	ck_assert_int_eq(dsk_session_rewind(session, 29), -ENODATA);
+	ck_assert_str_eq(dsk_session_error(session), "the layers with a window of 8 no longer have the tokens before the 29 first: "
+			 "8 tokens were written since, to rings of 14");
+	ck_assert_uint_eq(dsk_session_n_past(session), N_TOKENS);
+	ck_assert_int_eq(dsk_session_rewind(session, 30), 0);
+	ck_assert_int_eq(dsk_session_eval(session, tokens + 30, 7), 0);
+	for (uint32_t i = 0; i < n_vocab; i++)	/* other jobs than before: not the same bits */
+		ck_assert_float_le(fabsf(want[i] - dsk_session_logits(session)[i]), 1e-4f);
+	/* what was written counts, not where the context ends */
+	ck_assert_int_eq(dsk_session_rewind(session, 31), 0);
+	ck_assert_int_eq(dsk_session_rewind(session, 29), -ENODATA);
+
+	/* a run that ends early: near enough to go back, and too far */
+	ck_assert_int_eq(dsk_session_rewind(session, 0), 0);
+	ck_assert_int_eq(dsk_session_eval(session, tokens, 20), 0);
+	ck_assert_int_eq(dsk_session_eval_all(session, tokens + 20, 3, stop_at, &third), -ECANCELED);
+	ck_assert_uint_eq(dsk_session_n_past(session), 20);
+	ck_assert_int_eq(dsk_session_eval_all(session, tokens + 20, 17, stop_at, &last), -ECANCELED);
+	ck_assert_uint_eq(dsk_session_n_past(session), 0);
+	ck_assert_int_eq(dsk_session_eval(session, tokens, N_TOKENS), 0);
+	ck_assert_msg(!memcmp(want, dsk_session_logits(session), n_vocab * sizeof(*want)), "other logits in a context that was emptied");
+	free(want);
+	close_all();
+}
+END_TEST
+
+#define LONG_CTX	16384
+
+static void long_run(bool all, float *logits, uint32_t n_vocab, uint64_t *ret_bytes)
+{
+	int32_t *tokens = malloc(LONG_CTX * sizeof(*tokens));
+
+	for (uint32_t i = 0; i < LONG_CTX; i++)
+		tokens[i] = (i * 89 + i / 7 * 31 + i / 300) % TINY_VOCAB;
+	open_session((struct dsk_session_params){ .n_ctx = LONG_CTX, .kv_all = all });
+	for (uint32_t at = 0; at + 256 < LONG_CTX; at += 256, logits += n_vocab) {
+		ck_assert_msg(!dsk_session_eval(session, tokens + at, 256), "%s", dsk_session_error(session));
+		memcpy(logits, dsk_session_logits(session), n_vocab * sizeof(*logits));
+	}
+	for (uint32_t at = LONG_CTX - 256; at < LONG_CTX - 224; at++, logits += n_vocab) {
+		ck_assert_msg(!dsk_session_eval(session, tokens + at, 1), "%s", dsk_session_error(session));
+		memcpy(logits, dsk_session_logits(session), n_vocab * sizeof(*logits));
+	}
+	*ret_bytes = dsk_session_kv_bytes(session);
+	free(tokens);
+}
+
+/* 63 prefill jobs and 32 tokens one by one: rings give the bits that full caches do, with the memory that dsk_kv_bytes() says. */
+START_TEST(test_ring_16k)
+{
+	struct tiny_model t = gpt_oss;
+	struct dsk_kv kv = { .n_ctx = LONG_CTX, .run = 256, .type = DSEEK_F16, .ring_type = DSEEK_F16 };
+	uint64_t ring_bytes, all_bytes;
+	float *ring, *all;
+	size_t n;
+
+	t.layers = 2;
+	t.window = 128;
+	open_model(&t);
+	n = 95ul * dsk_model_shape(model)->n_vocab;
+	ring = malloc(n * sizeof(*ring));
+	all = malloc(n * sizeof(*all));
+	long_run(false, ring, dsk_model_shape(model)->n_vocab, &ring_bytes);
+	long_run(true, all, dsk_model_shape(model)->n_vocab, &all_bytes);
+	ck_assert_msg(!memcmp(ring, all, n * sizeof(*all)), "rings give other logits");
+	ck_assert_uint_eq(ring_bytes, (dsk_kv_bytes(dsk_model_shape(model), &kv) + 4095) / 4096 * 4096);
+	kv.all = true;
+	ck_assert_uint_eq(all_bytes, (dsk_kv_bytes(dsk_model_shape(model), &kv) + 4095) / 4096 * 4096);
+	free(ring);
+	free(all);
+	close_all();
+}
+END_TEST
+
+/* gpt-oss-20b's shape at 16K: rings alone save nearly the half that its alternation allows; with Q8_0 in the other half 72 %. */
+START_TEST(test_kv_bytes)
+{
+	struct dsk_shape s = { .n_layer = 24, .n_head_kv = 8, .head_k = 64, .head_v = 64, .window = 128, .window_period = 2 };
+	struct dsk_kv kv = { .n_ctx = 16384, .run = 256, .type = DSEEK_F16, .ring_type = DSEEK_F16, .all = true };
+	uint64_t full = dsk_kv_bytes(&s, &kv);
+
+	ck_assert_uint_eq(full, 24ull * 16384 * 8 * 64 * 2 * 2);
+	kv.all = false;
+	ck_assert_uint_eq(dsk_kv_slots(&s, &kv, 0), 383);
+	ck_assert_uint_eq(dsk_kv_slots(&s, &kv, 1), 16384);
+	ck_assert_uint_eq(dsk_kv_bytes(&s, &kv), 12ull * (16384 + 383) * 8 * 64 * 2 * 2);
+	ck_assert(1 - (double)dsk_kv_bytes(&s, &kv) / full > 0.488);
+	kv.type = DSEEK_Q8_0;
+	ck_assert(1 - (double)dsk_kv_bytes(&s, &kv) / full > 0.72);
+	kv.n_ctx = 383;		/* not shorter than all: no ring */
+	ck_assert_uint_eq(dsk_kv_slots(&s, &kv, 0), 383);
+	s.window_period = 0;	/* the job's window may be any: no ring */
+	kv.n_ctx = 16384;
+	ck_assert_uint_eq(dsk_kv_slots(&s, &kv, 0), 16384);
 }
 END_TEST
 
@@ -365,6 +549,10 @@ static const struct {
 	const char *want;
 } bad_sessions[] = {
 	{ { .n_ctx = (1 << 24) + 1 }, -EINVAL, "a context of 16777217 tokens is above the limit of 2^24" },
+	{ { .kv_type_set = true, .kv_type = DSEEK_Q4_0 }, -EINVAL, "a KV cache of Q4_0; it may be F32, F16, BF16 or Q8_0" },
+	{ { .kv_type_set = true, .kv_type = 99 }, -EINVAL, "a KV cache of an unknown type; it may be F32, F16, BF16 or Q8_0" },
+	{ { .kv_type_set = true, .kv_type = DSEEK_Q8_0 }, -EINVAL,
+	  "a KV cache of Q8_0 for heads of 16 and 16 elements, which are not whole blocks of 32" },
 	{ { .chunk = 4097 }, -EINVAL, "a chunk of 4097 tokens is above the limit of 4096" },
 	{ { .chunk = 8, .logit_rows = 9 }, -EINVAL, "9 rows of logits from a chunk of 8 tokens" },
 	{ { .n_expert_used = 9 }, -EINVAL, "9 experts selected, the model has 8" },
@@ -629,6 +817,11 @@ int main(void)
 	tcase_add_loop_test(t, test_precise, 0, COUNT(variants));
 	tcase_add_loop_test(t, test_fast, 0, COUNT(variants));
 	tcase_add_loop_test(t, test_window, 0, 7);
+	tcase_add_loop_test(t, test_kv, 0, 5);
+	tcase_add_loop_test(t, test_kv_latent, 0, 4);
+	tcase_add_test(t, test_kv_latent_blocks);
+	tcase_add_test(t, test_ring_rewind);
+	tcase_add_test(t, test_kv_bytes);
 	tcase_add_test(t, test_experts_used);
 	tcase_add_loop_test(t, test_kept_figures, 0, COUNT(kept_figures));
 	tcase_add_test(t, test_shared_weights);
@@ -640,6 +833,10 @@ int main(void)
 	tcase_add_loop_test(t, test_refused_models, 0, COUNT(bad_models));
 	tcase_add_test(t, test_generate);
 	tcase_add_test(t, test_refused_generation);
+	suite_add_tcase(suite, t);
+	t = tcase_create("long");
+	tcase_set_timeout(t, 280);
+	tcase_add_test(t, test_ring_16k);
 	suite_add_tcase(suite, t);
 	return check_run(suite);
 }

@@ -5,14 +5,28 @@
 
 #include <ctype.h>
 #include <dseek.h>
+#include <dseek_program.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static void show(void *arg, uint64_t done, uint64_t total)
 {
 	cli_progress_update(arg, done);
+}
+
+static int kv_type(struct dsk_session_params *p, const char *name)
+{
+	for (uint32_t type = 0; type < DSEEK_DTYPE_COUNT; type++)
+		if (!strcasecmp(name, dseek_dtype_name(type)) && (type == DSEEK_Q8_0 || (type != DSEEK_I32 && dseek_dtype_block(type) == 1))) {
+			p->kv_type = type;
+			p->kv_type_set = true;
+			return 0;
+		}
+	cli_log(CLI_ERROR, "--kv-type %s: it is none of f32, f16, bf16, q8_0", name);
+	return -EINVAL;
 }
 
 static int amend(struct dsk_session_params *p, const struct cli_model_options *o)
@@ -34,7 +48,7 @@ static int amend(struct dsk_session_params *p, const struct cli_model_options *o
 		p->logit_rows = p->chunk;
 	p->precise = p->precise || o->precise;
 	p->window_set = p->window_set || o->window || o->full;
-	return 0;
+	return o->kv_type ? kv_type(p, o->kv_type) : 0;
 }
 
 int cli_model_load(struct cli_model *m, const struct cli_model_options *options, const struct cli_common *common)

@@ -16,6 +16,7 @@ struct cli_model_options {
 	const char *path;
 	uint64_t n_ctx, chunk, window, experts;	/* 0: defaults */
 	int precise, full;
+	const char *kv_type;
 };
 
 #define CLI_OPTIONS_MODEL(m) \
@@ -24,6 +25,7 @@ struct cli_model_options {
 	{ "chunk", 0, CLI_UINT, &(m)->chunk, "N", "tokens of one prefill job" }, \
 	{ "window", 0, CLI_UINT, &(m)->window, "N", "sliding window of attention (default: the model's)" }, \
 	{ "full", 0, CLI_FLAG, &(m)->full, NULL, "full attention, whatever the model's window" }, \
+	{ "kv-type", 0, CLI_STRING, &(m)->kv_type, "TYPE", "of the KV cache, where no window bounds it: f32, f16 (default), bf16, q8_0" }, \
 	{ "experts", 0, CLI_UINT, &(m)->experts, "N", "experts selected for each token (default: the model's)" }, \
 	{ "precise", 0, CLI_FLAG, &(m)->precise, NULL, "activations and KV cache stay float32: the form to compare with references" }
 

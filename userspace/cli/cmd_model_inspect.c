@@ -8,13 +8,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <dseek_program.h>
+
 #include "../model/gguf.h"
+#include "../model/model.h"
 
 struct inspect {
 	struct cli_common common;
 	const char *key;
 	int tensors, full;
+	uint64_t n_ctx;
 };
+
+#define DEFAULT_CTX	16384
+#define RUN		256	/* tokens of a prefill job, where nobody says otherwise */
 
 #define SHOWN_ELEMENTS	6
 #define SHOWN_BYTES	72
@@ -146,6 +153,47 @@ static struct sums sum_up(const struct gguf *g, struct sums by_type[64])
 	return all;
 }
 
+/* Of a context of so many tokens; in f16, unless it says otherwise. */
+struct kv {
+	uint64_t bytes, full, q8;	/* q8 0: the heads are no whole blocks */
+};
+
+/* false: the file is no model that can be run here. */
+static bool kv_bytes(const struct inspect *o, const struct gguf *g, struct kv *ret_kv)
+{
+	struct dsk_kv kv = { .n_ctx = o->n_ctx, .run = RUN, .type = DSEEK_F16, .ring_type = DSEEK_F16 };
+	const struct dsk_shape *shape;
+	uint32_t k, v;
+	struct dsk_model *model;
+
+	if (dsk_model_open(gguf_path(g), &model, NULL, 0))
+		return false;
+	shape = dsk_model_shape(model);
+	dsk_kv_widths(shape, &k, &v);
+	ret_kv->bytes = dsk_kv_bytes(shape, &kv);
+	kv.all = true;
+	ret_kv->full = dsk_kv_bytes(shape, &kv);
+	kv.all = false;
+	kv.type = DSEEK_Q8_0;
+	ret_kv->q8 = k % 32 || v % 32 ? 0 : dsk_kv_bytes(shape, &kv);
+	dsk_model_close(model);
+	return true;
+}
+
+static void print_kv(const struct inspect *o, const struct gguf *g)
+{
+	struct kv kv;
+
+	if (!kv_bytes(o, g, &kv))
+		return;
+	printf("  KV cache of %" PRIu64 " tokens: %" PRIu64 " bytes in f16", o->n_ctx, kv.bytes);
+	if (kv.bytes != kv.full)
+		printf(", %.1f %% less than full attention's %" PRIu64, 100 * (1 - (double)kv.bytes / kv.full), kv.full);
+	if (kv.q8)
+		printf("; with --kv-type q8_0 %" PRIu64 ", %.1f %% less", kv.q8, 100 * (1 - (double)kv.q8 / kv.full));
+	putchar('\n');
+}
+
 static void print_all(const struct inspect *o, const struct gguf *g)
 {
 	struct sums by_type[64], all = sum_up(g, by_type);
@@ -164,6 +212,7 @@ static void print_all(const struct inspect *o, const struct gguf *g)
 			printf("  %-8s %6" PRIu64 " tensors %14" PRIu64 " elements %14" PRIu64 " bytes%s\n", gguf_tensor_type(type)->name,
 			       by_type[type].tensors, by_type[type].elements, by_type[type].bytes,
 			       gguf_tensor_type(type)->dtype < 0 ? "  (no op of dseek takes this type)" : "");
+	print_kv(o, g);
 	for (size_t i = 0; o->tensors && i < gguf_n_tensors(g); i++) {
 		const struct gguf_tensor *t = gguf_tensor(g, i);
 
@@ -236,6 +285,7 @@ static cJSON *json_key(const struct inspect *o, const struct gguf_key *key)
 static void print_json(const struct inspect *o, const struct gguf *g)
 {
 	cJSON *root = cJSON_CreateObject(), *keys, *tensors;
+	struct kv kv;
 	char *out;
 
 	cJSON_AddNumberToObject(root, "version", gguf_version(g));
@@ -243,6 +293,15 @@ static void print_json(const struct inspect *o, const struct gguf *g)
 	keys = cJSON_AddObjectToObject(root, "keys");
 	for (size_t i = 0; i < gguf_n_keys(g); i++)
 		cJSON_AddItemToObject(keys, gguf_key(g, i)->name, json_key(o, gguf_key(g, i)));
+	if (kv_bytes(o, g, &kv)) {
+		cJSON *cache = cJSON_AddObjectToObject(root, "kv_cache");
+
+		cJSON_AddNumberToObject(cache, "tokens", (double)o->n_ctx);
+		cJSON_AddNumberToObject(cache, "bytes", (double)kv.bytes);
+		cJSON_AddNumberToObject(cache, "full_bytes", (double)kv.full);
+		if (kv.q8)
+			cJSON_AddNumberToObject(cache, "q8_0_bytes", (double)kv.q8);
+	}
 	tensors = cJSON_AddArrayToObject(root, "tensors");
 	for (size_t i = 0; i < gguf_n_tensors(g); i++) {
 		const struct gguf_tensor *t = gguf_tensor(g, i);
@@ -281,11 +340,12 @@ static int print_one(const struct inspect *o, const struct gguf *g)
 
 int cmd_model_inspect(int argc, char **argv)
 {
-	struct inspect o = { .common = CLI_COMMON_DEFAULTS };
+	struct inspect o = { .common = CLI_COMMON_DEFAULTS, .n_ctx = DEFAULT_CTX };
 	const struct cli_option options[] = {
 		{ "key", 'k', CLI_STRING, &o.key, "NAME", "this key's value alone, whole (.NAME: of the architecture)" },
 		{ "tensors", 't', CLI_FLAG, &o.tensors, NULL, "list the tensors too" },
 		{ "full", 'f', CLI_FLAG, &o.full, NULL, "long texts and arrays whole" },
+		{ "ctx", 0, CLI_UINT, &o.n_ctx, "N", "tokens of the context whose KV cache is reckoned (default 16384)" },
 		CLI_OPTION_NO_DEVICE(&o.common),
 		CLI_OPTION_JSON(&o.common), CLI_OPTIONS_END,
 	};
@@ -299,6 +359,8 @@ int cmd_model_inspect(int argc, char **argv)
 
 	if (o.key && o.common.json)
 		return cli_usage_error(&usage, "--key and --json exclude each other");
+	if (!o.n_ctx || o.n_ctx > 1u << 24)
+		return cli_usage_error(&usage, "--ctx is not in 1..2^24");
 	if (gguf_open(argv[first], &g, err, sizeof(err))) {
 		cli_log(CLI_ERROR, "%s", err);
 		return CLI_FAILED;

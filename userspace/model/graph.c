@@ -120,16 +120,16 @@ static void make_work(struct build *b)
 }
 
 /* A head's slots lie side by side: attention reads them as one stream. */
-static int cache(struct build *b, uint32_t head)
+static int cache(struct build *b, uint32_t head, uint32_t slots)
 {
-	uint32_t dtype = b->p->precise ? DSEEK_F32 : DSEEK_F16, bytes = b->p->precise ? 4 : 2;
+	const struct dsk_kv *kv = &b->p->kv;
 	struct dseek_program_tensor t = {
-		.dtype = dtype, .binding = DSK_B_CACHE, .ne = { head, b->s->n_head_kv, b->p->n_ctx, 1 },
+		.dtype = slots < kv->n_ctx ? kv->ring_type : kv->type, .binding = DSK_B_CACHE, .ne = { head, b->s->n_head_kv, slots, 1 },
 	};
 
 	memset(t.ne_param, DSEEK_NO_PARAM, sizeof(t.ne_param));
-	t.stride[1] = (uint64_t)head * bytes;
-	t.stride[0] = t.stride[1] * b->p->n_ctx;
+	t.stride[1] = dseek_row_bytes(t.dtype, head);
+	t.stride[0] = t.stride[1] * slots;
 	t.stride[2] = t.stride[0] * b->s->n_head_kv;
 	t.offset = emit_room(&b->e, DSK_B_CACHE, t.stride[2]);
 	return dseek_builder_tensor(b->e.b, &t);
@@ -146,7 +146,8 @@ static void label(struct build *b, const char *what, uint32_t layer)
 static void attention(struct build *b, uint32_t l)
 {
 	const struct dsk_shape *s = b->s;
-	int k_cache = cache(b, s->head_k), v_cache = cache(b, s->head_v);
+	uint32_t slots = dsk_kv_slots(s, &b->p->kv, l), ring = slots < b->p->kv.n_ctx ? DSEEK_OPF_RING : 0;
+	int k_cache = cache(b, s->head_k, slots), v_cache = cache(b, s->head_v, slots);
 	uint32_t window = s->window_period ? dsk_layer_window(s, l) : 0;	/* the architecture's, or the job's */
 	struct dseek_program_op rope = {
 		.i = { s->rope_dims, s->rope_mode }, .f = { s->rope_base, s->rope_scale, s->rope_magnitude },
@@ -161,8 +162,9 @@ static void attention(struct build *b, uint32_t l)
 	}
 	EMIT(&b->e, ROPE, rope, b->q_heads, b->positions, b->factors);
 	EMIT(&b->e, ROPE, rope, b->k_heads, b->positions, b->factors);
-	EMIT(&b->e, KV_STORE, EMIT_ARGS(), b->k_heads, b->v_heads, k_cache, v_cache, b->positions);
-	EMIT(&b->e, ATTENTION, EMIT_ARGS(.i = { window ? window : (uint32_t)b->c_window }, .i_param = !window, .f = { s->attn_scale }),
+	EMIT(&b->e, KV_STORE, EMIT_ARGS(.flags = ring), b->k_heads, b->v_heads, k_cache, v_cache, b->positions);
+	EMIT(&b->e, ATTENTION, EMIT_ARGS(.flags = ring, .i = { window ? window : (uint32_t)b->c_window }, .i_param = !window,
+					 .f = { s->attn_scale }),
 	     b->q_heads, k_cache, v_cache, b->positions, b->att_heads, weight(b, l, DSK_SINKS));
 	EMIT(&b->e, LINEAR, EMIT_ARGS(.flags = DSEEK_OPF_ACCUMULATE), b->att, weight(b, l, DSK_O), EMIT_NONE, EMIT_NONE, b->x,
 	     EMIT_NONE, EMIT_NONE, weight(b, l, DSK_O_BIAS));
@@ -171,14 +173,14 @@ static void attention(struct build *b, uint32_t l)
 /* The first @n elements of each row of the cache that cache() made last. */
 static int cache_part(struct build *b, uint32_t head, uint32_t n)
 {
-	uint32_t dtype = b->p->precise ? DSEEK_F32 : DSEEK_F16, bytes = b->p->precise ? 4 : 2;
+	const struct dsk_kv *kv = &b->p->kv;
 	struct dseek_program_tensor t = {
-		.dtype = dtype, .binding = DSK_B_CACHE, .ne = { n, 1, b->p->n_ctx, 1 },
+		.dtype = kv->type, .binding = DSK_B_CACHE, .ne = { n, 1, kv->n_ctx, 1 },
 	};
 
 	memset(t.ne_param, DSEEK_NO_PARAM, sizeof(t.ne_param));
-	t.stride[1] = (uint64_t)head * bytes;
-	t.stride[0] = t.stride[2] = t.stride[1] * b->p->n_ctx;
+	t.stride[1] = dseek_row_bytes(t.dtype, head);
+	t.stride[0] = t.stride[2] = t.stride[1] * kv->n_ctx;
 	t.offset = b->e.used[DSK_B_CACHE] - ((t.stride[2] + 63) & ~(uint64_t)63);
 	return dseek_builder_tensor(b->e.b, &t);
 }
@@ -192,7 +194,7 @@ static void latent_attention(struct build *b, uint32_t l)
 {
 	const struct dsk_shape *s = b->s;
 	uint32_t key = dsk_extent(s, 'C');
-	int rows = cache(b, key), latents = cache_part(b, key, s->kv_rank);
+	int rows = cache(b, key, b->p->kv.n_ctx), latents = cache_part(b, key, s->kv_rank);
 	struct dseek_program_op norm = { .f = { s->norm_eps } }, rope = {
 		.i = { s->rope_dims, s->rope_mode }, .f = { s->rope_base, s->rope_scale, s->rope_magnitude },
 	};

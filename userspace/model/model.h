@@ -61,6 +61,21 @@ uint32_t dsk_layer_window(const struct dsk_shape *shape, uint32_t layer);	/* 0: 
 const struct dsk_shape *dsk_model_shape(const struct dsk_model *model);
 const struct gguf *dsk_model_gguf(const struct dsk_model *model);
 
+/*
+ * What a KV cache has room for. A layer with a window of its own (window_period) keeps a ring of window - 1 + @run tokens: what
+ * a job of @run tokens may see and store. All others keep @n_ctx.
+ */
+struct dsk_kv {
+	uint32_t n_ctx, run;
+	uint32_t type, ring_type;	/* enum dseek_dtype: F32, F16, BF16, Q8_0 (heads of multiples of 32); of rings */
+	bool all;			/* no rings: every layer keeps @n_ctx */
+};
+
+uint32_t dsk_kv_slots(const struct dsk_shape *shape, const struct dsk_kv *kv, uint32_t layer);	/* below @n_ctx: a ring */
+/* Elements of a KV head's row of keys, and of one of values; in latent attention these are the first of those. */
+void dsk_kv_widths(const struct dsk_shape *shape, uint32_t *ret_k, uint32_t *ret_v);
+uint64_t dsk_kv_bytes(const struct dsk_shape *shape, const struct dsk_kv *kv);			/* of all layers */
+
 struct dsk_load_params {
 	unsigned int threads;	/* that read and pack; 0: the CPUs allowed */
 	int numa_node;		/* of the buffer, -1: any */
@@ -90,6 +105,13 @@ struct dsk_session_params {
 	bool precise;			/* activations and KV cache stay float32 */
 	bool tap;			/* prefill jobs keep the activations of dense FFNs, see dsk_session_tap() */
 	/*
+	 * Of the KV cache, where no ring bounds it (struct dsk_kv): F32, F16, BF16 or Q8_0. Q8_0 rounds keys and values to one part in 127 of the
+	 * largest of 32, for 53 % of F16's memory.
+	 */
+	bool kv_type_set;		/* @kv_type holds; else F16, precise: F32 */
+	uint32_t kv_type;
+	bool kv_all;			/* no rings */
+	/*
 	 * Sliding window, 0: none; also changeable from run to run. In a model with window_period it is that of the layers that
 	 * have none of their own.
 	 */
@@ -107,7 +129,7 @@ const char *dsk_session_error(const struct dsk_session *session);
 /*
  * Append @tokens to the context and run them: one token is a decode job, more are prefill jobs of at most a chunk, so that others
  * get their turn between them. Afterwards dsk_session_logits() are those of the last token. On failure the context is as
- * before. -ERANGE: a token outside the vocabulary; -ENOSPC: the context is full; else the error of the job.
+ * before; where rings no longer have that, it is empty (dsk_session_n_past()). -ERANGE: a token outside the vocabulary; -ENOSPC: the context is full; else the error of the job.
  */
 int dsk_session_eval(struct dsk_session *session, const int32_t *tokens, uint32_t n);
 
@@ -120,7 +142,9 @@ int32_t dsk_session_best(const struct dsk_session *session);		/* the largest of 
 
 uint32_t dsk_session_n_past(const struct dsk_session *session);		/* tokens in the context */
 uint32_t dsk_session_n_ctx(const struct dsk_session *session);
-int dsk_session_rewind(struct dsk_session *session, uint32_t n_past);	/* forget all but the first; -EINVAL: it has fewer */
+uint64_t dsk_session_kv_bytes(const struct dsk_session *session);	/* of its KV cache's buffer */
+/* Forget all but the first. -EINVAL: it has fewer; -ENODATA: rings no longer have what the next token would see. */
+int dsk_session_rewind(struct dsk_session *session, uint32_t n_past);
 void dsk_session_set_window(struct dsk_session *session, uint32_t window);	/* a parameter of the jobs: no new program */
 
 void dsk_session_set_deadline(struct dsk_session *session, uint64_t token_deadline_ns);	/* of decode jobs from now on */

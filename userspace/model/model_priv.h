@@ -57,7 +57,7 @@ int dsk_model_weights(struct dsk_model *m, struct dseek_device *dev, struct dsee
 enum dsk_binding { DSK_B_WEIGHTS, DSK_B_CACHE, DSK_B_WORK, DSK_B_INPUT, DSK_B_OUTPUT, DSK_B_TAP, DSK_BINDING_COUNT };
 
 struct dsk_graph_params {
-	uint32_t n_ctx;
+	struct dsk_kv kv;
 	uint32_t tokens;	/* 1: the decode program; more: 1..tokens is a parameter */
 	uint32_t rows;		/* tokens whose logits are made, 1..rows; 1 for decode */
 	uint32_t n_expert_used;

@@ -18,7 +18,10 @@ struct dsk_session {
 	bool owns_weights;
 	struct dsk_graph graph[2];	/* decode, prefill */
 	struct dseek_program *program[2];
+	struct dsk_kv kv;
+	uint32_t slots;			/* of the smallest ring; n_ctx: there is none */
 	uint32_t n_past, last_row;
+	uint32_t reach;			/* behind the last position that was written since the context was empty */
 	int last_graph;
 	struct dseek_job_result last_job;
 	char error[256];
@@ -45,7 +48,7 @@ static int make_programs(struct dsk_session *s)
 
 	for (int i = DECODE; i <= PREFILL; i++) {
 		struct dsk_graph_params g = {
-			.n_ctx = p->n_ctx, .n_expert_used = p->n_expert_used, .precise = p->precise,
+			.kv = s->kv, .n_expert_used = p->n_expert_used, .precise = p->precise,
 			.tap = p->tap && i == PREFILL, .tokens = i == DECODE ? 1 : p->chunk, .rows = i == DECODE ? 1 : p->logit_rows,
 		};
 
@@ -101,6 +104,7 @@ static int check_params(struct dsk_session *s)
 {
 	const struct dsk_shape *shape = &s->model->shape;
 	struct dsk_session_params *p = &s->params;
+	uint32_t k, v;
 
 	if (!p->dev)
 		p->dev = s->model->dev;
@@ -132,6 +136,23 @@ static int check_params(struct dsk_session *s)
 	if (shape->n_expert_group && p->n_expert_used > shape->n_expert / shape->n_expert_group * shape->n_group_used)
 		return fail(s, -EINVAL, "%u experts selected, the %u groups that are looked at have %u", p->n_expert_used, shape->n_group_used,
 			    shape->n_expert / shape->n_expert_group * shape->n_group_used);
+	if (!p->kv_type_set)
+		p->kv_type = p->precise ? DSEEK_F32 : DSEEK_F16;
+	if (p->kv_type != DSEEK_F32 && p->kv_type != DSEEK_F16 && p->kv_type != DSEEK_BF16 && p->kv_type != DSEEK_Q8_0)
+		return fail(s, -EINVAL, "a KV cache of %s; it may be F32, F16, BF16 or Q8_0",
+			    dseek_dtype_name(p->kv_type) ? dseek_dtype_name(p->kv_type) : "an unknown type");
+	dsk_kv_widths(shape, &k, &v);
+	if (!dseek_row_bytes(p->kv_type, k) || !dseek_row_bytes(p->kv_type, v))
+		return fail(s, -EINVAL, "a KV cache of Q8_0 for heads of %u and %u elements, which are not whole blocks of 32", k, v);
+	s->kv = (struct dsk_kv){
+		.n_ctx = p->n_ctx, .run = p->chunk, .type = p->kv_type, .ring_type = p->precise ? DSEEK_F32 : DSEEK_F16, .all = p->kv_all,
+	};
+	s->slots = p->n_ctx;
+	for (uint32_t l = 0; l < shape->n_layer; l++) {
+		uint32_t slots = dsk_kv_slots(shape, &s->kv, l);
+
+		s->slots = slots < s->slots ? slots : s->slots;
+	}
 	if (p->window > INT32_MAX)
 		return fail(s, -EINVAL, "a window of %u tokens is above the limit of 2^31-1", p->window);
 	return 0;
@@ -219,6 +240,8 @@ static int run(struct dsk_session *s, const int32_t *tokens, uint32_t n, uint32_
 			.access = i == DSK_B_WEIGHTS || i == DSK_B_INPUT ? DSEEK_ACCESS_READ
 									 : DSEEK_ACCESS_READ | DSEEK_ACCESS_WRITE,
 		};
+	if (s->reach < s->n_past + n)
+		s->reach = s->n_past + n;
 	if (which == DECODE && s->params.token_deadline_ns)
 		job.deadline_ns = now_ns() + s->params.token_deadline_ns;
 
@@ -259,6 +282,23 @@ static const float *row_logits(const struct dsk_session *s, uint32_t row)
 	return (const float *)(out + s->graph[s->last_graph].logits) + (uint64_t)row * s->model->shape.n_vocab;
 }
 
+/* A ring holds the last @slots of the positions written; a token behind @n_past others sees window - 1 of them. */
+static bool rings_have(const struct dsk_session *s, uint32_t n_past)
+{
+	uint32_t window = s->model->shape.window, first = n_past > window - 1 ? n_past - (window - 1) : 0;
+
+	return s->slots == s->params.n_ctx || !n_past || s->reach - first <= s->slots;
+}
+
+static void fall_back(struct dsk_session *s, uint32_t n_past)
+{
+	if (rings_have(s, n_past)) {
+		s->n_past = n_past;
+		return;
+	}
+	s->n_past = s->reach = 0;
+}
+
 int dsk_session_eval(struct dsk_session *s, const int32_t *tokens, uint32_t n)
 {
 	uint32_t before = s->n_past;
@@ -272,7 +312,7 @@ int dsk_session_eval(struct dsk_session *s, const int32_t *tokens, uint32_t n)
 		n -= now;
 	}
 	if (rc)
-		s->n_past = before;
+		fall_back(s, before);
 	return rc;
 }
 
@@ -294,7 +334,7 @@ int dsk_session_eval_all(struct dsk_session *s, const int32_t *tokens, uint32_t 
 		done += now;
 	}
 	if (rc)
-		s->n_past = before;
+		fall_back(s, before);
 	return rc;
 }
 
@@ -334,11 +374,21 @@ uint32_t dsk_session_n_ctx(const struct dsk_session *s)
 	return s->params.n_ctx;
 }
 
+uint64_t dsk_session_kv_bytes(const struct dsk_session *s)
+{
+	return dseek_bo_size(s->bo[DSK_B_CACHE]);
+}
+
 int dsk_session_rewind(struct dsk_session *s, uint32_t n_past)
 {
 	if (n_past > s->n_past)
 		return fail(s, -EINVAL, "the context holds %u tokens, not %u", s->n_past, n_past);
+	if (!rings_have(s, n_past))
+		return fail(s, -ENODATA, "the layers with a window of %u no longer have the tokens before the %u first: %u tokens were written since, to "
+			    "rings of %u", s->model->shape.window, n_past, s->reach - n_past, s->slots);
 	s->n_past = n_past;
+	if (!n_past)
+		s->reach = 0;
 	return 0;
 }
 

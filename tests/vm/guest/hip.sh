@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# seconds: 240
+# seconds: 300
 # default: yes
 # prepare: tests/vm/prepare-model hip
 # files: $O/bin/dseek $O/bin/dseek-exec $O/tests/hip/near $O/tests/hip/lib/host/libamdhip64.so.6 $O/tests/hip/lib/host/w64/*.so $O/tests/hip/kernels/gfx942/*.co $O/vm/model/hip-*.gguf $O/vm/model/hip-*.f32 $O/vm/model/hip-*.ids
@@ -17,10 +17,10 @@ check "dseek-exec serves the hip engine as its own user" 'executor_start --backe
 tokens=1,44,7,99,12,260,31,5,18,77,203,64
 tenant() { # UID MODEL
 	mkdir -p /tmp/$1; chown $1 /tmp/$1
-	as $1 $1 dseek logits -q --precise -m /t/data/hip-$2.gguf -t $tokens -d drm: -o /tmp/$1/$2.f32 >/tmp/$1/$2.log 2>&1 &&
-		as $1 $1 dseek generate -q -m /t/data/hip-$2.gguf -t $tokens -n 6 --ignore-end --ids -d drm: >/tmp/$1/$2.ids 2>>/tmp/$1/$2.log
+	as $1 $1 dseek logits -q --precise --chunk 4 -m /t/data/hip-$2.gguf -t $tokens -d drm: -o /tmp/$1/$2.f32 >/tmp/$1/$2.log 2>&1 &&
+		as $1 $1 dseek generate -q --chunk 4 -m /t/data/hip-$2.gguf -t $tokens -n 6 --ignore-end --ids -d drm: >/tmp/$1/$2.ids 2>>/tmp/$1/$2.log
 }
-for model in llama mixtral dsv2lite; do
+for model in llama mixtral dsv2lite gptoss; do
 	tenant 1001 $model & one=$!
 	tenant 1002 $model & two=$!
 	wait $one; r1=$?
