@@ -38,6 +38,8 @@ K_DEV struct weight_block weight_block(int type, int packed)
 		b.elements = 32, b.bytes = 20, b.words = 4, b.words_at = 4, b.halves = 2;
 	} else if (type == DSK_W_Q4_K) {
 		b.elements = 256, b.bytes = 144, b.words = 35, b.words_at = 4, b.halves = 2;
+	} else if (type == DSK_W_MXFP4) {	/* in rows alone, at any address */
+		b.elements = 32, b.bytes = 17;
 	} else if (type == DSK_W_Q6_K) {
 		b.elements = 256, b.bytes = 210, b.words = 52, b.halves = 1, b.halves_at = 208;
 	}
@@ -100,6 +102,15 @@ K_DEV int q4_k_scale(struct weight_row r, int block, int c, int minimum)
 	return (minimum ? low >> 4 : low & 15) | high >> 6 << 4;
 }
 
+/* E2M1 (OCP Microscaling Formats 1.0, 5.3.1): sign, two bits of exponent, one of mantissa. */
+K_DEV float e2m1(int bits)
+{
+	int exponent = bits >> 1 & 3, mantissa = bits & 1;
+	float v = exponent ? (float)((2 + mantissa) << (exponent - 1)) * 0.5f : 0.5f * (float)mantissa;
+
+	return bits & 8 ? -v : v;
+}
+
 /* Elements 4q .. 4q + 3 of a row of @k; past its end zeros. */
 K_DEV void weight_quad(struct weight_row r, int type, int packed, int k, int q, float *v)
 {
@@ -125,6 +136,13 @@ K_DEV void weight_quad(struct weight_row r, int type, int packed, int k, int q, 
 
 		for (int j = 0; j < 4; j++)
 			v[j] = d * (float)(signed char)(w >> j * 8 & 0xff);
+	} else if (type == DSK_W_MXFP4) {
+		K_GLOBAL const unsigned char *block = (K_GLOBAL const unsigned char *)r.words + (long)(q / 8) * r.word_block;
+		int e = block[0];
+		float d = k_as_float(e ? (k_u32)e << 23 : 0x400000u);	/* 2^(e - 127) */
+
+		for (int j = 0; j < 4; j++)
+			v[j] = d * e2m1(block[1 + q % 4 * 4 + j] >> q % 8 / 4 * 4 & 15);
 	} else if (type == DSK_W_Q4_0 || type == DSK_W_Q4_1) {
 		float d = k_f16_to_f32(weight_half(r, q / 8, 0)), m = -8 * d;
 		k_u32 w = weight_word(r, q / 8, q % 4) >> q % 8 / 4 * 4;

@@ -80,6 +80,6 @@ go bench ops -t 2 -n 2 -s 0 --type Q8_0; ok "bench ops: the roof, and no share w
 	"$(grep -cE '^2 threads, isa auto, read roof [0-9.]+ GB/s \((avx512|avx2|baseline) loads, [0-9]+ MiB a thread\)|^linear .*%|^rmsnorm .* - ' "$dir/out")" = 3
 go bench ops --threads 0; ok "bench ops: no threads" said 2 "1 to 64 threads, up to 4096 tokens" err
 go bench ops --context 65537; ok "bench ops: too long a context" said 2 "a context of 1 to 65536" err
-go bench ops --type Q4_K; ok "bench ops: blocks that don't fit" said 2 "type Q4_K: not one, or its blocks don't fit rows of 576" err
+go bench ops --type Q4_K; ok "bench ops: blocks that don't fit" said 2 "type Q4_K: not one, or it has no PACKED rows of 576" err
 go bench ops --isa mmx; ok "bench ops: unknown instructions" said 1 "isa=mmx: unknown" err
 end

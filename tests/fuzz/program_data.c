@@ -84,6 +84,9 @@ static void make_row(uint32_t dtype, uint32_t ne0, uint8_t *row, uint64_t *state
 		for (i = 0; i < bytes; i++)
 			row[i] = splitmix64(state);
 		switch (dtype) {
+		case DSEEK_MXFP4:
+			row[0] = 127 + random_below(state, 2);	/* halves are exact, too */
+			continue;
 		case DSEEK_Q4_1:
 			half(row + 2, whole(state, 3));
 			break;

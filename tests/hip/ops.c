@@ -15,7 +15,7 @@
 #include "../tap.h"
 #include "device.h"
 
-static const uint32_t weight_types[] = { DSEEK_F32, DSEEK_F16, DSEEK_BF16, DSEEK_Q8_0, DSEEK_Q4_0, DSEEK_Q4_1, DSEEK_Q4_K, DSEEK_Q6_K };
+static const uint32_t weight_types[] = { DSEEK_F32, DSEEK_F16, DSEEK_BF16, DSEEK_Q8_0, DSEEK_Q4_0, DSEEK_Q4_1, DSEEK_Q4_K, DSEEK_Q6_K, DSEEK_MXFP4 };
 static const uint32_t float_types[] = { DSEEK_F32, DSEEK_F16, DSEEK_BF16 };
 #define COUNT(a)	(sizeof(a) / sizeof(*(a)))
 
@@ -429,7 +429,7 @@ static void test_refusals(void)
 	one_op_tensor(&o, 1, DSEEK_I32, 2, 2, 1);
 	one_op_tensor(&o, 4, DSEEK_Q8_0, 32, 8, 2);
 	o.tensors[4].stride[1] = 1ull << 32;
-	refused(&o, "op 0, moe_ffn: experts' weights are 4 GiB apart or more");
+	refused(&o, "op 0, moe_ffn: experts' weights are 4 GiB apart or more, or an odd number of bytes");
 
 	one_op_init(&o, DSEEK_OP_MOE_ROUTE, 0);
 	one_op_tensor(&o, 0, DSEEK_F32, 513, 1, 1);
@@ -483,7 +483,11 @@ static void test_refusals(void)
 	one_op_tensor(&o, 0, DSEEK_F32, 32, 2, 1);
 	one_op_tensor(&o, 1, DSEEK_Q8_0, 32, 8, 2);
 	o.tensors[1].stride[1] = 1ull << 32;
-	refused(&o, "op 0, head_linear: heads' weights are 4 GiB apart or more");
+	refused(&o, "op 0, head_linear: heads' weights are 4 GiB apart or more, or an odd number of bytes");
+	one_op_init(&o, DSEEK_OP_HEAD_LINEAR, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 32, 2, 1);
+	one_op_tensor(&o, 1, DSEEK_MXFP4, 32, 9, 2);
+	refused(&o, "op 0, head_linear: heads' weights are 4 GiB apart or more, or an odd number of bytes");
 	one_op_init(&o, DSEEK_OP_HEAD_LINEAR, 0);
 	one_op_tensor(&o, 0, DSEEK_F32, 32, 2, 1);
 	one_op_tensor(&o, 1, DSEEK_Q8_0, 32, 8, 2);
@@ -525,7 +529,8 @@ static void test_target(const char *name)
 		return;
 	}
 	for (i = 0; i < 2 * COUNT(weight_types); i++)
-		test_weights(weight_types[i / 2], i % 2);
+		if (weight_types[i / 2] != DSEEK_MXFP4 || !(i % 2))	/* which has no PACKED */
+			test_weights(weight_types[i / 2], i % 2);
 	for (i = 0; i < COUNT(weight_types); i++)
 		test_moe(weight_types[i], i % 2);
 	for (i = 0; i < COUNT(float_types); i++)

@@ -14,6 +14,7 @@ static void test_sizes(void)
 		{ DSEEK_F32, 7, 28, "F32" }, { DSEEK_F16, 7, 14, "F16" }, { DSEEK_BF16, 3, 6, "BF16" },
 		{ DSEEK_I32, 5, 20, "I32" }, { DSEEK_Q8_0, 64, 68, "Q8_0" }, { DSEEK_Q4_0, 64, 36, "Q4_0" },
 		{ DSEEK_Q4_1, 64, 40, "Q4_1" }, { DSEEK_Q4_K, 512, 288, "Q4_K" }, { DSEEK_Q6_K, 256, 210, "Q6_K" },
+		{ DSEEK_MXFP4, 96, 51, "MXFP4" },
 	};
 	size_t i;
 
@@ -29,6 +30,7 @@ static void test_sizes(void)
 	tap_ok(dseek_tensor_bytes(DSEEK_Q8_0, DSEEK_LAYOUT_PACKED, 32, 0) == 0, "no rows, no bytes");
 	tap_ok(dseek_tensor_bytes(DSEEK_BF16, DSEEK_LAYOUT_PACKED, 31, 16) == 0, "odd BF16 rows can't be packed");
 	tap_ok(dseek_tensor_bytes(DSEEK_I32, DSEEK_LAYOUT_PACKED, 32, 16) == 0, "I32 can't be packed");
+	tap_ok(dseek_tensor_bytes(DSEEK_MXFP4, DSEEK_LAYOUT_PACKED, 32, 16) == 0, "MXFP4 can't be packed");
 	tap_ok(dseek_tensor_bytes(DSEEK_F32, DSEEK_LAYOUT_COUNT, 32, 16) == 0, "unknown layout");
 	tap_ok(dseek_tensor_bytes(DSEEK_F32, DSEEK_LAYOUT_ROWS, 1ull << 40, 1ull << 40) == 0, "overflowing tensor");
 }
@@ -44,6 +46,8 @@ static void test_errors(void)
 	tap_ok(dseek_row_from_f32(DSEEK_Q4_K, f, 256, b) == -EINVAL, "Q4_K has no encoder");
 	tap_ok(dseek_row_from_f32(DSEEK_Q8_0, f, 31, b) == -EINVAL, "half a block from float32");
 	tap_ok(dseek_tensor_pack(DSEEK_Q8_0, 33, 1, b, b) == -EINVAL, "pack broken blocks");
+	tap_ok(dseek_tensor_pack(DSEEK_MXFP4, 32, 1, b, b) == -EINVAL, "pack MXFP4");
+	tap_ok(dseek_row_mxfp4_to_q8_0(b, 33, b + 256) == -EINVAL, "half a block of MXFP4 to Q8_0");
 	tap_ok(dseek_tensor_unpack(DSEEK_I32, 32, 1, b, b) == -EINVAL, "unpack I32");
 	tap_ok(dseek_tensor_row(DSEEK_F32, 7, 32, 0, b, b) == -EINVAL, "row of an unknown layout");
 }
@@ -146,11 +150,47 @@ static void test_known(void)
 	tap_ok(f[0] == 30 && f[127] == -62 && f[160] == 2 * (9 - 32) && f[1] == 2 * 3 * -32, "Q6_K values");
 }
 
+/* All numbers and scales; as Q8_0 the same where half precision has the scale, refused where it hasn't. */
+static void test_mxfp4(void)
+{
+	static const float numbers[16] = { 0, 0.5f, 1, 1.5f, 2, 3, 4, 6, -0.f, -0.5f, -1, -1.5f, -2, -3, -4, -6 };
+	uint8_t b[17], q8[34], again[17];
+	int e, j, wrong = 0, same = 0, refused = 0, back = 0;
+	float x[32], y[32];
+
+	for (j = 0; j < 16; j++)
+		b[1 + j] = j | (15 - j) << 4;
+	for (e = 0; e < 255; e++) {
+		b[0] = e;
+		dseek_row_to_f32(DSEEK_MXFP4, b, 32, x);
+		for (j = 0; j < 16; j++)
+			wrong += x[j] != ldexpf(numbers[j], e - 127) || x[j + 16] != ldexpf(numbers[15 - j], e - 127);
+		dseek_row_from_f32(DSEEK_MXFP4, x, 32, again);
+		dseek_row_to_f32(DSEEK_MXFP4, again, 32, y);
+		back += !memcmp(y, x, sizeof(x)) || e > 252;	/* 6 * 2^126 is no float32 */
+		if (dseek_row_mxfp4_to_q8_0(b, 32, q8)) {
+			refused += e - 128 < -24 || e - 128 > 15;
+			continue;
+		}
+		dseek_row_to_f32(DSEEK_Q8_0, q8, 32, y);
+		for (j = 0; j < 32 && x[j] == y[j]; j++)
+			;
+		same += j == 32;
+	}
+	tap_ok(!wrong, "MXFP4 values, all (%d wrong)", wrong);
+	tap_ok(back == 255, "MXFP4 there and back (%d of 255)", back);
+	tap_ok(same == 40 && refused == 215, "MXFP4 as Q8_0: %d scales the same, %d refused", same, refused);
+	memset(b + 1, 0x80, 16);
+	b[0] = 0;
+	tap_ok(!dseek_row_mxfp4_to_q8_0(b, 32, q8) && !q8[0] && !q8[1], "MXFP4 as Q8_0: zeros have any scale");
+}
+
 static void test_quantise(void)
 {
 	static const struct { uint32_t dtype; float bound; } t[] = {
 		{ DSEEK_F32, 0 }, { DSEEK_F16, 0x1p-11f }, { DSEEK_BF16, 0x1p-8f }, { DSEEK_Q8_0, 0.5f / 127 + 1e-3f },
 		{ DSEEK_Q4_0, 1 / 8.f + 1e-3f }, { DSEEK_Q4_1, 1 / 15.f + 1e-3f },
+		{ DSEEK_MXFP4, 0.25f },	/* numbers in [6, 8) go to 6 */
 	};
 	float x[96], y[96];
 	uint8_t b[512] = { 0 };
@@ -183,7 +223,7 @@ static void test_pack(void)
 		uint32_t ne0 = dseek_dtype_block(dtype) == 1 ? 38 : 3 * dseek_dtype_block(dtype);
 		int good = 1;
 
-		if (dtype == DSEEK_I32)
+		if (dtype == DSEEK_I32 || dtype == DSEEK_MXFP4)
 			continue;
 		for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 			uint64_t bytes = dseek_row_bytes(dtype, ne0) * rows[i];
@@ -217,6 +257,7 @@ int main(void)
 	test_halves();
 	test_bf16();
 	test_known();
+	test_mxfp4();
 	test_quantise();
 	test_pack();
 	return tap_end();

@@ -58,7 +58,7 @@ static const struct fault faults[] = {
 	{ "binding 0: min_size 0 is not in 1..2^48", { B(0, min_size, 0) } },
 	{ "binding 0: min_size 281474976710657 is not in 1..2^48", { B(0, min_size, (1ULL << 48) + 1) } },
 
-	{ "tensor 4: unknown element type 9", { T(O_EMBED, 1, dtype, DSEEK_DTYPE_COUNT) } },
+	{ "tensor 4: unknown element type 10", { T(O_EMBED, 1, dtype, DSEEK_DTYPE_COUNT) } },
 	{ "tensor 4: unknown layout 2", { T(O_EMBED, 1, layout, 2) } },
 	{ "tensor 4: pad is not zero", { T(O_EMBED, 1, pad, 1) } },
 	{ "tensor 4: binding 5, there are 5", { T(O_EMBED, 1, binding, 5) } },

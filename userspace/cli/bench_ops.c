@@ -372,10 +372,10 @@ int bench_ops_main(int argc, char **argv)
 
 	cli_parse(&usage, options, argc, argv);
 	for (dtype = 0; dtype < DSEEK_DTYPE_COUNT; dtype++)
-		if (dtype != DSEEK_I32 && !strcmp(dseek_dtype_name(dtype), type) && EMBD % dseek_dtype_block(dtype) == 0)
+		if (!strcmp(dseek_dtype_name(dtype), type) && dseek_tensor_bytes(dtype, DSEEK_LAYOUT_PACKED, EMBD, DSEEK_PACK_ROWS))
 			break;
 	if (dtype == DSEEK_DTYPE_COUNT)
-		return cli_usage_error(&usage, "type %s: not one, or its blocks don't fit rows of %u", type, EMBD);
+		return cli_usage_error(&usage, "type %s: not one, or it has no PACKED rows of %u", type, EMBD);
 	if (!threads || threads > 64 || tokens > 4096 || !context || context > 65536)
 		return cli_usage_error(&usage, "1 to 64 threads, up to 4096 tokens, a context of 1 to 65536");
 	snprintf(text, sizeof(text), "isa=%.20s,threads=%u", isa, (unsigned int)threads);

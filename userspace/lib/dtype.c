@@ -19,6 +19,7 @@ static const struct {
 	[DSEEK_Q4_1] = { "Q4_1", 32, 20 },
 	[DSEEK_Q4_K] = { "Q4_K", 256, 144 },
 	[DSEEK_Q6_K] = { "Q6_K", 256, 210 },
+	[DSEEK_MXFP4] = { "MXFP4", 32, 17 },
 };
 
 const char *dseek_dtype_name(uint32_t dtype)
@@ -163,6 +164,42 @@ static void q6_k_to_f32(const uint8_t *b, float *dst)
 	}
 }
 
+/* E2M1 numbers, doubled. */
+static const int8_t e2m1[16] = { 0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12 };
+
+static int mxfp4_at(const uint8_t *b, int j)	/* doubled */
+{
+	return e2m1[b[1 + j % 16] >> j / 16 * 4 & 15];
+}
+
+/* Half of 2^(e - 127), exactly: the two smallest are no normal numbers. */
+static float mxfp4_scale(const uint8_t *b)
+{
+	return bits_to_f32(b[0] < 2 ? 0x200000u << b[0] : (uint32_t)(b[0] - 1) << 23);
+}
+
+int dseek_row_mxfp4_to_q8_0(const void *src, uint64_t ne0, void *dst)
+{
+	const uint8_t *b = src;
+	uint8_t *to = dst;
+
+	if (ne0 % 32)
+		return -EINVAL;
+	for (; ne0; ne0 -= 32, b += 17, to += 34) {
+		uint16_t scale = f32_to_half(mxfp4_scale(b));
+		int j, any = 0;
+
+		for (j = 0; j < 32; j++) {
+			to[2 + j] = mxfp4_at(b, j);
+			any |= to[2 + j];
+		}
+		if (any && half_to_f32(scale) != mxfp4_scale(b))
+			return -ERANGE;
+		store16(to, any ? scale : 0);
+	}
+	return 0;
+}
+
 int dseek_row_to_f32(uint32_t dtype, const void *src, uint64_t ne0, float *dst)
 {
 	const uint8_t *b = src;
@@ -177,7 +214,7 @@ int dseek_row_to_f32(uint32_t dtype, const void *src, uint64_t ne0, float *dst)
 	}
 	blocks = ne0 / dtypes[dtype].block;
 	for (i = 0; i < blocks; i++, b += dtypes[dtype].bytes, dst += dtypes[dtype].block) {
-		float d = half_to_f32(load16(b)), m;
+		float d = dtype == DSEEK_MXFP4 ? mxfp4_scale(b) : half_to_f32(load16(b)), m;
 
 		switch (dtype) {
 		case DSEEK_F16:
@@ -202,6 +239,10 @@ int dseek_row_to_f32(uint32_t dtype, const void *src, uint64_t ne0, float *dst)
 				dst[j] = d * (b[4 + j] & 15) + m;
 				dst[j + 16] = d * (b[4 + j] >> 4) + m;
 			}
+			break;
+		case DSEEK_MXFP4:
+			for (j = 0; j < 32; j++)
+				dst[j] = d * mxfp4_at(b, j);
 			break;
 		case DSEEK_Q4_K:
 			q4_k_to_f32(b, dst);
@@ -267,6 +308,27 @@ static void q4_1_from_f32(const float *x, uint8_t *b)
 		b[4 + j] = clamp_nibble((x[j] - min) * id + 0.5f) | clamp_nibble((x[j + 16] - min) * id + 0.5f) << 4;
 }
 
+/* The scale that puts the largest magnitude into [4, 8), whose nearest number may be 6 (section 6.3); others go to the nearest. */
+static void mxfp4_from_f32(const float *x, uint8_t *b)
+{
+	float amax = 0, d;
+	int exponent, j, q, best;
+
+	for (j = 0; j < 32; j++)
+		amax = fmaxf(amax, fabsf(x[j]));
+	frexpf(amax, &exponent);	/* amax in [0.5, 1) * 2^exponent */
+	exponent += 127 - 3;
+	b[0] = !(amax > 0) || exponent < 0 ? 0 : exponent > 254 ? 254 : exponent;
+	d = mxfp4_scale(b);
+	memset(b + 1, 0, 16);
+	for (j = 0; j < 32; j++) {
+		for (q = best = 0; q < 16; q++)
+			if (fabsf(x[j] - d * e2m1[q]) < fabsf(x[j] - d * e2m1[best]))
+				best = q;
+		b[1 + j % 16] |= best << j / 16 * 4;
+	}
+}
+
 int dseek_row_from_f32(uint32_t dtype, const float *src, uint64_t ne0, void *dst)
 {
 	uint8_t *b = dst;
@@ -294,6 +356,9 @@ int dseek_row_from_f32(uint32_t dtype, const float *src, uint64_t ne0, void *dst
 			break;
 		case DSEEK_Q4_1:
 			q4_1_from_f32(src, b);
+			break;
+		case DSEEK_MXFP4:
+			mxfp4_from_f32(src, b);
 			break;
 		default:
 			return -EINVAL;

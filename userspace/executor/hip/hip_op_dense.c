@@ -47,7 +47,7 @@ static const char *refuse_heads(const struct cpu_op *op)
 		return "more than 65535 tokens";
 	if ((uint64_t)groups(w->ne[1], LANES) * w->ne[2] > INT_MAX)
 		return "2^31 groups of heads' rows or more";
-	return w->stride[2] / 2 > INT_MAX ? "heads' weights are 4 GiB apart or more" : NULL;
+	return w->stride[2] / 2 > INT_MAX || w->stride[2] % 2 ? "heads' weights are 4 GiB apart or more, or an odd number of bytes" : NULL;
 }
 
 const char *hip_refuse_dense(const struct cpu_op *op)
@@ -68,8 +68,8 @@ const char *hip_refuse_dense(const struct cpu_op *op)
 	if ((uint64_t)op->t[1].ne[0] * op->t[1].ne[1] > 65535)
 		return "more than 65535 pairs of tokens and experts";
 	for (n = 3; n < 6; n++)
-		if (op->t[n].stride[2] / 2 > INT_MAX)
-			return "experts' weights are 4 GiB apart or more";
+		if (op->t[n].stride[2] / 2 > INT_MAX || op->t[n].stride[2] % 2)
+			return "experts' weights are 4 GiB apart or more, or an odd number of bytes";
 	return NULL;
 }
 
