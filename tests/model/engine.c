@@ -12,6 +12,7 @@
 #include <dseek.h>
 #include <dseek_program.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,6 +52,8 @@ static const struct tiny_model variants[] = {
 	{ "latent attention, yarn without its multiplier", LATENT, .yarn = 4, .yarn_trained = 16, .yarn_attn = 0.9f, .seed = 34 },
 	{ "latent attention, q8_0", LATENT, .dtype = DSEEK_Q8_0, .seed = 35 },
 	{ "latent attention, old form, q8_0", LATENT, .dtype = DSEEK_Q8_0, .old = true, .seed = 36 },
+	{ "latent attention, mxfp4", LATENT, .dtype = DSEEK_MXFP4, .seed = 40 },
+	{ "latent attention, old form, mxfp4", LATENT, .dtype = DSEEK_MXFP4, .old = true, .seed = 41 },
 	{ "latent attention, old form, bf16", LATENT, .dtype = DSEEK_BF16, .old = true, .seed = 37 },
 	{ "latent attention, dense", .arch = "deepseek2", SHAPE(2, 1), .head = 48, .rope_dims = 16, .head_v = 24, .kv_rank = 32, .seed = 38 },
 	{ "yarn", LLAMA, .yarn = 8, .yarn_trained = 16, .seed = 17 },
@@ -60,6 +63,7 @@ static const struct tiny_model variants[] = {
 	{ "gpt-oss", GPT_OSS, .window = 8, .yarn = 32, .yarn_trained = 16, .seed = 20 },
 	{ "gpt-oss bf16, biases too, window longer than the text", GPT_OSS, .dtype = DSEEK_BF16, .window = 100, .seed = 21 },
 	{ "gpt-oss q8_0, a window of 1", GPT_OSS, .dtype = DSEEK_Q8_0, .window = 1, .seed = 22 },
+	{ "gpt-oss mxfp4", GPT_OSS, .dtype = DSEEK_MXFP4, .window = 8, .yarn = 32, .yarn_trained = 16, .seed = 23 },
 	{ "rows that fill no group", .arch = "llama", .layers = 1, .embd = 36, .heads = 3, .kv_heads = 1, .ff = 50, .seed = 16 },
 };
 
@@ -587,6 +591,29 @@ START_TEST(test_too_many_for_groups)
 }
 END_TEST
 
+/* A scale that half precision does not have. */
+START_TEST(test_refused_mxfp4)
+{
+	struct tiny_model t = gpt_oss;
+	const struct gguf_tensor *w;
+	const uint8_t scale = 200;
+	int fd;
+
+	t.dtype = DSEEK_MXFP4;
+	open_model(&t);
+	w = gguf_find_tensor(dsk_model_gguf(model), "blk.1.ffn_up_exps.weight");
+	ck_assert_int_eq(w->dtype, DSEEK_MXFP4);
+	fd = open(path, O_WRONLY);
+	ck_assert_int_eq(pwrite(fd, &scale, 1, w->offset + 17 * 3), 1);
+	close(fd);
+	dsk_model_close(model);
+	ck_assert_int_eq(dsk_model_open(path, &model, err, sizeof(err)), 0);
+	ck_assert_int_eq(dsk_model_load(model, dev, NULL, err, sizeof(err)), -ERANGE);
+	ck_assert_msg(strstr(err, ": a tensor could not be packed: Numerical result out of range"), "%s", err);
+	close_all();
+}
+END_TEST
+
 START_TEST(test_not_loaded)
 {
 	struct dsk_session_params params = {};
@@ -830,6 +857,7 @@ int main(void)
 	tcase_add_loop_test(t, test_refused_sessions, 0, COUNT(bad_sessions));
 	tcase_add_test(t, test_too_many_for_groups);
 	tcase_add_test(t, test_not_loaded);
+	tcase_add_test(t, test_refused_mxfp4);
 	tcase_add_loop_test(t, test_refused_models, 0, COUNT(bad_models));
 	tcase_add_test(t, test_generate);
 	tcase_add_test(t, test_refused_generation);

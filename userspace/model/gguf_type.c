@@ -35,7 +35,7 @@ static const struct gguf_tensor_type tensor_types[] = {
 	[26] = { "i32", 1, 4, DSEEK_I32 },	[27] = { "i64", 1, 8, -1 },
 	[28] = { "f64", 1, 8, -1 },		[29] = { "iq1_m", 256, 56, -1 },
 	[30] = { "bf16", 1, 2, DSEEK_BF16 },	[34] = { "tq1_0", 256, 54, -1 },
-	[35] = { "tq2_0", 256, 66, -1 },	[39] = { "mxfp4", 32, 17, -1 },
+	[35] = { "tq2_0", 256, 66, -1 },	[39] = { "mxfp4", 32, 17, DSEEK_MXFP4 },
 };
 
 #define N_TENSOR_TYPES (sizeof(tensor_types) / sizeof(tensor_types[0]))
