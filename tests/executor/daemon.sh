@@ -29,6 +29,7 @@ refused "a negative owner" 2 "--owner=-1: no such user" --allow-root --owner=-1
 refused "an empty owner" 2 "--owner=: no such user" --allow-root --owner=
 refused "code of everybody's" 2 "--own-code: only an engine that serves one user alone may: give --owner=NAME" --allow-root --backend=hip --own-code
 refused "code for a backend that has none" 2 "--own-code: backend cpu runs no code of tenants" --allow-root --owner=0 --own-code
+refused "nor has this one" 2 "--own-code: backend opencl runs no code of tenants" --allow-root --owner=0 --backend=opencl --own-code
 refused "no device" 1 "/nonexistent: No such file" --allow-root --device=/nonexistent
 refused "backend's options" 1 "null: unknown option 'x'" --allow-root --device=embed: --backend=null --backend-options=x=1
 refused "an NPU that isn't there" 1 "backend npu: npu: /nonexistent: No such file" --allow-root --device=embed: --backend=npu --backend-options=device=/nonexistent

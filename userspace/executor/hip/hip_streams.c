@@ -73,7 +73,7 @@ static int last_unit(const struct hip_cu_mask *mask)
 static int open_masked(const struct hip_api *api, const struct hip_cu_mask *mask, int cus, hip_stream *stream, char *err, size_t err_size)
 {
 	if (!api->ExtStreamCreateWithCUMask) {
-		snprintf(err, err_size, "this runtime has no hipExtStreamCreateWithCUMask");
+		snprintf(err, err_size, "this runtime makes no streams for some compute units alone");
 		return -EOPNOTSUPP;
 	}
 	if (cus && last_unit(mask) >= cus) {
