@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* tests/hip/device.h for the opencl backend: its device is that of the machine's OpenCL, by the shim. */
+#include "device.h"
+
 #include "../hip/device.h"
 
 #include <dlfcn.h>
@@ -66,4 +68,9 @@ unsigned int hip_device_calls(const char *name)
 unsigned int hip_device_live(void)
 {
 	return ((unsigned int (*)(void))symbol("opencl_shim_live"))();
+}
+
+size_t opencl_device_groups(unsigned int n)
+{
+	return ((size_t (*)(unsigned int))symbol("opencl_shim_groups"))(n);
 }

@@ -7,7 +7,7 @@ $(opencl-shim): tests/opencl/shim.c userspace/executor/opencl/cl_api.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -g -O1 -fPIC -shared -fvisibility=hidden -Wall -Wextra -Werror -Wl,-Bsymbolic $< -o $@ -ldl
 
-opencl-tests := $(addprefix tests/opencl/,load ops generate inject)
+opencl-tests := $(addprefix tests/opencl/,load ops tenants generate inject)
 tests += $(opencl-tests) tests/opencl/abi
 $(foreach t,$(opencl-tests),$(eval $(t)-src := $(t).c tests/opencl/device.c)$(eval CFLAGS-$(t).c := -Iuserspace/executor))
 tests/opencl/ops-src += tests/ops/one_op.c

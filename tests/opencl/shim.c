@@ -7,6 +7,7 @@
  *	OPENCL_SHIM_PLATFORMS	0: there are none
  *	OPENCL_SHIM_TYPE	what devices say they are (2: processor, 4: GPU)
  *	OPENCL_SHIM_SVM		and of their shared virtual memory
+ *	OPENCL_SHIM_UNITS	and of their compute units
  */
 #include <dlfcn.h>
 #include <stdio.h>
@@ -54,6 +55,22 @@ unsigned int opencl_shim_live(void);	/* queues, programs, kernels and events */
 unsigned int opencl_shim_live(void)
 {
 	return live;
+}
+
+#define LAUNCHES	256
+static size_t groups[LAUNCHES];
+static unsigned int launches;
+
+size_t opencl_shim_groups(unsigned int n);	/* in the first dimension of the nth launch, of the first so many */
+size_t opencl_shim_groups(unsigned int n)
+{
+	return n < LAUNCHES ? groups[n] : 0;
+}
+
+static void note_launch(size_t global, size_t local)
+{
+	if (launches < LAUNCHES)
+		groups[launches++] = global / local;
 }
 
 const char *opencl_shim_name(unsigned int index);	/* NULL past the last */
@@ -120,10 +137,13 @@ cl_error clGetPlatformIDs(uint32_t max, cl_object *platforms, uint32_t *count)
 cl_error clGetDeviceInfo(cl_object device, uint32_t what, size_t size, void *value, size_t *used);
 cl_error clGetDeviceInfo(cl_object device, uint32_t what, size_t size, void *value, size_t *used)
 {
-	const char *told = what == CL_INFO_TYPE ? getenv("OPENCL_SHIM_TYPE") : what == CL_INFO_SVM ? getenv("OPENCL_SHIM_SVM") : NULL;
+	const char *told = what == CL_INFO_TYPE ? getenv("OPENCL_SHIM_TYPE") : what == CL_INFO_SVM ? getenv("OPENCL_SHIM_SVM") :
+			   what == CL_INFO_UNITS ? getenv("OPENCL_SHIM_UNITS") : NULL;
 	cl_error error = called("clGetDeviceInfo");
 
-	if (!error && told)
+	if (!error && told && what == CL_INFO_UNITS)
+		*(uint32_t *)value = (uint32_t)strtoul(told, NULL, 10);
+	else if (!error && told)
 		*(uint64_t *)value = strtoull(told, NULL, 10);
 	return error || told ? error : real.GetDeviceInfo(device, what, size, value, used);
 }
@@ -146,7 +166,7 @@ ERROR(SetKernelArg, (cl_object kernel, uint32_t index, size_t size, const void *
 ERROR(SetKernelArgSVMPointer, (cl_object kernel, uint32_t index, const void *pointer), (kernel, index, pointer), )
 ERROR(EnqueueNDRangeKernel, (cl_object queue, cl_object kernel, uint32_t dimensions, const size_t *offset, const size_t *global, const size_t *local,
 			     uint32_t count, const cl_object *wait, cl_object *event),
-      (queue, kernel, dimensions, offset, global, local, count, wait, event), )
+      (queue, kernel, dimensions, offset, global, local, count, wait, event), note_launch(global[0], local[0]))
 ERROR(EnqueueSVMMemFill, (cl_object queue, void *pointer, const void *pattern, size_t pattern_size, size_t size, uint32_t count,
 			  const cl_object *wait, cl_object *event), (queue, pointer, pattern, pattern_size, size, count, wait, event), )
 ERROR(EnqueueMarkerWithWaitList, (cl_object queue, uint32_t count, const cl_object *wait, cl_object *event), (queue, count, wait, event), live++)

@@ -219,7 +219,7 @@ void hip_buffer_unmap(void *arg, void *base)
 		hip_memory_unmap(&state->memory, base, why, sizeof(why));
 }
 
-static void hip_status(void *arg, char *text, size_t size)
+void hip_status(void *arg, char *text, size_t size)
 {
 	const struct hip_state *state = arg;
 

@@ -50,6 +50,7 @@ struct hip_program {
 void hip_close(void *state);
 int hip_buffer_map(void *state, void *base, uint64_t size, int writable, char *err, size_t err_size);
 void hip_buffer_unmap(void *state, void *base);
+void hip_status(void *state, char *text, size_t size);
 
 /* hip_program.c: -ENOTSUP, with the op named, for one that no kernel does. */
 int hip_program_prepare(void *state, const struct dseek_program_view *view, void **ret_prepared, char *err, size_t err_size);

@@ -27,4 +27,5 @@ const struct dseek_backend dseek_backend_opencl = {
 	.run = hip_run,
 	.buffer_map = hip_buffer_map,
 	.buffer_unmap = hip_buffer_unmap,
+	.status = hip_status,
 };

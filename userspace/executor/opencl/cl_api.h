@@ -21,6 +21,7 @@ typedef void *cl_object;		/* cl_platform_id, cl_device_id, cl_context, cl_comman
 #define CL_ALL_DEVICES			0xffffffffu
 #define CL_TYPE_CPU			2u
 #define CL_INFO_TYPE			0x1000u	/* of a device: uint64_t */
+#define CL_INFO_UNITS			0x1002u	/* uint32_t */
 #define CL_INFO_NAME			0x102bu
 #define CL_INFO_SVM			0x1053u	/* uint64_t */
 #define CL_SVM_SYSTEM			4u	/* any memory of the process, as it is */

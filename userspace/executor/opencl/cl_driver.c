@@ -154,6 +154,19 @@ static hip_error set_device(int index)
 	return error;
 }
 
+/* How many compute units there are: by that it is reckoned what a scrub takes. */
+static hip_error get_attribute(int *value, int attribute, int index)
+{
+	uint32_t units = 0;
+	hip_error error;
+
+	if (attribute != HIP_MULTIPROCESSOR_COUNT)
+		return fail(INVALID_VALUE, "there is no attribute %d", attribute);
+	error = CHECK(GetDeviceInfo, (cl.devices[index].id, CL_INFO_UNITS, sizeof(units), &units, NULL));
+	*value = (int)units;
+	return error;
+}
+
 /* ---- memory: the host's, all of it */
 
 static hip_error host_register(void *host, size_t size, unsigned int flags)
@@ -372,7 +385,7 @@ static int driver_open(const char *library, struct hip_api *ret_api, char *err, 
 		return r;
 	*ret_api = (struct hip_api){
 		.library = cl.api.library, .GetErrorName = get_error_name, .own_words = 1,
-		.Init = do_init, .GetDeviceCount = get_device_count, .SetDevice = set_device,
+		.Init = do_init, .GetDeviceCount = get_device_count, .SetDevice = set_device, .DeviceGetAttribute = get_attribute,
 		.ModuleLoadData = module_load, .ModuleUnload = module_unload, .ModuleGetFunction = module_get_function,
 		.ModuleLaunchKernel = module_launch, .StreamCreateWithFlags = stream_create, .StreamDestroy = stream_destroy,
 		.EventCreateWithFlags = event_create, .EventDestroy = event_destroy, .EventRecord = event_record, .EventQuery = event_query,
