@@ -24,34 +24,49 @@ VALWAYS vf activate(uint32_t act, vf x)
 	}
 }
 
-/* act(gate) * up, or the clamped form, which looks at both */
-VALWAYS vf glu_of(uint32_t act, vf gate, vf up)
+/* gpt-oss's form, which looks at both before it multiplies; min(limit, x) of a NaN is the NaN */
+VALWAYS vf swiglu_clamped(vf gate, vf up)
 {
 	const vf limit = v_set1(DSEEK_SWIGLU_LIMIT), one = v_set1(1);
 
-	if (act != DSEEK_ACT_SWIGLU_CLAMPED)
-		return v_mul(activate(act, gate), up);
-	/* min(limit, x) of a NaN is the NaN */
 	gate = v_min(limit, gate);
 	up = v_max(v_sub(v_zero(), limit), v_min(limit, up));
 	return v_mul(v_div(gate, v_add(one, v_exp(v_mul(gate, v_set1(-DSEEK_SWIGLU_ALPHA))))), v_add(up, one));
 }
 
-static void glu(uint32_t act, const float *gate, const float *up, float *out, uint32_t n)
+VALWAYS vf glu_of(uint32_t act, int clamped, vf gate, vf up)
+{
+	return clamped ? swiglu_clamped(gate, up) : v_mul(activate(act, gate), up);
+}
+
+VALWAYS void glu_row(uint32_t act, int clamped, const float *gate, const float *up, float *out, uint32_t n)
 {
 	float g[VW], u[VW];
 	uint32_t i;
 
 	for (i = 0; i + VW <= n; i += VW)
-		v_store(out + i, glu_of(act, v_load(gate + i), v_load(up + i)));
+		v_store(out + i, glu_of(act, clamped, v_load(gate + i), v_load(up + i)));
 	if (i < n) {
 		memset(g, 0, sizeof(g));
 		memset(u, 0, sizeof(u));
 		memcpy(g, gate + i, (n - i) * sizeof(*g));
 		memcpy(u, up + i, (n - i) * sizeof(*u));
-		v_store(g, glu_of(act, v_load(g), v_load(u)));
+		v_store(g, glu_of(act, clamped, v_load(g), v_load(u)));
 		memcpy(out + i, g, (n - i) * sizeof(*g));
 	}
+}
+
+static void __attribute__((noinline)) glu_clamped(const float *gate, const float *up, float *out, uint32_t n)
+{
+	glu_row(0, 1, gate, up, out, n);
+}
+
+static void glu(uint32_t act, const float *gate, const float *up, float *out, uint32_t n)
+{
+	if (act == DSEEK_ACT_SWIGLU_CLAMPED)
+		glu_clamped(gate, up, out, n);
+	else
+		glu_row(act, 0, gate, up, out, n);
 }
 
 static void rmsnorm(const float *x, const float *weight, float *out, uint32_t n, float eps)
