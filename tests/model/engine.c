@@ -360,6 +360,9 @@ START_TEST(test_ring_16k)
 	size_t n;
 
 	t.layers = 2;
+	t.heads = 2;
+	t.kv_heads = 1;
+	t.head = 16;
 	t.window = 128;
 	open_model(&t);
 	n = 95ul * dsk_model_shape(model)->n_vocab;
