@@ -37,6 +37,8 @@ device-src := $(addprefix tests/kernels/,device.c device_simt.c ktest.c $(kernel
 kernel-tests := tests/kernels/simt/faults $(addprefix tests/kernels/,kdev norm rope embed route permute attn_decode attn_prefill attn_gate attn_pyramid mla mma)
 kernel-tests += $(addprefix tests/kernels/,expert sample kv_copy scrub reroute similarity)
 kernel-tests += $(addprefix tests/kernels/,dense slots elementwise)
+# With the model library's trainers.
+kernel-tests += $(addprefix tests/kernels/,balance)
 $(foreach t,$(kernel-tests),$(eval $(t)-src := $(t).c $(device-src))$(eval $(t)-libs := $(kernel-libs)))
 tests/kernels/sample-src += userspace/model/sampler.c
 CFLAGS-tests/kernels/rope.c := -Ikernels

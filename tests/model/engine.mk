@@ -7,3 +7,7 @@ tests/model/reference-src := tests/model/reference.c
 tests/model/reference-libs := -lcjson
 tests/model/moefy-src := $(addprefix tests/model/,moefy.c tiny_model.c)
 tests/model/moefy-libs := $(shell pkg-config --libs check)
+tests += tests/model/balance
+tests/model/balance-src := tests/model/balance.c tests/ops/one_op.c
+tests/model/balance-libs := $(shell pkg-config --libs check)
+CFLAGS-tests/model/balance.c := -Iuserspace/executor

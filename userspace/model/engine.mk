@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: MIT
-model-src += $(addprefix userspace/model/,arch.c rope.c weights.c model.c graph.c kv.c session.c generate.c moefy.c moefy_fit.c)
+model-src += $(addprefix userspace/model/,arch.c rope.c weights.c model.c graph.c kv.c session.c generate.c moefy.c moefy_fit.c balance.c)
 CFLAGS-userspace/model/moefy_fit.c := -O3

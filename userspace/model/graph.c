@@ -23,7 +23,7 @@ struct build {
 	/* latent attention: rows of projections, queries and what attention gives in the latent space, and parts of them by heads */
 	int q_a, kv_a, latent_att, shared;
 	int q_plain, q_turned, row, row_latent, row_turned, lq, lq_latent, lq_turned;
-	uint64_t tap[2];
+	uint64_t tap[DSK_TAP_COUNT];
 };
 
 /* [ne0, T] and its view [head, ne0/head, T], where asked. */
@@ -235,7 +235,9 @@ static void feed_forward(struct build *b, uint32_t l)
 	EMIT(&b->e, RMSNORM, EMIT_ARGS(.f = { s->norm_eps }), b->x, weight(b, l, DSK_FFN_NORM), b->h);
 	if (!dsk_weight(b->m, l, DSK_ROUTER)->src) {
 		EMIT(&b->e, GLU, EMIT_ARGS(.i = { DSEEK_ACT_SILU }), b->h, weight(b, l, DSK_GATE), weight(b, l, DSK_UP), b->ff);
-		if (b->p->tap) {
+		if (b->p->tap && s->n_expert) {	/* the same room as the layers that have a router */
+			b->tap[DSK_TAP_ROUTER] = emit_room(&b->e, DSK_B_TAP, (uint64_t)s->n_expert * b->p->tokens * sizeof(float));
+		} else if (b->p->tap) {
 			tap(b, b->h, s->n_embd, &b->tap[DSK_TAP_INPUT]);
 			tap(b, b->ff, s->n_ff, &b->tap[DSK_TAP_HIDDEN]);
 		}
@@ -245,6 +247,8 @@ static void feed_forward(struct build *b, uint32_t l)
 	}
 	EMIT(&b->e, LINEAR, EMIT_ARGS(), b->h, weight(b, l, DSK_ROUTER), EMIT_NONE, EMIT_NONE, b->logits, EMIT_NONE, EMIT_NONE,
 	     weight(b, l, DSK_LOGIT_BIAS));
+	if (b->p->tap)
+		tap(b, b->logits, s->n_expert, &b->tap[DSK_TAP_ROUTER]);
 	EMIT(&b->e, MOE_ROUTE, EMIT_ARGS(.flags = s->expert_norm ? DSEEK_OPF_NORMALISE : 0,
 					 .i = { b->p->n_expert_used, s->expert_gate, s->n_expert_group, s->n_group_used }, .f = { s->expert_scale, 6.103515625e-5f }),
 	     b->logits, b->ids, b->weights, weight(b, l, DSK_ROUTER_BIAS));
@@ -329,7 +333,7 @@ int dsk_graph_build(const struct dsk_model *m, const struct dsk_graph_params *pa
 		if (!l)
 			memcpy(g.tap, b.tap, sizeof(g.tap));
 		if (l == 1)
-			g.tap_stride = b.tap[0] - g.tap[0];
+			g.tap_stride = b.s->n_expert ? b.tap[DSK_TAP_ROUTER] - g.tap[DSK_TAP_ROUTER] : b.tap[0] - g.tap[0];
 	}
 	dseek_builder_label(b.e.b, "output");
 	output(&b, &g);

@@ -99,6 +99,13 @@ int dsk_model_load(struct dsk_model *m, struct dseek_device *dev, const struct d
 	return 0;
 }
 
+float *dsk_model_router_bias(struct dsk_model *m, uint32_t layer)
+{
+	const struct dsk_place *p = m->bo && layer < m->shape.n_layer ? dsk_weight(m, layer, DSK_ROUTER_BIAS) : NULL;
+
+	return p && p->src ? (float *)((uint8_t *)dseek_bo_map(m->bo) + p->offset) : NULL;
+}
+
 int dsk_model_weights(struct dsk_model *m, struct dseek_device *dev, struct dseek_bo **ret_bo, bool *ret_owned,
 		      char *err, size_t err_size)
 {

@@ -90,6 +90,12 @@ struct dsk_load_params {
 int dsk_model_load(struct dsk_model *model, struct dseek_device *dev, const struct dsk_load_params *params,
 		   char *err, size_t err_size);
 
+/*
+ * The selection bias of a layer's router in the loaded weights, n_expert floats (balance.h): NULL if the model isn't loaded or the layer has
+ * none. To be changed while no job of the model runs; all its sessions see the change.
+ */
+float *dsk_model_router_bias(struct dsk_model *model, uint32_t layer);
+
 struct dsk_session_params {
 	struct dseek_device *dev;	/* NULL: that of the weights; must outlive the session */
 	const char *engine;		/* NULL: the first that is attached */
@@ -103,7 +109,7 @@ struct dsk_session_params {
 	uint32_t logit_rows;		/* tokens of one job whose logits may be asked for; 0: 1 */
 	uint32_t n_expert_used;		/* 0: what the file says */
 	bool precise;			/* activations and KV cache stay float32 */
-	bool tap;			/* prefill jobs keep the activations of dense FFNs, see dsk_session_tap() */
+	bool tap;			/* prefill jobs keep activations, see dsk_session_tap() */
 	/*
 	 * Of the KV cache, where no ring bounds it (struct dsk_kv): F32, F16, BF16 or Q8_0. Q8_0 rounds keys and values to one part in 127 of the
 	 * largest of 32, for 53 % of F16's memory.
@@ -148,11 +154,12 @@ int dsk_session_rewind(struct dsk_session *session, uint32_t n_past);
 void dsk_session_set_window(struct dsk_session *session, uint32_t window);	/* a parameter of the jobs: no new program */
 
 void dsk_session_set_deadline(struct dsk_session *session, uint64_t token_deadline_ns);	/* of decode jobs from now on */
-enum dsk_tap { DSK_TAP_INPUT, DSK_TAP_HIDDEN };
+enum dsk_tap { DSK_TAP_INPUT, DSK_TAP_HIDDEN, DSK_TAP_ROUTER, DSK_TAP_COUNT };
 
 /*
- * Of a layer's dense FFN in the last prefill job: its input (n_embd x tokens), or act(gate x) * (up x) (n_ff x tokens). NULL if the
- * session has no tap, the last job was decode, or the model has experts.
+ * Of the last prefill job. In a dense model, of a layer's FFN: INPUT, what goes into it (n_embd x tokens), HIDDEN, act(gate x) * (up x)
+ * (n_ff x tokens). In a model with experts: ROUTER, the logits of a layer's router, without bias (n_expert x tokens). NULL if the layer
+ * has no such thing, the session has no tap, or the last job was decode.
  */
 const float *dsk_session_tap(const struct dsk_session *session, uint32_t layer, enum dsk_tap which);
 

@@ -62,7 +62,7 @@ struct dsk_graph_params {
 	uint32_t rows;		/* tokens whose logits are made, 1..rows; 1 for decode */
 	uint32_t n_expert_used;
 	bool precise;
-	bool tap;		/* prefill: keep what goes into and through each dense FFN */
+	bool tap;		/* prefill: keep what dsk_session_tap() tells */
 };
 
 /* The constants of a job, in this order; decode has the last only. */
@@ -75,7 +75,7 @@ struct dsk_graph {
 	uint64_t tokens, positions, rows;	/* offsets in INPUT, int32 each; positions are the cache slots too */
 	uint64_t logits, best;			/* offsets in OUTPUT: F32 [n_vocab, rows], I32 [rows] */
 	uint32_t n_bindings;			/* DSK_B_TAP + 1 with a tap, else without it */
-	uint64_t tap[2];			/* offsets in TAP of layer 0 */
+	uint64_t tap[DSK_TAP_COUNT];		/* offsets in TAP of layer 0 */
 	uint64_t tap_stride;			/* from layer to layer */
 };
 

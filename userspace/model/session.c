@@ -129,8 +129,6 @@ static int check_params(struct dsk_session *s)
 		p->chunk = 2;	/* of one token there is the other program */
 	if (p->logit_rows > p->chunk)
 		return fail(s, -EINVAL, "%u rows of logits from a chunk of %u tokens", p->logit_rows, p->chunk);
-	if (p->tap && shape->n_expert)
-		return fail(s, -EINVAL, "a tap of a model with experts");
 	if (p->n_expert_used > shape->n_expert)
 		return fail(s, -EINVAL, "%u experts selected, the model has %u", p->n_expert_used, shape->n_expert);
 	if (shape->n_expert_group && p->n_expert_used > shape->n_expert / shape->n_expert_group * shape->n_group_used)
@@ -359,7 +357,9 @@ const float *dsk_session_tap(const struct dsk_session *s, uint32_t layer, enum d
 {
 	const struct dsk_graph *g = &s->graph[PREFILL];
 
-	if (!s->bo[DSK_B_TAP] || s->last_graph != PREFILL || layer >= s->model->shape.n_layer)
+	if (!s->bo[DSK_B_TAP] || s->last_graph != PREFILL || layer >= s->model->shape.n_layer || which >= DSK_TAP_COUNT)
+		return NULL;
+	if (which == DSK_TAP_ROUTER ? !dsk_weight(s->model, layer, DSK_ROUTER)->src : s->model->shape.n_expert)
 		return NULL;
 	return (const float *)((const uint8_t *)dseek_bo_map(s->bo[DSK_B_TAP]) + g->tap[which] + layer * g->tap_stride);
 }
