@@ -67,6 +67,24 @@ go bench quality -d $e -m "$moe" -x 9; ok "bench quality: experts" said 1 "9 exp
 go bench quality -d $e -m "$dense" -t 100; ok "bench quality: too short a text" said 1 "at least 513 are needed" err
 go bench quality -d $e; ok "bench quality without a model" said 2 "--model is needed" err
 
+go bench routing --json
+ok "bench routing: 0.42 or more of skew becomes 0.15 or less" json 'd["synthetic"]["unbalanced"]["std_over_mean"] >= 0.42 and d["synthetic"]["balanced"]["std_over_mean"] <= 0.15 and "model" not in d'
+ok "bench routing: and fewer pairs are dropped" json 'all(b["dropped"] < a["dropped"] and x["over"] == x["rerouted"] + x["dropped"] for a, b in zip(d["synthetic"]["unbalanced"]["capacity"], d["synthetic"]["balanced"]["capacity"]) for x in (a, b))'
+go bench routing --skew 0 --seed 3 --json; ok "bench routing: no skew" json 'd["synthetic"]["unbalanced"]["std_over_mean"] < 0.1'
+go bench routing -q -d $e -m "$moe" -t 512 --json
+ok "bench routing of a model" json 'd["model"]["layers"] == 2 and d["model"]["balanced"]["std_over_mean"] < d["model"]["unbalanced"]["std_over_mean"] and d["model"]["tokens"] == 255 and d["model"]["kl"] > 0 and 0 <= d["model"]["same_best_token"] <= 1'
+go bench routing -q -d $e -m "$moe" -t 512 -x 8 --json
+ok "bench routing: all experts leave nothing to balance" json 'd["model"]["unbalanced"]["std_over_mean"] == 0 and d["model"]["kl"] == 0 and d["model"]["same_best_token"] == 1 and d["model"]["perplexity_balanced"] == d["model"]["perplexity_all_experts"]'
+go bench routing -d $e -m "$moe" -x 9; ok "bench routing: too many experts" said 1 "9 experts selected, the model has 8" err
+go bench routing -d $e -m "$moe" -t 511; ok "bench routing: too short a text" said 1 "511 tokens of a half, at least 512 are needed" err
+go bench routing -d $e -m "$dense"; ok "bench routing of a dense model" said 1 "it has no experts: dseek model moefy makes some" err
+go bench routing -d $e -m "$dir/none.gguf"; ok "bench routing: no such model" said 1 "none.gguf" err
+go bench routing --skew -1; ok "bench routing: skew" said 2 "--skew is not in 0..100" err
+go bench routing --experts 513; ok "bench routing: --experts" said 2 "--experts is above 512" err
+go bench routing -t 1048577; ok "bench routing: --tokens" said 2 "--tokens is above 2^20" err
+"$dseek" model synth -q -p tiny-mixtral "$dir/free.gguf"
+go bench routing -d $e -m "$dir/free.gguf"; ok "bench routing: routers without a bias" said 1 "its routers have no bias (exp_probs_b)" err
+
 go bench model -q -d $e -m "$dense" -p 32 -n 4 -r 2 --json
 ok "bench model --json" json 'd["prefill"]["tokens"] == 32 and d["decode"]["tokens"] == 4 and d["decode"]["repetitions"] == 2 and d["prefill"]["tokens_per_second"] > 0'
 go bench model -q -d $e -m "$dense" -p 0 -n 4 -r 1; ok "bench model: decode alone" test "$rc" = 0 -a "$(wc -l <"$dir/out")" = 1

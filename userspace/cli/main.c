@@ -20,6 +20,7 @@ static const struct cli_command commands[] = {
 	{ "bench", "roundtrip", bench_roundtrip_main, "what the way to an engine and back costs" },
 	{ "bench", "model", bench_model_main, "tokens per second of prefill and decode" },
 	{ "bench", "quality", bench_quality_main, "perplexity on the shipped text, by experts selected" },
+	{ "bench", "routing", bench_routing_main, "how evenly routers load experts, and what balance costs" },
 	{ NULL }
 };
 
