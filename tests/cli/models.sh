@@ -85,6 +85,18 @@ go bench routing -t 1048577; ok "bench routing: --tokens" said 2 "--tokens is ab
 "$dseek" model synth -q -p tiny-mixtral "$dir/free.gguf"
 go bench routing -d $e -m "$dir/free.gguf"; ok "bench routing: routers without a bias" said 1 "its routers have no bias (exp_probs_b)" err
 
+go bench sparse -q -w 3072 -n 6 -k 8 --steps 8 --json
+ok "bench sparse: 78 % of blocks skipped, 99.2 % of answers dense attention's" json 'd["gate"]["skipped"] >= 0.78 and d["gate"]["agreement"] >= 0.992 and d["gate"]["accuracy"] >= 0.992 * d["dense"]["accuracy"] and d["dense"]["accuracy"] > 0.98 and d["questions"] == 672'
+ok "bench sparse: a window of as many blocks does not" json 'd["window"]["skipped"] == d["gate"]["skipped"] and d["window"]["agreement"] < 0.5'
+yes "so it is" | head -n 100 >"$dir/short.txt"
+go bench sparse --text "$dir/short.txt"; ok "bench sparse: too short a text" said 1 "the text is too short" err
+: >"$dir/empty.txt"; go bench sparse --text "$dir/empty.txt"; ok "bench sparse: an empty text" said 1 "empty.txt: it is empty" err
+go bench sparse --text "$dir/none.txt"; ok "bench sparse: no such text" said 1 "none.txt: No such file or directory" err
+go bench sparse --words 127; ok "bench sparse: --words" said 2 "--words is not in 128..65536" err
+go bench sparse --quotations 0; ok "bench sparse: --quotations" said 2 "--quotations is not in 1..1024" err
+go bench sparse --top-k 4097; ok "bench sparse: --top-k" said 2 "--top-k is above 4096, or --steps above 100000" err
+go bench sparse --rate 0; ok "bench sparse: --rate" said 2 "--rate is not above 0, to 10" err
+
 go bench model -q -d $e -m "$dense" -p 32 -n 4 -r 2 --json
 ok "bench model --json" json 'd["prefill"]["tokens"] == 32 and d["decode"]["tokens"] == 4 and d["decode"]["repetitions"] == 2 and d["prefill"]["tokens_per_second"] > 0'
 go bench model -q -d $e -m "$dense" -p 0 -n 4 -r 1; ok "bench model: decode alone" test "$rc" = 0 -a "$(wc -l <"$dir/out")" = 1

@@ -38,11 +38,11 @@ kernel-tests := tests/kernels/simt/faults $(addprefix tests/kernels/,kdev norm r
 kernel-tests += $(addprefix tests/kernels/,expert sample kv_copy scrub reroute similarity)
 kernel-tests += $(addprefix tests/kernels/,dense slots elementwise)
 # With the model library's trainers.
-kernel-tests += $(addprefix tests/kernels/,balance)
+kernel-tests += $(addprefix tests/kernels/,balance recall)
 $(foreach t,$(kernel-tests),$(eval $(t)-src := $(t).c $(device-src))$(eval $(t)-libs := $(kernel-libs)))
 tests/kernels/sample-src += userspace/model/sampler.c
 CFLAGS-tests/kernels/rope.c := -Ikernels
-$(foreach t,attn_decode attn_prefill attn_gate attn_pyramid mla,$(eval tests/kernels/$(t)-src += tests/kernels/attn_ref.c))
+$(foreach t,attn_decode attn_prefill attn_gate attn_pyramid mla recall,$(eval tests/kernels/$(t)-src += tests/kernels/attn_ref.c))
 tests/kernels/simt/faults-src := tests/kernels/simt/faults.c $(simt-src)
 ifeq ($(shell uname -m),x86_64)
 tests += $(kernel-tests)

@@ -11,3 +11,6 @@ tests += tests/model/balance
 tests/model/balance-src := tests/model/balance.c tests/ops/one_op.c
 tests/model/balance-libs := $(shell pkg-config --libs check)
 CFLAGS-tests/model/balance.c := -Iuserspace/executor
+tests += tests/model/gate_fit
+tests/model/gate_fit-src := tests/model/gate_fit.c
+tests/model/gate_fit-libs := $(shell pkg-config --libs check)

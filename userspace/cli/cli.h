@@ -130,5 +130,6 @@ int bench_ops_main(int argc, char **argv);
 int bench_model_main(int argc, char **argv);
 int bench_quality_main(int argc, char **argv);
 int bench_routing_main(int argc, char **argv);
+int bench_sparse_main(int argc, char **argv);
 
 #endif /* DSEEK_CLI_H */

@@ -21,6 +21,7 @@ static const struct cli_command commands[] = {
 	{ "bench", "model", bench_model_main, "tokens per second of prefill and decode" },
 	{ "bench", "quality", bench_quality_main, "perplexity on the shipped text, by experts selected" },
 	{ "bench", "routing", bench_routing_main, "how evenly routers load experts, and what balance costs" },
+	{ "bench", "sparse", bench_sparse_main, "what attention over few, selected blocks of keys loses" },
 	{ NULL }
 };
 
