@@ -54,7 +54,7 @@ all:
 #   check-programs    built for the tests, not run as one (fuzzers, helpers); -src and -libs alike
 #   thread-tests += NAME  those of the tests that tools/check also runs with SAN=thread
 #   alone-tests += NAME  those of the tests that measure time, or need all processors
-#   benches += NAME   run by make bench
+#   benches += NAME   run by make bench; script-benches += FILE: after them
 #   CFLAGS-FILE.c     flags of one source (vector instruction sets)
 fragments := kmod/arb/arb.mk $(sort $(wildcard userspace/*/*.mk tests/*/*.mk tools/*.mk kernels/*.mk))
 include $(fragments)
@@ -97,7 +97,7 @@ $(O)/$(1): $(call obj,$($(2)-src)) $(O)/libdseek-model.a $(O)/libdseek.a
 	$$(Q)$$(CC) -pthread -rdynamic $$(base-ldflags) $$(LDFLAGS) $$^ -o $$@ $$($(2)-libs) $$(model-libs) $$(libdseek-libs)
 endef
 $(foreach p,$(programs),$(eval $(call program-rule,bin/$(p),$(p))))
-$(foreach p,$(tests) $(check-programs) $(benches),$(eval $(call program-rule,$(p),$(p))))
+$(foreach p,$(sort $(tests) $(check-programs) $(benches)),$(eval $(call program-rule,$(p),$(p))))
 
 -include $(shell find $(addprefix $(O)/,kmod userspace tests tools kernels) -name '*.d' -type f 2>/dev/null)
 
@@ -113,6 +113,7 @@ print-thread-tests:
 	@echo $(addprefix $(O)/,$(thread-tests))
 bench: all $(addprefix $(O)/,$(benches))
 	@for b in $(benches); do echo "== $$b"; $(O)/$$b || exit 1; done
+	@for b in $(script-benches); do echo "== $$b"; DSEEK_BUILD=$(O) $$b || exit 1; done
 
 # --- module
 

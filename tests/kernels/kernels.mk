@@ -14,7 +14,7 @@ $(O)/kernels/simt/$(1)/$(basename $(notdir $(3))).so: $(3) $(kernel-headers) tes
 	$$(Q)$$(SIMT_CC) $$(simt-cflags) $(2) -c $$< -o $$(@:.so=.o) && $$(SIMT_CC) -shared $$(@:.so=.o) -o $$@
 simt-kernels += $(O)/kernels/simt/$(1)/$(basename $(notdir $(3))).so
 endef
-$(foreach w,32 64,$(foreach f,$(kernel-files:%=kernels/%.c) tests/kernels/simt/faulty.c tests/kernels/kdev_probe.c,$(eval $(call simt-rule,w$(w),-DK_WAVE=$(w),$(f)))))
+$(foreach w,32 64,$(foreach f,$(kernel-files:%=kernels/%.c) tests/kernels/simt/faulty.c tests/kernels/kdev_probe.c tests/kernels/separate.c,$(eval $(call simt-rule,w$(w),-DK_WAVE=$(w),$(f)))))
 $(foreach g,cdna2 cdna3 cdna4,$(eval $(call simt-rule,$(g),-DK_WAVE=64 -DK_MMA=K_MMA_$(shell echo $(g) | tr a-z A-Z),tests/kernels/mma_probe.c)))
 $(foreach g,rdna3 rdna4,$(eval $(call simt-rule,$(g),-DK_WAVE=32 -DK_MMA=K_MMA_$(shell echo $(g) | tr a-z A-Z),tests/kernels/mma_probe.c)))
 
@@ -44,10 +44,14 @@ tests/kernels/sample-src += userspace/model/sampler.c
 CFLAGS-tests/kernels/rope.c := -Ikernels
 $(foreach t,attn_decode attn_prefill attn_gate attn_pyramid mla recall,$(eval tests/kernels/$(t)-src += tests/kernels/attn_ref.c))
 tests/kernels/simt/faults-src := tests/kernels/simt/faults.c $(simt-src)
+# What fusion saves, counted: a test, and for its figures a benchmark.
+tests/kernels/fusion-src := tests/kernels/fusion.c $(device-src)
+tests/kernels/fusion-libs := $(kernel-libs)
 ifeq ($(shell uname -m),x86_64)
-tests += $(kernel-tests)
+tests += $(kernel-tests) tests/kernels/fusion
+benches += tests/kernels/fusion
 script-tests += tests/kernels/gates
-$(addprefix $(O)/,$(kernel-tests)): | $(simt-kernels)
+$(addprefix $(O)/,$(kernel-tests) tests/kernels/fusion): | $(simt-kernels)
 build-tests: $(simt-kernels)
 endif
 

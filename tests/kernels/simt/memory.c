@@ -222,9 +222,11 @@ static void touch(struct region *r, uintptr_t p, size_t size, int store, int ato
 				simt_stop(r->name ? SIMT_LDS_UNINITIALISED : SIMT_BUFFER_UNINITIALISED, "%s: loaded by %s, never stored%s",
 					  where, simt_who(simt_now.lane), at(pc));
 			}
+			report->bytes_loaded += !r->name && !c->load.group;
 			note_load(c, atomic);
 		}
 		if (store) {
+			report->bytes_stored += !r->name && !(c->store_flags & STORED);
 			c->store = stamp_now();
 			c->store_flags = DEFINED | STORED | (atomic ? ATOMIC : 0);
 		}

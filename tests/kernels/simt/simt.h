@@ -70,6 +70,7 @@ struct simt_report {
 	enum simt_fault fault;
 	char text[320];			/* one sentence that names what, where and who */
 	uint64_t loads, stores, collectives, barriers;
+	uint64_t bytes_loaded, bytes_stored;	/* of buffers, each byte once: what a device with a large enough cache moves */
 	size_t lds_bytes;		/* of a group */
 };
 

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+script-benches += tests/bench/quality.sh
