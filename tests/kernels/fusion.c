@@ -6,7 +6,7 @@
  * launch that first has one to the last. Both ways give the same layer. Scratch of models of real size comes from the same lists, not run.
  *
  * The hip backend fuses gate, up and GLU, attention, the residual sum of dense layers and a MoE layer's weighted sum; it launches three
- * products for q, k and v, whose weights lie apart, and quantises nothing (hip_op_dense.c).
+ * products for q, k and v, whose weights lie apart, and quantises nothing: 13 and 16 launches a layer (tests/hip/launches.c).
  */
 #include "ktest.h"
 
@@ -35,7 +35,7 @@ struct layer {
 	int fused;
 	struct buffer buffers[MAX_BUFFERS];
 	int n_buffers, launches, failed;
-	uint64_t loaded, stored;
+	uint64_t loaded, stored, attention;	/* attention: bytes both ways, of scores, softmax and values alone */
 	int lds;
 };
 
@@ -211,6 +211,7 @@ static void attention(struct layer *l, struct buffer *x, struct buffer *position
 	struct buffer *kc = buffer(l, "k cache", STATE, (size_t)(kv_n * slots) * 2), *vc = buffer(l, "v cache", STATE, (size_t)(kv_n * slots) * 2);
 	struct buffer *h = scratch(l, "normed", (size_t)T, (size_t)s->embd, 4), *q, *k, *v, *att, *scores;
 	size_t k_at = 0, v_at = 0;
+	uint64_t before;
 	struct dsk_slot_attend_params p = {
 		.q_heads = s->heads, .kv_heads = s->kv_heads, .slots = slots, .k_n = s->head, .v_n = s->head, .k_type = DSK_F16, .v_type = DSK_F16,
 		.q_head_stride = s->head, .q_token_stride = q_n, .k_head_stride = s->head * slots, .k_slot_stride = s->head,
@@ -248,6 +249,7 @@ static void attention(struct layer *l, struct buffer *x, struct buffer *position
 	store(l, k, k_at, l->fused ? all : kv_n, kc, positions, fault);
 	store(l, v, v_at, l->fused ? all : kv_n, vc, positions, fault);
 	att = scratch(l, "attention", (size_t)T, (size_t)q_n, 4);
+	before = l->loaded + l->stored;
 	if (l->fused) {
 		LAUNCH(l, "dsk_slot_attend", s->heads, T, p, USE_OUT(att), USE_INOUT(fault), USE_IN(q), USE_IN(kc), USE_IN(vc), USE_IN(positions), USE_NONE);
 	} else {
@@ -256,6 +258,7 @@ static void attention(struct layer *l, struct buffer *x, struct buffer *position
 		LAUNCH(l, "separate_softmax", s->heads, T, p, USE_INOUT(scores));
 		LAUNCH(l, "separate_values", s->heads, T, p, USE_OUT(att), USE_IN(scores), USE_IN(vc), USE_IN(positions));
 	}
+	l->attention = l->loaded + l->stored - before;
 	into(l, att, wo, q_n, x);
 }
 
@@ -411,6 +414,9 @@ static void compare(const struct device *d, const struct shape *s, int tokens, i
 		 s->name, tokens, context, fused.launches, apart.launches, 100 - 100.0 * fused.launches / apart.launches,
 		 (unsigned long long)(fused.loaded + fused.stored), (unsigned long long)(apart.loaded + apart.stored), 100 * by_bytes,
 		 peak_scratch(&fused), peak_scratch(&apart), 100 * by_scratch, fused.lds);
+	ktest_ok(fused.attention < apart.attention, "%s, %d tokens after %d: attention alone: launches 1, separate 3; bytes %llu, %llu (-%.0f %%)", s->name,
+		 tokens, context, (unsigned long long)fused.attention, (unsigned long long)apart.attention,
+		 100 - 100.0 * (double)fused.attention / (double)apart.attention);
 	if (tokens > 1)
 		ktest_ok(by_scratch >= 0.6, "%s, %d tokens after %d: peak scratch is less by 60 %% or more", s->name, tokens, context);
 out:
