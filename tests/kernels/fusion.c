@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What fusion and tiling save, by counters: a layer of a llama-like and of a mixtral-like model as launches of kernels, once with the fused ones, once
- * each step by itself through memory. Launches are counted where they are made; bytes are what the harness saw, each byte of a buffer once a
+ * What fusion and tiling save, by counters: a layer of a llama-like and of a mixtral-like model as launches of kernels, once with the fused
+ * ones, once each step by itself through memory. Launches are counted where they are made; bytes are what the harness saw, each byte of a buffer once a
  * launch, loaded and stored; scratch is the most that buffers have at a time which are neither weights, cache, nor the residual stream, from the
  * launch that first has one to the last. Both ways give the same layer. Scratch of models of real size comes from the same lists, not run.
  *

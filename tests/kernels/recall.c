@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What `dseek bench sparse` measures, on the kernels: recall from real text (userspace/model/recall.h) by dense attention and by attention over the
- * blocks that a learned gate selects. Selected blocks are those of the trainer's gate_select() but where two are as like as rounding, results those of
- * the definition, answers the same words.
+ * What `dseek bench sparse` measures, on the kernels: recall from real text (userspace/model/recall.h) by dense attention and by attention
+ * over the blocks that a learned gate selects. Selected blocks are those of the trainer's gate_select(), but where two are as like as
+ * rounding, results those of the definition, answers the same words.
  */
 #include "../../userspace/model/gate_fit.h"
 #include "../../userspace/model/recall.h"

@@ -7,13 +7,18 @@
 #include "../../userspace/model/random.h"
 #include "../check_run.h"
 
+#include "../../userspace/model/model.h"
 #include "../ops/one_op.h"
+#include "tiny_model.h"
 #include "cpu/op.h"
 
+#include <dseek.h>
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TOKENS	1500
 
@@ -203,6 +208,101 @@ START_TEST(test_capacity)
 }
 END_TEST
 
+/* ---- a model's routers */
+
+#define TINY	.layers = 2, .embd = 64, .heads = 4, .kv_heads = 2
+
+static struct dseek_device *dev;
+
+static struct dsk_model *load(const struct tiny_model *t)
+{
+	const char *dir = getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp";
+	struct dsk_model *m;
+	char path[256], err[512];
+
+	snprintf(path, sizeof(path), "%s/balance-%d.gguf", dir, getpid());
+	ck_assert_int_eq(tiny_model_write(path, t), 0);
+	ck_assert_msg(!dsk_model_open(path, &m, err, sizeof(err)), "%s", err);
+	ck_assert_ptr_null(dsk_model_router_bias(m, 0));	/* not loaded */
+	if (!dev)
+		ck_assert_msg(!dseek_open("embed:balance,threads=1", NULL, &dev), "%s", dseek_strerror_detail());
+	ck_assert_msg(!dsk_model_load(m, dev, NULL, err, sizeof(err)), "%s", err);
+	unlink(path);
+	return m;
+}
+
+static struct dsk_session *tapped(struct dsk_model *m)
+{
+	struct dsk_session_params params = { .sched_class = DSEEK_CLASS_BATCH, .n_ctx = 64, .chunk = 32, .tap = true, .precise = true };
+	struct dsk_session *s;
+	char err[512];
+
+	ck_assert_msg(!dsk_session_create(m, &params, &s, err, sizeof(err)), "%s", err);
+	return s;
+}
+
+static const int32_t some[12] = { 1, 70, 71, 90, 33, 50, 60, 61, 62, 63, 64, 65 };
+
+/* The bias in the loaded weights is what a job routes by: another one gives other logits, the old one the old ones; the tap has none of it. */
+START_TEST(test_model)
+{
+	const struct tiny_model t = { "", "llama", TINY, .ff = 96, .experts = 8, .used = 2, .expert_ff = 96, .router_bias = true };
+	struct dsk_model *m = load(&t);
+	struct dsk_session *s = tapped(m);
+	uint32_t n = dsk_model_shape(m)->n_vocab;
+	float first[TINY_VOCAB], tap[8 * 12], before[8], *bias = dsk_model_router_bias(m, 0);
+
+	ck_assert_ptr_nonnull(bias);
+	ck_assert_ptr_nonnull(dsk_model_router_bias(m, 1));
+	ck_assert_ptr_null(dsk_model_router_bias(m, 2));
+	ck_assert_int_eq(dsk_session_eval(s, some, 12), 0);
+	ck_assert_ptr_null(dsk_session_tap(s, 0, DSK_TAP_INPUT));
+	ck_assert_ptr_null(dsk_session_tap(s, 0, DSK_TAP_HIDDEN));
+	ck_assert_ptr_null(dsk_session_tap(s, 0, DSK_TAP_COUNT));
+	ck_assert_ptr_null(dsk_session_tap(s, 2, DSK_TAP_ROUTER));
+	ck_assert_ptr_nonnull(dsk_session_tap(s, 0, DSK_TAP_ROUTER));
+	memcpy(first, dsk_session_logits(s), n * sizeof(*first));
+	memcpy(tap, dsk_session_tap(s, 0, DSK_TAP_ROUTER), sizeof(tap));
+	ck_assert_mem_ne(tap, dsk_session_tap(s, 1, DSK_TAP_ROUTER), sizeof(tap));
+	memcpy(before, bias, sizeof(before));
+	for (int e = 0; e < 8; e++)
+		bias[e] -= 100.0f * e;		/* all go to 0 and 1 */
+	ck_assert_int_eq(dsk_session_rewind(s, 0), 0);
+	ck_assert_int_eq(dsk_session_eval(s, some, 12), 0);
+	ck_assert_mem_eq(tap, dsk_session_tap(s, 0, DSK_TAP_ROUTER), sizeof(tap));
+	ck_assert_mem_ne(first, dsk_session_logits(s), n * sizeof(*first));
+	memcpy(bias, before, sizeof(before));
+	ck_assert_int_eq(dsk_session_rewind(s, 0), 0);
+	ck_assert_int_eq(dsk_session_eval(s, some, 12), 0);
+	ck_assert_mem_eq(first, dsk_session_logits(s), n * sizeof(*first));
+	ck_assert_int_eq(dsk_session_eval(s, some, 1), 0);	/* a decode job has no tap */
+	ck_assert_ptr_null(dsk_session_tap(s, 0, DSK_TAP_ROUTER));
+	dsk_session_destroy(s);
+	dsk_model_close(m);
+	dseek_close(dev);
+}
+END_TEST
+
+START_TEST(test_model_without)
+{
+	const struct tiny_model dense = { "", "llama", TINY, .ff = 96 };
+	const struct tiny_model no_bias = { "", "llama", TINY, .ff = 96, .experts = 8, .used = 2, .expert_ff = 96 };
+	struct dsk_model *m = load(&dense);
+	struct dsk_session *s = tapped(m);
+
+	ck_assert_ptr_null(dsk_model_router_bias(m, 0));
+	ck_assert_int_eq(dsk_session_eval(s, some, 12), 0);
+	ck_assert_ptr_null(dsk_session_tap(s, 0, DSK_TAP_ROUTER));
+	ck_assert_ptr_nonnull(dsk_session_tap(s, 0, DSK_TAP_INPUT));
+	dsk_session_destroy(s);
+	dsk_model_close(m);
+	m = load(&no_bias);
+	ck_assert_ptr_null(dsk_model_router_bias(m, 0));
+	dsk_model_close(m);
+	dseek_close(dev);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("balance");
@@ -217,6 +317,8 @@ int main(void)
 	tcase_add_test(t, test_bound);
 	tcase_add_test(t, test_fit_refused);
 	tcase_add_test(t, test_capacity);
+	tcase_add_test(t, test_model);
+	tcase_add_test(t, test_model_without);
 	suite_add_tcase(suite, t);
 	return check_run(suite);
 }

@@ -201,8 +201,8 @@ static void ask(const struct sequence *s, const struct gate *g, const struct opt
 	}
 }
 
-static int measure(const struct gate *g, const char *text, size_t size, const struct options *o, struct outcome *outcomes, uint64_t *ret_asked,
-		   uint64_t *ret_all, uint32_t *ret_words, struct cli_progress *progress)
+static int measure(const struct gate *g, const char *text, size_t size, const struct options *o, struct outcome *outcomes,
+		   uint64_t *ret_asked, uint64_t *ret_all, uint32_t *ret_words, struct cli_progress *progress)
 {
 	int rc = 0;
 

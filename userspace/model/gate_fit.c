@@ -285,7 +285,7 @@ int gate_fit(const struct gate_shape *shape, const struct gate_fit *fit, float *
 uint32_t gate_select(const struct gate_shape *shape, const float *wq, const float *wk, const float *query, const float *keys,
 		     uint32_t visible, uint32_t sinks, uint32_t diagonal, uint32_t top_k, uint8_t *ret_selected)
 {
-	float a[MAX_G], b[MAX_G], s[visible];
+	float a[MAX_G], b[MAX_G], s[GATE_MAX_BLOCKS];
 	uint32_t own = diagonal < visible ? visible - diagonal : 0, skipped = 0;
 
 	project(shape, wq, query, 1, a);

@@ -33,8 +33,9 @@ struct gate_sequence {
 void gate_init(const struct gate_shape *shape, uint64_t seed, float *ret_wq, float *ret_wk);
 
 /*
- * The same matrix for both, L^-1 of S = L L^T, S the second moments of the sequences' means of keys plus @ridge times their mean on the diagonal: a.b =
- * mean_q S^-1 mean_k, in which what all blocks have in common, frequent words first, counts for little. Only for g = d. -EINVAL, -ENOMEM.
+ * The same matrix for both, L^-1 of S = L L^T, S the second moments of the sequences' means of keys and @ridge times their mean on the
+ * diagonal: a.b = mean_q S^-1 mean_k, in which what all blocks have in common, frequent words first, counts for little. Only for g = d.
+ * -EINVAL, -ENOMEM.
  */
 int gate_whiten(const struct gate_shape *shape, const struct gate_sequence *sequences, uint32_t n, double ridge, float *ret_wq, float *ret_wk);
 
@@ -54,7 +55,7 @@ struct gate_fit {
 };
 
 struct gate_fit_result {
-	double before, after;	/* loss on the others */
+	double before, after;	/* loss on the others, the scale of the gate fitted already */
 	double learned;		/* on what was learned from, with the weights kept */
 	uint32_t steps;		/* until those */
 };
@@ -63,8 +64,9 @@ int gate_fit(const struct gate_shape *shape, const struct gate_fit *fit, float *
 
 /*
  * What dsk_gate_select does: of @visible blocks those seen always, the first @sinks and the last @diagonal, and the @top_k best of the rest
- * by likeness of @query and @keys (of equals the earlier). @ret_selected [visible]. Returns how many are skipped.
+ * by likeness of @query and @keys (of equals the earlier). @ret_selected [visible], at most GATE_MAX_BLOCKS. Returns how many are skipped.
  */
+#define GATE_MAX_BLOCKS	4096
 uint32_t gate_select(const struct gate_shape *shape, const float *wq, const float *wk, const float *query, const float *keys,
 		     uint32_t visible, uint32_t sinks, uint32_t diagonal, uint32_t top_k, uint8_t *ret_selected);
 

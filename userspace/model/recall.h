@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A task of recall on real text, for attention alone, by one or more heads: a document of words, then quotations from it, and at each word of a quotation the
- * question what comes next. Who finds where in the document the quotation is can answer, others can't.
+ * A task of recall on real text, for attention alone, by one or more heads: a document of words, then quotations from it, and at each
+ * word of a quotation the question what comes next. Who finds where in the document the quotation is can answer, others can't.
  *
  *	words	runs of letters, digits and apostrophes; each other character but blanks by itself
  *	c_w	a head's code of word w: D numbers of +-1/sqrt(D) drawn by its bytes, so that words that were never seen have one as well
