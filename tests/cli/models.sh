@@ -39,6 +39,11 @@ go logits -q -d $e -m "$dense" -t 1,70,71 -o "$dir/b.f32" --precise --window 1; 
 go logits -q -d $e -m "$dense" -t 1,70,71 -o "$dir/b.f32" --precise --kv-type q8_0; ok "logits with a KV cache of 8 bits" test "$rc" = 0 -a "$(cmp "$dir/a.f32" "$dir/b.f32" | wc -l)" = 1
 go logits -q -d $e -m "$dense" -t 1,70,71 -o "$dir/b.f32" --precise --kv-type F32; ok "logits with a KV cache of its own type" cmp "$dir/a.f32" "$dir/b.f32"
 go logits -d $e -m "$dense" -t 1 -o "$dir/c.f32" --kv-type q4_0; ok "logits: no such type of KV cache" said 1 "--kv-type q4_0: it is none of f32, f16, bf16, q8_0" err
+DSEEK_PRECISION_MODE=fp32 go logits -q -d $e -m "$dense" -t 1,70,71 -o "$dir/b.f32"; ok "logits: DSEEK_PRECISION_MODE=fp32 is --precise" cmp -s "$dir/a.f32" "$dir/b.f32"
+DSEEK_PRECISION_MODE=auto go logits -d $e -m "$dense" -t 1,70,71 -o "$dir/b.f32"; ok "logits: DSEEK_PRECISION_MODE=auto says what it chose" said 0 "precision auto: activations" err
+DSEEK_PRECISION_MODE=fp64 go logits -d $e -m "$dense" -t 1 -o "$dir/c.f32"; ok "logits: no such DSEEK_PRECISION_MODE" said 1 '"fp64", which is none of auto, fp32, bf16, fp16, fp8, int8' err
+DSEEK_PRECISION_MODE=fp8 go logits -d $e -m "$dense" -t 1 -o "$dir/c.f32"; ok "logits: DSEEK_PRECISION_MODE=fp8" said 1 "no engine has kernels or a KV cache of 8-bit floats" err
+DSEEK_PRECISION_MODE=bf16 go logits -d $e -m "$dense" -t 1 -o "$dir/c.f32" --precise; ok "logits: --precise against DSEEK_PRECISION_MODE" said 1 "DSEEK_PRECISION_MODE is bf16" err
 go logits -d $e -m "$dense" -t 1,9999 -o "$dir/c.f32"; ok "logits: no such token" said 1 "token 1 is 9999" err
 ok "logits: nothing half-made" test ! -e "$dir/c.f32"
 go logits -d $e -m "$dense" -t 1 -o "$dir/no/x"; ok "logits: no such folder" said 1 "No such file or directory" err

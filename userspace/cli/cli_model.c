@@ -86,6 +86,8 @@ int cli_model_session(struct cli_model *m, const struct cli_model_options *optio
 	rc = dsk_session_create(m->model, params, &m->session, err, sizeof(err));
 	if (rc)
 		cli_log(CLI_ERROR, "%s", err);
+	else if (*dsk_session_precision(m->session))
+		cli_log(CLI_INFO, "precision %s", dsk_session_precision(m->session));
 	return rc;
 }
 

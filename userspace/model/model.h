@@ -108,13 +108,16 @@ struct dsk_session_params {
 	uint32_t chunk;			/* tokens of one prefill job, 1..4096; 0: 256 */
 	uint32_t logit_rows;		/* tokens of one job whose logits may be asked for; 0: 1 */
 	uint32_t n_expert_used;		/* 0: what the file says */
-	bool precise;			/* activations and KV cache stay float32 */
+	bool precise;			/* activations and KV cache stay float32: precision FP32 */
+	uint32_t precision;		/* enum dsk_precision of precision.h; 0: DSEEK_PRECISION_MODE, without it FP32 if precise, else */
+					/* activations as the engine does best, KV cache fp16 */
+	double tolerance;		/* AUTO: of a row's norm, 0: DSK_PRECISION_TOLERANCE */
 	bool tap;			/* prefill jobs keep activations, see dsk_session_tap() */
 	/*
 	 * Of the KV cache, where no ring bounds it (struct dsk_kv): F32, F16, BF16 or Q8_0. Q8_0 rounds keys and values to one part in 127 of the
 	 * largest of 32, for 53 % of F16's memory.
 	 */
-	bool kv_type_set;		/* @kv_type holds; else F16, precise: F32 */
+	bool kv_type_set;		/* @kv_type holds; else what the precision says */
 	uint32_t kv_type;
 	bool kv_all;			/* no rings */
 	/*
@@ -162,6 +165,9 @@ enum dsk_tap { DSK_TAP_INPUT, DSK_TAP_HIDDEN, DSK_TAP_ROUTER, DSK_TAP_COUNT };
  * has no such thing, the session has no tap, or the last job was decode.
  */
 const float *dsk_session_tap(const struct dsk_session *session, uint32_t layer, enum dsk_tap which);
+
+/* One line: the mode, what activations and the KV cache are, and with AUTO the bounds it went by. "" if no mode was asked for. */
+const char *dsk_session_precision(const struct dsk_session *session);
 
 struct dsk_model *dsk_session_model(const struct dsk_session *session);
 const struct dseek_job_result *dsk_session_last_job(const struct dsk_session *session);	/* times, preemptions */

@@ -3,6 +3,8 @@
 #define DSEEK_MODEL_PRIV_H
 
 #include "arch.h"
+#include "model.h"
+#include "precision.h"
 
 #include <pthread.h>
 
@@ -81,5 +83,19 @@ struct dsk_graph {
 
 int dsk_graph_build(const struct dsk_model *m, const struct dsk_graph_params *params, struct dsk_graph *ret_graph,
 		    char *err, size_t err_size);
+
+/* ---- what numbers are (formats.c) */
+
+struct dsk_formats {
+	enum dsk_precision mode;	/* that was asked for */
+	enum dsk_precision activations;	/* FP32; INT8: for products with quantised weights; UNSET: that, where the engine does so */
+	enum dsk_precision cache;
+	double activations_bound, cache_bound;	/* AUTO: of what was measured */
+};
+
+/* @p is complete but for its precision. -EINVAL: no such mode; -ENOTSUP: the engine or the model can't; or the errors of a session. */
+int dsk_formats_find(struct dsk_model *m, const struct dsk_session_params *p, struct dsk_formats *ret_formats, char *err, size_t err_size);
+
+const void *dsk_session_binding(const struct dsk_session *s, enum dsk_binding binding);
 
 #endif /* DSEEK_MODEL_PRIV_H */

@@ -24,6 +24,8 @@ struct dsk_session {
 	uint32_t reach;			/* behind the last position that was written since the context was empty */
 	int last_graph;
 	struct dseek_job_result last_job;
+	struct dsk_formats formats;
+	char precision[160];		/* in words */
 	char error[256];
 };
 
@@ -48,7 +50,7 @@ static int make_programs(struct dsk_session *s)
 
 	for (int i = DECODE; i <= PREFILL; i++) {
 		struct dsk_graph_params g = {
-			.kv = s->kv, .n_expert_used = p->n_expert_used, .precise = p->precise,
+			.kv = s->kv, .n_expert_used = p->n_expert_used, .precise = s->formats.activations == DSK_PRECISION_FP32,
 			.tap = p->tap && i == PREFILL, .tokens = i == DECODE ? 1 : p->chunk, .rows = i == DECODE ? 1 : p->logit_rows,
 		};
 
@@ -135,15 +137,47 @@ static int check_params(struct dsk_session *s)
 		return fail(s, -EINVAL, "%u experts selected, the %u groups that are looked at have %u", p->n_expert_used, shape->n_group_used,
 			    shape->n_expert / shape->n_expert_group * shape->n_group_used);
 	if (!p->kv_type_set)
-		p->kv_type = p->precise ? DSEEK_F32 : DSEEK_F16;
+		p->kv_type = DSEEK_F32;	/* till the precision is known: any of them will do as well */
 	if (p->kv_type != DSEEK_F32 && p->kv_type != DSEEK_F16 && p->kv_type != DSEEK_BF16 && p->kv_type != DSEEK_Q8_0)
 		return fail(s, -EINVAL, "a KV cache of %s; it may be F32, F16, BF16 or Q8_0",
 			    dseek_dtype_name(p->kv_type) ? dseek_dtype_name(p->kv_type) : "an unknown type");
 	dsk_kv_widths(shape, &k, &v);
 	if (!dseek_row_bytes(p->kv_type, k) || !dseek_row_bytes(p->kv_type, v))
 		return fail(s, -EINVAL, "a KV cache of Q8_0 for heads of %u and %u elements, which are not whole blocks of 32", k, v);
+	if (p->window > INT32_MAX)
+		return fail(s, -EINVAL, "a window of %u tokens is above the limit of 2^31-1", p->window);
+	if (p->precision >= DSK_PRECISION_COUNT)
+		return fail(s, -EINVAL, "precision %u is none of enum dsk_precision", p->precision);
+	return 0;
+}
+
+static int find_formats(struct dsk_session *s)
+{
+	struct dsk_formats *f = &s->formats;
+	int rc = dsk_formats_find(s->model, &s->params, f, s->error, sizeof(s->error));
+	size_t n;
+
+	if (rc || f->mode == DSK_PRECISION_UNSET)
+		return rc;
+	n = (size_t)snprintf(s->precision, sizeof(s->precision), "%s: activations %s, KV cache %s", dsk_precision_name(f->mode),
+			     dsk_precision_name(f->activations),
+			     s->params.kv_type_set ? dseek_dtype_name(s->params.kv_type) : dsk_precision_name(f->cache));
+	if (f->mode == DSK_PRECISION_AUTO)
+		snprintf(s->precision + n, sizeof(s->precision) - n, "; off by at most %.2g and %.2g of a row's norm", f->activations_bound,
+			 f->cache_bound);
+	return 0;
+}
+
+/* What its KV cache holds, by the precision where nothing else was said. */
+static void place_kv(struct dsk_session *s)
+{
+	const struct dsk_shape *shape = &s->model->shape;
+	const struct dsk_session_params *p = &s->params;
+	uint32_t type = s->formats.cache == DSK_PRECISION_FP32 ? DSEEK_F32 :
+			s->formats.cache == DSK_PRECISION_BF16 ? DSEEK_BF16 : DSEEK_F16;
+
 	s->kv = (struct dsk_kv){
-		.n_ctx = p->n_ctx, .run = p->chunk, .type = p->kv_type, .ring_type = p->precise ? DSEEK_F32 : DSEEK_F16, .all = p->kv_all,
+		.n_ctx = p->n_ctx, .run = p->chunk, .type = p->kv_type_set ? p->kv_type : type, .ring_type = type, .all = p->kv_all,
 	};
 	s->slots = p->n_ctx;
 	for (uint32_t l = 0; l < shape->n_layer; l++) {
@@ -151,9 +185,6 @@ static int check_params(struct dsk_session *s)
 
 		s->slots = slots < s->slots ? slots : s->slots;
 	}
-	if (p->window > INT32_MAX)
-		return fail(s, -EINVAL, "a window of %u tokens is above the limit of 2^31-1", p->window);
-	return 0;
 }
 
 int dsk_session_create(struct dsk_model *model, const struct dsk_session_params *params,
@@ -170,7 +201,11 @@ int dsk_session_create(struct dsk_model *model, const struct dsk_session_params 
 	s->params = *params;
 	rc = check_params(s);
 	if (!rc)
+		rc = find_formats(s);
+	if (!rc) {
+		place_kv(s);
 		rc = make_programs(s);
+	}
 	if (!rc)
 		rc = make_buffers(s);
 	if (!rc)
@@ -400,6 +435,16 @@ void dsk_session_set_window(struct dsk_session *s, uint32_t window)
 void dsk_session_set_deadline(struct dsk_session *s, uint64_t token_deadline_ns)
 {
 	s->params.token_deadline_ns = token_deadline_ns;
+}
+
+const char *dsk_session_precision(const struct dsk_session *s)
+{
+	return s->precision;
+}
+
+const void *dsk_session_binding(const struct dsk_session *s, enum dsk_binding binding)
+{
+	return dseek_bo_map(s->bo[binding]);
 }
 
 struct dsk_model *dsk_session_model(const struct dsk_session *s)
