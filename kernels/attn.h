@@ -56,8 +56,9 @@ K_DEV int pyramid_bound(int n, int level, struct dsk_attn_params p)
 
 	if (level == DSK_LEVELS)
 		return 0;
-	for (int i = 0; i < level; i++)
-		reach = p.reach[i] > reach ? p.reach[i] : reach;
+	K_UNROLL(3)
+	for (int i = 0; i < DSK_LEVELS - 1; i++)	/* constants once unrolled: parameters stay out of memory */
+		reach = i < level && p.reach[i] > reach ? p.reach[i] : reach;
 	if (n < reach)
 		return 0;
 	return level ? (n - reach) / DSK_PAGE * DSK_PAGE : n;
@@ -73,11 +74,24 @@ K_DEV int pyramid_rows(int n, struct dsk_attn_params p)
 	return rows;
 }
 
-/* Row of the cache (@level 0) or of its pools where the @at-th is, counted from the farthest; -1 as kv_row. */
+/* Row of the cache (@level 0) or of its pools that @token begins; -1 as kv_row. */
+K_DEV long pool_row(K_GLOBAL const int *pages, int sequence, int token, int head, int level, struct dsk_attn_params p)
+{
+	int page = pages[sequence * p.max_pages + token / DSK_PAGE], rest = token % DSK_PAGE >> level;
+
+	if ((k_u32)page >= (k_u32)p.n_pages)
+		return -1;
+	if (level)
+		return ((long)page * DSK_POOLS + DSK_PAGE - (2 * DSK_PAGE >> level) + rest) * p.kv_heads + head;
+	return ((long)page * DSK_PAGE + rest) * p.kv_heads + head;
+}
+
+/* Of the @at-th row that a query sees, counted from the farthest. */
 K_DEV long pyramid_row(K_GLOBAL const int *pages, int sequence, int at, int head, int n, int *level, struct dsk_attn_params p)
 {
-	int token = 0, page, rest;
+	int token = 0;
 
+	K_UNROLL(4)
 	for (int l = DSK_LEVELS - 1; l >= 0; l--) {
 		int low = pyramid_bound(n, l + 1, p);
 
@@ -87,13 +101,39 @@ K_DEV long pyramid_row(K_GLOBAL const int *pages, int sequence, int at, int head
 		}
 		at -= (pyramid_bound(n, l, p) - low) >> l;
 	}
-	page = pages[sequence * p.max_pages + token / DSK_PAGE];
-	rest = token % DSK_PAGE >> *level;
-	if ((k_u32)page >= (k_u32)p.n_pages)
-		return -1;
-	if (*level)
-		return ((long)page * DSK_POOLS + DSK_PAGE - (2 * DSK_PAGE >> *level) + rest) * p.kv_heads + head;
-	return ((long)page * DSK_PAGE + rest) * p.kv_heads + head;
+	return pool_row(pages, sequence, token, head, *level, p);
+}
+
+/*
+ * Tiles of @keys rows, level by level from the farthest, of what any query sees that is the last of @first to @last tokens; and of the @at-th: its
+ * level, the token that it begins with and, in *end, the first after its level. (Unrolled: PoCL 3.1 spoils a loop with barriers if another loop makes its trip count.)
+ */
+K_DEV int pyramid_tiles(int first, int last, int keys, struct dsk_attn_params p)
+{
+	int tiles = 0;
+
+	K_UNROLL(4)
+	for (int l = 0; l < DSK_LEVELS; l++)
+		tiles += (((pyramid_bound(last, l, p) - pyramid_bound(first, l + 1, p)) >> l) + keys - 1) / keys;
+	return tiles;
+}
+
+K_DEV int pyramid_tile(int at, int first, int last, int keys, int *level, int *end, struct dsk_attn_params p)
+{
+	int token = 0;
+
+	K_UNROLL(4)
+	for (int l = DSK_LEVELS - 1; l >= 0; l--) {
+		int from = pyramid_bound(first, l + 1, p), to = pyramid_bound(last, l, p);
+
+		if (at >= 0) {
+			token = from + (at * keys << l);
+			*level = l;
+			*end = to;
+		}
+		at -= (((to - from) >> l) + keys - 1) / keys;
+	}
+	return token;
 }
 
 /* Over 16 neighbouring lanes. */
@@ -121,6 +161,18 @@ K_DEV int sees(int position, long query, int token, K_GLOBAL const k_u32 *mask, 
 	if (p.flags & DSK_ATTN_MASK && !((mask + token / 32)[query * p.mask_stride] >> (token % 32) & 1))
 		return 0;
 	return 1;
+}
+
+/* Of @level what begins at @token: is it among what the query at @position sees? */
+K_DEV int sees_pool(int position, int token, int level, struct dsk_attn_params p)
+{
+	return token >= pyramid_bound(position + 1, level + 1, p) && token < pyramid_bound(position + 1, level, p);
+}
+
+/* Is key block @block among the selected? What has no bit isn't. */
+K_DEV int seen(K_GLOBAL const k_u32 *blocks, int block, struct dsk_attn_params p)
+{
+	return block / 32 < p.block_stride && blocks[block / 32] >> (block % 32) & 1;
 }
 
 #endif /* ATTN_H */

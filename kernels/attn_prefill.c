@@ -13,24 +13,21 @@
 #define KEYS	(2 * ROW)
 #define MAX_PER_LANE	(128 / ROW)
 
-/* Is key block @block among the selected? What has no bit isn't. */
-K_DEV int seen(K_GLOBAL const k_u32 *blocks, int block, struct dsk_attn_params p)
-{
-	return block / 32 < p.block_stride && blocks[block / 32] >> (block % 32) & 1;
-}
-
-/* D: size of a key, V: of a value. @blocks: the words of this group's block of queries, or NULL: all blocks are seen. */
-K_DEV void prefill(K_WAVE_PARAM int D, int V, K_LOCAL float *qs, K_LOCAL float *ks, K_LOCAL float *vs, K_LOCAL float *ps, K_LOCAL int *there,
+/*
+ * D: size of a key, V: of a value. @blocks: the words of this group's block of queries, or NULL: all blocks are seen. With @pyramid far
+ * tokens by rows of k_pools and v_pools, level by level.
+ */
+K_DEV void prefill(K_WAVE_PARAM int D, int V, int pyramid, K_LOCAL float *qs, K_LOCAL float *ks, K_LOCAL float *vs, K_LOCAL float *ps, K_LOCAL int *there,
 		   K_GLOBAL float *out, K_GLOBAL const float *q, K_GLOBAL const void *k, K_GLOBAL const void *v,
-		   K_GLOBAL const float *k_scales, K_GLOBAL const float *v_scales, K_GLOBAL const int *pages,
-		   K_GLOBAL const int *lengths, K_GLOBAL const int *starts, K_GLOBAL const k_u32 *mask,
-		   K_GLOBAL const float *sinks, K_GLOBAL const k_u32 *blocks, struct dsk_attn_params p)
+		   K_GLOBAL const void *k_pools, K_GLOBAL const void *v_pools, K_GLOBAL const float *k_scales,
+		   K_GLOBAL const float *v_scales, K_GLOBAL const int *pages, K_GLOBAL const int *lengths, K_GLOBAL const int *starts,
+		   K_GLOBAL const k_u32 *mask, K_GLOBAL const float *sinks, K_GLOBAL const k_u32 *blocks, struct dsk_attn_params p)
 {
 	int head = k_group_y(), sequence = k_group_z(), kv_head = head / (p.q_heads / p.kv_heads);
 	int start = starts[sequence], n_queries = starts[sequence + 1] - start, first = k_group_x() * QUERIES;
 	int length = kv_length(lengths, sequence, p), row = k_tid() / ROW, col = k_tid() % ROW, n = V / ROW;
 	int stride = D + 1, v_stride = V + 1;	/* of a tile's rows: neighbouring keys in different banks */
-	int before = length - n_queries, position = before + first + row, low = 0, high = length;
+	int before = length - n_queries, position = before + first + row, low = 0, high = length, tiles;
 	long query = start + first + row;
 	float top = K_NEG_BIG, sum = 0, acc[MAX_PER_LANE];
 
@@ -46,32 +43,36 @@ K_DEV void prefill(K_WAVE_PARAM int D, int V, K_LOCAL float *qs, K_LOCAL float *
 	for (int i = k_tid(); i < QUERIES * D; i += LANES)
 		qs[i / D * stride + i % D] = first + i / D < n_queries ? q[((start + first + i / D) * (long)p.q_heads + head) * D + i % D] : 0;
 
-	for (int tile = low; tile < high; tile += KEYS) {
+	tiles = pyramid ? pyramid_tiles(before + first + 1, high, KEYS, p) : (high - low + KEYS - 1) / KEYS;
+	for (int step = 0; step < tiles; step++) {
+		int level = 0, to = high, tile = pyramid ? pyramid_tile(step, before + first + 1, high, KEYS, &level, &to, p) : low + step * KEYS;
+		K_GLOBAL const void *keys = level ? k_pools : k, *values = level ? v_pools : v;
 		float logit[2], weight[2], rise, fade;
 
 		if (blocks && !seen(blocks, tile / DSK_BLOCK, p))	/* the whole group's: no lane waits for another */
 			continue;
 		K_UNROLL(2)
 		for (int i = k_tid(); i < KEYS * D; i += LANES) {
-			int token = tile + i / D;
-			long at = token < length ? kv_row(pages, sequence, token, kv_head, p) : -1;
+			int token = tile + (i / D << level);
+			long at = token < to ? pool_row(pages, sequence, token, kv_head, level, p) : -1;
 
-			ks[i / D * stride + i % D] = at < 0 ? 0 : kv_load(k, at * D + i % D, p.kv_type) * kv_scale(k_scales, at, p.kv_type);
+			ks[i / D * stride + i % D] = at < 0 ? 0 : kv_load(keys, at * D + i % D, p.kv_type) * kv_scale(k_scales, at, p.kv_type);
 			if (i % D < V)
-				vs[i / D * v_stride + i % D] = at < 0 ? 0 : kv_load(v, at * V + i % D, p.kv_type) * kv_scale(v_scales, at, p.kv_type);
+				vs[i / D * v_stride + i % D] = at < 0 ? 0 :
+					kv_load(values, at * V + i % D, p.kv_type) * kv_scale(v_scales, at, p.kv_type);
 			if (i % D == 0)
 				there[i / D] = at >= 0;
 		}
 		k_sync();
 		for (int j = 0; j < 2; j++) {
-			int key = col + j * ROW;
+			int key = col + j * ROW, token = tile + (key << level);
 			float dot = 0;
 
 			K_UNROLL(8)
 			for (int d = 0; d < D; d++)
 				dot = k_fma(qs[row * stride + d], ks[key * stride + d], dot);
-			logit[j] = first + row < n_queries && there[key] && sees(position, query, tile + key, mask, p) ?
-				logit2(dot, p) : 2 * K_NEG_BIG;
+			logit[j] = first + row < n_queries && there[key] && (pyramid ? sees_pool(position, token, level, p) :
+				sees(position, query, token, mask, p)) ? logit2(dot, p) + (pyramid ? (float)level : 0) : 2 * K_NEG_BIG;
 		}
 		rise = k_max(top, max16(K_WAVE_PASS k_max(logit[0], logit[1])));
 		fade = k_exp2(top - rise);
@@ -119,7 +120,7 @@ K_KERNEL(LANES) name(K_GLOBAL float *out, K_GLOBAL const float *q, K_GLOBAL cons
 	K_LDS(float, ps, QUERIES * (KEYS + 1));								\
 	K_LDS(int, there, KEYS);									\
 	K_COLLECTIVES;											\
-	prefill(K_WAVE_PASS D, V, qs, ks, vs, ps, there, out, q, k, v, k_scales, v_scales, pages, lengths, \
+	prefill(K_WAVE_PASS D, V, 0, qs, ks, vs, ps, there, out, q, k, v, k, v, k_scales, v_scales, pages, lengths, \
 		starts, mask, sinks, (K_GLOBAL const k_u32 *)0, p);					\
 }
 PREFILL(64, 64, dsk_attn_prefill_64)
@@ -145,9 +146,34 @@ K_KERNEL(LANES) dsk_attn_sparse_##D(K_GLOBAL float *out, K_GLOBAL const float *q
 	int block = k_group_x() * QUERIES / DSK_BLOCK;							\
 													\
 	p.flags &= ~DSK_ATTN_MASK;									\
-	prefill(K_WAVE_PASS D, D, qs, ks, vs, ps, there, out, q, k, v, k_scales, v_scales, pages, lengths, starts, \
+	prefill(K_WAVE_PASS D, D, 0, qs, ks, vs, ps, there, out, q, k, v, k, v, k_scales, v_scales, pages, lengths, starts, \
 		(K_GLOBAL const k_u32 *)0, sinks,							\
 		blocks + (((long)k_group_z() * p.query_blocks + block) * p.q_heads + k_group_y()) * p.block_stride, p); \
 }
 SPARSE(64)
 SPARSE(128)
+
+/*
+ * Over the pyramid: each query sees what dsk_pyramid_decode would, were it the last. k_pools, v_pools: of dsk_pyramid_pool, of every page that
+ * is full. The other buffers and groups as of dsk_attn_prefill; no mask.
+ */
+#define PYRAMID(D)											\
+K_KERNEL(LANES) dsk_pyramid_prefill_##D(K_GLOBAL float *out, K_GLOBAL const float *q, K_GLOBAL const void *k, K_GLOBAL const void *v, \
+					K_GLOBAL const void *k_pools, K_GLOBAL const void *v_pools, K_GLOBAL const int *pages, \
+					K_GLOBAL const int *lengths, K_GLOBAL const int *starts, K_GLOBAL const float *sinks, \
+					struct dsk_attn_params p)					\
+{													\
+	K_LDS(float, qs, QUERIES * (D + 1));								\
+	K_LDS(float, ks, KEYS * (D + 1));								\
+	K_LDS(float, vs, KEYS * (D + 1));								\
+	K_LDS(float, ps, QUERIES * (KEYS + 1));								\
+	K_LDS(int, there, KEYS);									\
+	K_COLLECTIVES;											\
+													\
+	p.flags &= DSK_ATTN_SINKS;									\
+	p.kv_type = p.kv_type == DSK_F16 ? DSK_F16 : DSK_BF16;		/* there are no others */	\
+	prefill(K_WAVE_PASS D, D, 1, qs, ks, vs, ps, there, out, q, k, v, k_pools, v_pools, (K_GLOBAL const float *)0, \
+		(K_GLOBAL const float *)0, pages, lengths, starts, (K_GLOBAL const k_u32 *)0, sinks, (K_GLOBAL const k_u32 *)0, p); \
+}
+PYRAMID(64)
+PYRAMID(128)

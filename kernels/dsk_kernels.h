@@ -29,11 +29,19 @@
 	X(attn_decode_packed, dsk_attn_decode_packed_64, 256, 9, struct dsk_attn_params) \
 	X(attn_decode_packed, dsk_attn_decode_packed_128, 256, 9, struct dsk_attn_params) \
 	X(attn_decode_packed, dsk_mla_decode_packed, 256, 7, struct dsk_attn_params)	\
+	X(attn_decode_mma, dsk_attn_decode_bf16_64, 256, 7, struct dsk_attn_params)	\
+	X(attn_decode_mma, dsk_attn_decode_bf16_128, 256, 7, struct dsk_attn_params)	\
+	X(attn_decode_mma, dsk_attn_decode_f16_64, 256, 7, struct dsk_attn_params)	\
+	X(attn_decode_mma, dsk_attn_decode_f16_128, 256, 7, struct dsk_attn_params)	\
+	X(attn_decode_mma, dsk_mla_decode_bf16, 256, 6, struct dsk_attn_params)		\
+	X(attn_decode_mma, dsk_mla_decode_f16, 256, 6, struct dsk_attn_params)		\
 	X(attn_prefill, dsk_attn_prefill_64, 256, 11, struct dsk_attn_params)		\
 	X(attn_prefill, dsk_attn_prefill_128, 256, 11, struct dsk_attn_params)		\
 	X(attn_prefill, dsk_mla_prefill, 256, 11, struct dsk_attn_params)		\
 	X(attn_prefill, dsk_attn_sparse_64, 256, 11, struct dsk_attn_params)		\
 	X(attn_prefill, dsk_attn_sparse_128, 256, 11, struct dsk_attn_params)		\
+	X(attn_prefill, dsk_pyramid_prefill_64, 256, 10, struct dsk_attn_params)	\
+	X(attn_prefill, dsk_pyramid_prefill_128, 256, 10, struct dsk_attn_params)	\
 	X(attn_gate, dsk_gate_queries, 256, 4, struct dsk_gate_params)			\
 	X(attn_gate, dsk_gate_keys, 256, 6, struct dsk_gate_params)			\
 	X(attn_gate, dsk_gate_select, 256, 7, struct dsk_gate_params)			\
@@ -41,6 +49,16 @@
 	X(attn_prefill_mma, dsk_attn_prefill_bf16_128, 256, 9, struct dsk_attn_params)	\
 	X(attn_prefill_mma, dsk_attn_prefill_f16_64, 256, 9, struct dsk_attn_params)	\
 	X(attn_prefill_mma, dsk_attn_prefill_f16_128, 256, 9, struct dsk_attn_params)	\
+	X(attn_prefill_mma, dsk_mla_prefill_bf16, 256, 9, struct dsk_attn_params)	\
+	X(attn_prefill_mma, dsk_mla_prefill_f16, 256, 9, struct dsk_attn_params)	\
+	X(attn_prefill_mma, dsk_attn_sparse_bf16_64, 256, 9, struct dsk_attn_params)	\
+	X(attn_prefill_mma, dsk_attn_sparse_bf16_128, 256, 9, struct dsk_attn_params)	\
+	X(attn_prefill_mma, dsk_attn_sparse_f16_64, 256, 9, struct dsk_attn_params)	\
+	X(attn_prefill_mma, dsk_attn_sparse_f16_128, 256, 9, struct dsk_attn_params)	\
+	X(attn_prefill_mma, dsk_pyramid_prefill_bf16_64, 256, 10, struct dsk_attn_params)	\
+	X(attn_prefill_mma, dsk_pyramid_prefill_bf16_128, 256, 10, struct dsk_attn_params)	\
+	X(attn_prefill_mma, dsk_pyramid_prefill_f16_64, 256, 10, struct dsk_attn_params)	\
+	X(attn_prefill_mma, dsk_pyramid_prefill_f16_128, 256, 10, struct dsk_attn_params)	\
 	X(expert, dsk_expert, 256, 9, struct dsk_expert_params)				\
 	X(expert, dsk_expert_plan, 256, 2, struct dsk_expert_plan_params)		\
 	X(expert, dsk_glu, 256, 4, struct dsk_glu_params)				\

@@ -38,6 +38,10 @@ static const struct decode_case {
 	{ MLA, 2, 1, { 50 }, 16, DSK_BF16, 3, DSK_ATTN_SINKS, 5, 0, 0, 1 },
 	{ MLA, 1, 1, { 31 }, 4096, DSK_BF16, 1, 0, 0, 0, -1, 1 },
 	{ MLA, 1, 1, { 40 }, 0, DSK_I8, 4, 0, 0, 0, 0x7fffffff, 1 },
+	{ 64, 17, 1, { 45, 300 }, 0, DSK_BF16, 2, 0, 0, 0, 0, 1 },
+	{ 128, 32, 2, { 40 }, 0, DSK_F16, 1, DSK_ATTN_SINKS, 3, 0, 0, 1 },
+	{ 64, 4, 1, { 600 }, 0, DSK_F16, 1, 0, 0, 2, -1, 1 },
+	{ MLA, 17, 1, { 33, 150 }, 0, DSK_BF16, 2, 0, 0, 0, 0, 1 },
 	{ 128, 32, 8, { 4097, 1000 }, 1024, DSK_BF16, 8, DSK_ATTN_SINKS, 0, 0, 0, 0 },
 	{ 64, 2, 1, { 100000 }, 0, DSK_BF16, 64, 0, 0, 0, 0, 0 },
 	{ MLA, 128, 1, { 100 }, 0, DSK_I8, 8, 0, 0, 0, 0, 0 },
@@ -71,8 +75,83 @@ static unsigned int packs(const struct decode_case *c)
 	return (unsigned int)c->kv_heads * ((of_head + pack_of(c) - 1) / pack_of(c));
 }
 
+/* Groups of the kernels with matrix instructions. */
+static unsigned int tiles_of(const struct decode_case *c)
+{
+	return (unsigned int)(c->kv_heads * ((c->q_heads / c->kv_heads + 15) / 16));
+}
+
+static void no_scales(struct simt_launch *l, int latent)
+{
+	unsigned int at = latent ? 4 : 5, n = latent ? 1 : 2;
+
+	memmove(&l->buffers[at], &l->buffers[at + n], 2 * sizeof(l->buffers[0]));
+	l->n_buffers -= n;
+}
+
+/* Barriers of the kernels with matrix instructions: of MLA's two a tile of a page a wave. */
+static unsigned int barriers(const struct decode_case *c, int sequences, unsigned int wave)
+{
+	int n = 0, tile = 16 * 256 / (int)wave;
+
+	for (int s = 0; s < sequences; s++) {
+		int low = c->window > 0 && c->lengths[s] > c->window ? c->lengths[s] - c->window : 0;
+		int each = (c->lengths[s] - low + c->splits - 1) / c->splits;
+
+		for (int i = 0; i < c->splits; i++) {
+			int first = low + i * each, last = first + each < c->lengths[s] ? first + each : c->lengths[s], base = first / 16 * 16;
+
+			n += c->d == MLA ? 2 + 2 * (last > base ? (last - base + tile - 1) / tile : 0) : 2 + 2 * c->d / 16;
+		}
+	}
+	return (unsigned int)n * tiles_of(c);
+}
+
+/*
+ * With matrix instructions: queries (here already) and weights are rounded to the cache's type, which is an error of both sum and result: 2^-8
+ * (bf16) or 2^-11 (f16).
+ */
+static void matrix(const struct device *d, const struct decode_case *c, struct attn_cache *cache, int sequences, float *q, const struct simt_launch *plain,
+		   const struct simt_launch *merge, double *want, const char *what)
+{
+	size_t heads = (size_t)(sequences * c->q_heads);
+	struct simt_launch l = *plain;
+	double most = 0;
+	char name[32];
+
+	for (size_t i = 0; i < heads * (size_t)c->d; i++) {
+		void *rounded = typed(q + i, 1, c->kv_type);
+
+		q[i] = (float)typed_get(rounded, 0, c->kv_type);
+		free(rounded);
+	}
+	for (size_t i = 0; i < heads; i++) {
+		int s = (int)i / c->q_heads;
+
+		most = fmax(most, attn_reference(cache, s, (int)i % c->q_heads, c->lengths[s] - 1, q + i * (size_t)c->d, NULL,
+						 want + i * (size_t)cache->dv));
+	}
+	l.grid[0] = tiles_of(c);
+	no_scales(&l, cache->latent);
+	if (cache->latent)
+		snprintf(name, sizeof(name), "dsk_mla_decode_%s", type_name(c->kv_type));
+	else
+		snprintf(name, sizeof(name), "dsk_attn_decode_%s_%d", type_name(c->kv_type), c->d);
+	if (!ktest_launch(d, name, &l, "%s", what))
+		return;
+	if (d->name[0] == 's')
+		ktest_ok(device_simt_report.barriers == barriers(c, sequences, d->wave), "%s: matrix: %llu barriers, not %u", what,
+			 (unsigned long long)device_simt_report.barriers, barriers(c, sequences, d->wave));
+	snprintf(name, sizeof(name), "dsk_attn_merge_%d", cache->dv);
+	if (ktest_launch(d, name, merge, "%s", what))
+		ktest_close(merge->buffers[0].data, DSK_F32, want, heads * (size_t)cache->dv,
+			    1e-6 + 4e-7 * most + (c->kv_type == DSK_BF16 ? 0x1p-8 : 0x1p-11), 0, "%s: matrix", what);
+}
+
 static void run(const struct device *d, const struct decode_case *c)
 {
+	int ordinary = strlen(d->name) <= 8;	/* other devices differ in matrix instructions only */
+
 	struct attn_cache cache;
 	int sequences = 1;
 	size_t heads, n, n_q;
@@ -134,6 +213,8 @@ static void run(const struct device *d, const struct decode_case *c)
 	pack.grid[0] = packs(c);
 	pack.buffers[0].data = acc_packed;
 	pack.buffers[1].data = ml_packed;
+	if (!ordinary)
+		goto matrix;
 	if (!ktest_launch(d, decode, plain, "%s", what))
 		goto out;
 	if (d->name[0] == 's')
@@ -145,6 +226,9 @@ static void run(const struct device *d, const struct decode_case *c)
 			 "%s: packed: the same bits", what);
 	if (ktest_launch(d, merge, &m, "%s", what))
 		ktest_close(out, DSK_F32, want, n, 1e-6 + 4e-7 * most, 0, "%s", what);
+matrix:
+	if (c->kv_type != DSK_I8 && c->simt_too)	/* OpenCL's model of the instructions is slow */
+		matrix(d, c, &cache, sequences, q, plain, &m, want, what);
 out:
 	attn_cache_free(&cache);
 	free(q); free(acc); free(ml); free(acc_packed); free(ml_packed); free(out); free(want);
@@ -173,14 +257,16 @@ static void too_long(const struct device *d)
 	attn_cache_free(&cache);
 }
 
+enum form { PLAIN, PACKED, MATRIX };
+
 /* Loads of one launch over @tokens. */
-static uint64_t loads(const struct device *d, const struct decode_case *c, int tokens, int packed)
+static uint64_t loads(const struct device *d, const struct decode_case *c, int tokens, enum form form)
 {
 	struct attn_cache cache;
 	size_t heads = (size_t)c->q_heads;
 	float *q, *acc, *ml;
 	char name[32];
-	struct simt_launch l = { .grid = { packed ? packs(c) : (unsigned int)c->q_heads, 1, 1 } };
+	struct simt_launch l = { .grid = { form == MATRIX ? tiles_of(c) : form == PACKED ? packs(c) : (unsigned int)c->q_heads, 1, 1 } };
 
 	if (c->d == MLA)
 		attn_cache_make_latent(&cache, c->q_heads, c->kv_type, &tokens, 1);
@@ -197,7 +283,10 @@ static uint64_t loads(const struct device *d, const struct decode_case *c, int t
 
 	l = cache.latent ? latent : ordinary;
 	memcpy(l.grid, (unsigned int[]){ groups, 1, 1 }, sizeof(l.grid));
-	snprintf(name, sizeof(name), cache.latent ? "dsk_mla_decode%s" : "dsk_attn_decode%s_%d", packed ? "_packed" : "", c->d);
+	if (form == MATRIX)
+		no_scales(&l, cache.latent);
+	snprintf(name, sizeof(name), cache.latent ? "dsk_mla_decode%s%s" : "dsk_attn_decode%s%s_%d", form == PACKED ? "_packed" : form == MATRIX ? "_" : "",
+		 form == MATRIX ? type_name(c->kv_type) : "", c->d);
 	if (!ktest_launch(d, name, &l, "%s: loads", d->name))
 		device_simt_report.loads = 0;
 	attn_cache_free(&cache);
@@ -217,7 +306,7 @@ static void shared_loads(const struct device *d)
 
 	for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
 		const struct decode_case *c = &shapes[i];
-		uint64_t plain = loads(d, c, 32, 0) - loads(d, c, 16, 0), packed = loads(d, c, 32, 1) - loads(d, c, 16, 1);
+		uint64_t plain = loads(d, c, 32, PLAIN) - loads(d, c, 16, PLAIN), packed = loads(d, c, 32, PACKED) - loads(d, c, 16, PACKED);
 
 		ktest_ok(packed && plain * packs(c) == packed * (unsigned int)c->q_heads,
 			 "%s: decode %d, %d:%d heads, %s: %llu loads a token, packed %llu: %.2f times less", d->name, c->d, c->q_heads, c->kv_heads,
@@ -226,11 +315,33 @@ static void shared_loads(const struct device *d)
 	}
 }
 
+/* The same of the matrix form, by a round of all waves. It counts words, not elements, and its own of LDS. */
+static void matrix_loads(const struct device *d)
+{
+	static const struct decode_case shapes[] = {
+		{ .d = 64, .q_heads = 16, .kv_heads = 1, .kv_type = DSK_BF16 },
+		{ .d = 128, .q_heads = 16, .kv_heads = 1, .kv_type = DSK_F16 },
+		{ .d = MLA, .q_heads = 16, .kv_heads = 1, .kv_type = DSK_BF16 },
+	};
+
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
+		const struct decode_case *c = &shapes[i];
+		uint64_t packed = loads(d, c, 32, PACKED) - loads(d, c, 16, PACKED), matrix = loads(d, c, 512, MATRIX) - loads(d, c, 256, MATRIX);
+
+		ktest_ok(matrix && matrix / 16 < packed, "%s: decode %d, %d:%d heads, %s: %llu loads a token, packed %llu", d->name, c->d, c->q_heads,
+			 c->kv_heads, type_name(c->kv_type), (unsigned long long)matrix / 256, (unsigned long long)packed / 16);
+	}
+}
+
 static void test(const struct device *d)
 {
-	too_long(d);
-	if (d->name[0] == 's')
-		shared_loads(d);
+	if (strlen(d->name) <= 8)
+		too_long(d);
+	if (d->name[0] == 's') {
+		if (strlen(d->name) <= 8)
+			shared_loads(d);
+		matrix_loads(d);
+	}
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
 		if (cases[i].simt_too || d->name[0] == 'o')
 			run(d, &cases[i]);
@@ -238,5 +349,5 @@ static void test(const struct device *d)
 
 int main(void)
 {
-	return ktest_main(test);
+	return ktest_main_mma(test);
 }

@@ -266,11 +266,24 @@ static const struct sparse_case {
 	{ 64, 1, 1, { 30 }, { 400 }, 250, DSK_BF16, 0, 2, 0, 1 },
 	{ 64, 1, 1, { 30 }, { 100 }, 4096, DSK_BF16, DSK_ATTN_MASK, 2, 0, 1 },	/* of which nothing is given */
 	{ 64, 1, 1, { 2 }, { 2300 }, 0, DSK_BF16, 0, 6, 1, 1 },
+	{ 128, 2, 1, { 65, 128, 129 }, { 200, 128, 300 }, 0, DSK_F16, DSK_ATTN_SINKS, 4, 0, 1 },	/* blocks of queries that share a group */
+	{ 64, 1, 1, { 66 }, { 66 }, 0, DSK_BF16, 0, 99, 0, 1 },		/* next to nothing */
 	{ 128, 8, 2, { 130 }, { 2000 }, 0, DSK_BF16, 0, 5, 0, 0 },
 };
 
-static void attend(const struct device *d, const struct sparse_case *c)
+/* To @mask the tokens of blocks that are selected for query block @block. */
+static void select_tokens(const struct attn_cache *c, const unsigned int *blocks, int s, int block, int head, unsigned int *mask)
 {
+	const unsigned int *row = blocks + ((s * c->p.query_blocks + block) * c->p.q_heads + head) * c->p.block_stride;
+
+	for (int t = 0; t < c->lengths[s]; t++)
+		if (t / DSK_BLOCK / 32 < c->p.block_stride && row[t / DSK_BLOCK / 32] >> t / DSK_BLOCK % 32 & 1)
+			mask[t / 32] |= 1u << t % 32;
+}
+
+static void attend(const struct device *d, const struct sparse_case *c, int mma)
+{
+	int of_group = mma ? 16 * (256 / (int)d->wave) : 16;
 	struct attn_cache cache;
 	int sequences = 0, starts[MAX_SEQUENCES + 1] = { 0 }, most_queries = 1, words;
 	unsigned int *blocks, *mask, tiles = 0;
@@ -294,6 +307,12 @@ static void attend(const struct device *d, const struct sparse_case *c)
 	n = heads * (size_t)c->d;
 	n_blocks = (size_t)(sequences * cache.p.query_blocks * c->q_heads * cache.p.block_stride);
 	q = random_typed(n, DSK_F32, 2);
+	for (size_t i = 0; mma && i < n; i++) {	/* the kernel rounds its queries */
+		void *rounded = typed(q + i, 1, c->kv_type);
+
+		q[i] = (float)typed_get(rounded, 0, c->kv_type);
+		free(rounded);
+	}
 	out = malloc(n * 4);
 	dense = malloc(n * 4);
 	want = malloc(n * sizeof(*want));
@@ -306,38 +325,44 @@ static void attend(const struct device *d, const struct sparse_case *c)
 		for (int i = starts[s]; i < starts[s + 1]; i++)
 			for (int h = 0; h < c->q_heads; h++) {
 				int block = (i - starts[s]) / DSK_BLOCK, position = c->lengths[s] - starts[s + 1] + i;
-				int last = position + 15 < c->lengths[s] ? position + 15 : c->lengths[s] - 1;
+				int last = position + of_group - 1 < c->lengths[s] ? position + of_group - 1 : c->lengths[s] - 1;
 				size_t at = (size_t)(i * c->q_heads + h) * (size_t)c->d;
-				unsigned int *row = blocks + ((s * cache.p.query_blocks + block) * c->q_heads + h) * cache.p.block_stride;
 
 				memset(mask, 0, (size_t)words * 4);
-				for (int t = 0; t < c->lengths[s]; t++)
-					if (t / DSK_BLOCK / 32 < cache.p.block_stride && row[t / DSK_BLOCK / 32] >> t / DSK_BLOCK % 32 & 1)
-						mask[t / 32] |= 1u << t % 32;
+				select_tokens(&cache, blocks, s, block, h, mask);
 				most = fmax(most, attn_reference(&cache, s, h, position, q + at, mask, want + at));
-				if ((i - starts[s]) % 16 == 0)		/* the first of a group: tiles that it must pass */
-					for (int t = c->window > 0 && position >= c->window ? (position - c->window + 1) / 32 : 0; t <= last / 32; t++)
-						tiles += mask[t] != 0;
+				if ((i - starts[s]) % of_group)
+					continue;
+				/* the first of a group: tiles that it must pass, of all its blocks of queries */
+				for (int b = block + 1; b < block + of_group / DSK_BLOCK && b < cache.p.query_blocks; b++)
+					select_tokens(&cache, blocks, s, b, h, mask);
+				for (int t = c->window > 0 && position >= c->window ? (position - c->window + 1) / 32 : 0; t <= last / 32; t++)
+					tiles += mask[t] != 0;
 			}
-	snprintf(what, sizeof(what), "%s: sparse %d, %d:%d heads, %d sequences, %d of %d, window %d, %s, one block in %d%s", d->name, c->d, c->q_heads,
+	snprintf(what, sizeof(what), "%s: %ssparse %d, %d:%d heads, %d sequences, %d of %d, window %d, %s, one block in %d%s", d->name,
+		 mma ? "matrix " : "", c->d, c->q_heads,
 		 c->kv_heads, sequences, c->queries[0], c->lengths[0], c->window, type_name(c->kv_type), c->every,
 		 c->stride ? ", bits for some only" : "");
-	struct simt_launch l = { .grid = { (unsigned int)(most_queries + 15) / 16, (unsigned int)c->q_heads, (unsigned int)sequences },
-				 LAUNCH_PARAMS(cache.p),
+	struct simt_launch l = { .grid = { (unsigned int)((most_queries + of_group - 1) / of_group), (unsigned int)c->q_heads,
+					   (unsigned int)sequences }, LAUNCH_PARAMS(cache.p),
 				 BUFFERS(OUT(out, n * 4), IN(q, n * 4), ATTN_BUFFERS(cache), IN(starts, (size_t)(sequences + 1) * 4),
 					 IN(blocks, n_blocks * 4), { cache.sinks, c->flags & DSK_ATTN_SINKS ? (size_t)c->q_heads * 4 : 0, SIMT_IN }) };
 
-	snprintf(name, sizeof(name), "dsk_attn_sparse_%d", c->d);
+	snprintf(name, sizeof(name), "dsk_attn_sparse_%s%s%d", mma ? type_name(c->kv_type) : "", mma ? "_" : "", c->d);
+	if (mma) {		/* no scales */
+		memmove(&l.buffers[4], &l.buffers[6], 5 * sizeof(l.buffers[0]));
+		l.n_buffers = 9;
+	}
 	if (ktest_launch(d, name, &l, "%s", what)) {
 		if (d->name[0] == 's')
 			ktest_ok(device_simt_report.barriers == 2 * tiles, "%s: %llu barriers for %u tiles", what,
 				 (unsigned long long)device_simt_report.barriers, tiles);
-		ktest_close(out, DSK_F32, want, n, 1e-6 + 4e-7 * most, 0, "%s", what);
+		ktest_close(out, DSK_F32, want, n, 1e-6 + 4e-7 * most + (!mma ? 0 : c->kv_type == DSK_BF16 ? 0x1p-8 : 0x1p-11), 0, "%s", what);
 	}
 	if (c->every == 1) {
 		l.buffers[0].data = dense;
-		l.buffers[9] = (struct simt_buffer)NONE;
-		snprintf(name, sizeof(name), "dsk_attn_prefill_%d", c->d);
+		l.buffers[mma ? 7 : 9] = (struct simt_buffer)NONE;
+		snprintf(name, sizeof(name), "dsk_attn_prefill_%s%s%d", mma ? type_name(c->kv_type) : "", mma ? "_" : "", c->d);
 		if (ktest_launch(d, name, &l, "%s", what))
 			ktest_ok(!memcmp(out, dense, n * 4), "%s: all blocks: the bits of the dense kernel", what);
 	}
@@ -408,17 +433,23 @@ out:
 
 static void test(const struct device *d)
 {
-	for (size_t i = 0; i < sizeof(pools) / sizeof(*pools); i++)
+	int plain = strlen(d->name) <= 8;	/* other devices differ in matrix instructions only */
+
+	for (size_t i = 0; plain && i < sizeof(pools) / sizeof(*pools); i++)
 		pool(d, &pools[i]);
-	for (size_t i = 0; i < sizeof(selections) / sizeof(*selections); i++)
+	for (size_t i = 0; plain && i < sizeof(selections) / sizeof(*selections); i++)
 		select_blocks(d, &selections[i]);
-	for (size_t i = 0; i < sizeof(sparse) / sizeof(*sparse); i++)
-		if (sparse[i].simt_too || d->name[0] == 'o')
-			attend(d, &sparse[i]);
-	needle(d, d->name[0] == 'o' ? 100000 : 1000);
+	for (size_t i = 0; i < sizeof(sparse) / sizeof(*sparse); i++) {
+		if (plain && (sparse[i].simt_too || d->name[0] == 'o'))
+			attend(d, &sparse[i], 0);
+		if (sparse[i].kv_type != DSK_I8 && sparse[i].simt_too)	/* OpenCL's model of the instructions is slow */
+			attend(d, &sparse[i], 1);
+	}
+	if (plain)
+		needle(d, d->name[0] == 'o' ? 100000 : 1000);
 }
 
 int main(void)
 {
-	return ktest_main(test);
+	return ktest_main_mma(test);
 }

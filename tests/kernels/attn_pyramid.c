@@ -2,7 +2,7 @@
 /*
  * The pyramid: pools, and decode over them. Pools: exact but for the rounding to the cache's type. Decode, from the formula: 1e-6, and 4e-7 for
  * each unit of the greatest logit; with a reach over the whole sequence, and where keys and values of a pool are equal, that of full
- * attention, the former to the bit.
+ * attention, the former to the bit. Prefill: the same, with matrix instructions another 2^-8 (bf16) or 2^-11 (f16) as in attn_prefill.c.
  */
 #include "attn_ref.h"
 
@@ -61,9 +61,10 @@ static double mean(const struct attn_cache *c, int page, int token, int head, in
 	return sum;
 }
 
-static double reference(const struct attn_cache *c, const struct pyramid_case *k, int sequence, int head, const float *q, double *out)
+/* Of a query that is the last of @n tokens. */
+static double reference(const struct attn_cache *c, const struct pyramid_case *k, int sequence, int head, int n, const float *q, double *out)
 {
-	int n = c->lengths[sequence], kv_head = head / (k->q_heads / k->kv_heads);
+	int kv_head = head / (k->q_heads / k->kv_heads);
 	double sum = 0, most = 0;
 
 	memset(out, 0, (size_t)c->d * sizeof(*out));
@@ -181,7 +182,7 @@ static void run(const struct device *d, const struct pyramid_case *c)
 	for (size_t i = 0; i < heads; i++) {
 		int s = (int)i / c->q_heads, of_head = rows(c, c->lengths[s]), each = (of_head + c->splits - 1) / c->splits;
 
-		most = fmax(most, reference(&cache, c, s, (int)i % c->q_heads, q + i * (size_t)c->d, want + i * (size_t)c->d));
+		most = fmax(most, reference(&cache, c, s, (int)i % c->q_heads, c->lengths[s], q + i * (size_t)c->d, want + i * (size_t)c->d));
 		if (c->flat)
 			most_full = fmax(most_full, attn_reference(&cache, s, (int)i % c->q_heads, c->lengths[s] - 1, q + i * (size_t)c->d, NULL,
 								   full + i * (size_t)c->d));
@@ -225,14 +226,138 @@ out:
 	free(q); free(acc); free(ml); free(acc_full); free(ml_full); free(out); free(k_pools); free(v_pools); free(want); free(full);
 }
 
+/* ---- prefill */
+
+static const struct prefill_case {
+	struct pyramid_case c;		/* no splits */
+	int queries[MAX_SEQUENCES];	/* the last so many tokens of each sequence */
+} prefills[] = {
+	{ { 64, 1, 1, { 1 }, { 0, 0, 0 }, DSK_BF16, 1, 0, 0, 0, 0, 1 }, { 1 } },
+	{ { 64, 2, 1, { 40, 17, 16 }, { 0, 0, 0 }, DSK_F16, 1, 0, 0, 0, 0, 1 }, { 40, 3, 16 } },
+	{ { 64, 2, 1, { 230, 100 }, { 20, 100, 150 }, DSK_BF16, 1, 0, 0, 0, 0, 1 }, { 150, 1 } },
+	{ { 128, 2, 2, { 151 }, { 16, 48, 80 }, DSK_F16, 1, DSK_ATTN_SINKS, 0, 0, 0, 1 }, { 33 } },
+	{ { 64, 1, 1, { 200 }, { 1, 0, 100 }, DSK_BF16, 1, DSK_ATTN_ALL | DSK_ATTN_MASK, 3, 0, 0, 1 }, { 70 } },	/* of which neither is looked at */
+	{ { 64, 1, 1, { 200 }, { 1, 90, 0 }, DSK_F16, 1, 0, 0, 0, 0, 1 }, { 18 } },
+	{ { 64, 2, 1, { 90, 31 }, { 4096, 5000, 6000 }, DSK_BF16, 1, 0, 0, 0, 0, 1 }, { 90, 31 } },
+	{ { 64, 1, 1, { 130 }, { 20, 50, 60 }, DSK_F16, 1, 0, 0, -1, 0, 1 }, { 20 } },
+	{ { 64, 1, 1, { 130 }, { 20, 50, 60 }, DSK_BF16, 1, 0, 0, 0x7fffffff, 0, 1 }, { 20 } },
+	{ { 64, 1, 1, { 3000 }, { 256, 512, 1024 }, DSK_BF16, 1, 0, 0, 0, 0, 0 }, { 100 } },
+};
+
+/* Tiles of 32 rows, of all levels, that hold what some query of a group sees. */
+static unsigned int tiles(const struct prefill_case *k, int sequences, int of_group)
+{
+	unsigned int n = 0;
+
+	for (int s = 0; s < sequences; s++)
+		for (int first = 0; first < k->queries[s]; first += of_group) {
+			int before = k->c.lengths[s] - k->queries[s], last = first + of_group < k->queries[s] ? first + of_group : k->queries[s];
+
+			for (int l = 0; l < DSK_LEVELS; l++) {
+				int rows = (bound(&k->c, before + last, l) - bound(&k->c, before + first + 1, l + 1)) >> l;
+
+				n += rows > 0 ? (unsigned int)(rows + 31) / 32 : 0;
+			}
+		}
+	return n * (unsigned int)k->c.q_heads;
+}
+
+/* Each query gets what decode gets it as the last of its tokens: the same formula. With matrix instructions, weights are rounded to the type. */
+static void prefill(const struct device *d, const struct prefill_case *k, int mma)
+{
+	const struct pyramid_case *c = &k->c;
+	int of_group = mma ? 16 * (256 / (int)d->wave) : 16, sequences = 0, starts[MAX_SEQUENCES + 1] = { 0 }, most_queries = 0;
+	struct attn_cache cache;
+	size_t n, bytes;
+	float *q, *out, *plain;
+	void *k_pools, *v_pools;
+	double *want, most = 0;
+	char what[192], name[40];
+
+	for (; sequences < MAX_SEQUENCES && c->lengths[sequences]; sequences++) {
+		starts[sequences + 1] = starts[sequences] + k->queries[sequences];
+		most_queries = k->queries[sequences] > most_queries ? k->queries[sequences] : most_queries;
+	}
+	attn_cache_make(&cache, c->d, 0, c->q_heads, c->kv_heads, c->kv_type, c->lengths, sequences);
+	cache.p.flags = c->flags;
+	cache.p.cap = c->cap;
+	memcpy(cache.p.reach, c->reach, sizeof(c->reach));
+	n = (size_t)(starts[sequences] * c->q_heads * c->d);
+	bytes = (size_t)(cache.p.n_pages * DSK_POOLS * c->kv_heads * c->d) * 2;
+	q = random_typed(n, DSK_F32, 2);
+	for (size_t i = 0; mma && i < n; i++) {		/* the kernel rounds its queries */
+		void *rounded = typed(q + i, 1, c->kv_type);
+
+		q[i] = (float)typed_get(rounded, 0, c->kv_type);
+		free(rounded);
+	}
+	out = malloc(n * 4);
+	plain = malloc(n * 4);
+	k_pools = malloc(bytes);
+	v_pools = malloc(bytes);
+	want = malloc(n * sizeof(*want));
+	snprintf(what, sizeof(what), "%s: %spyramid prefill %d, %d:%d heads, %d sequences, %d of %d, reach %d %d %d, %s%s%s%s%s", d->name, mma ? "matrix " : "",
+		 c->d, c->q_heads, c->kv_heads, sequences, k->queries[0], c->lengths[0], c->reach[0], c->reach[1], c->reach[2],
+		 type_name(c->kv_type), c->flags & DSK_ATTN_SINKS ? ", sinks" : "", c->cap > 0 ? ", cap" : "", c->bad_page ? ", a bad page" : "",
+		 c->flags & DSK_ATTN_ALL ? ", flags of others" : "");
+	if (!pools(d, &cache, k_pools, v_pools, bytes, what))
+		goto out;
+	if (c->bad_page)
+		cache.pages[1] = c->bad_page;
+	for (int s = 0; s < sequences; s++)
+		for (int i = starts[s]; i < starts[s + 1]; i++)
+			for (int h = 0; h < c->q_heads; h++) {
+				size_t at = (size_t)((i * c->q_heads + h) * c->d);
+
+				most = fmax(most, reference(&cache, c, s, h, c->lengths[s] - starts[s + 1] + i + 1, q + at, want + at));
+			}
+	struct simt_launch l = { .grid = { (unsigned int)((most_queries + of_group - 1) / of_group), (unsigned int)c->q_heads,
+					   (unsigned int)sequences }, LAUNCH_PARAMS(cache.p),
+				 BUFFERS(OUT(out, n * 4), IN(q, n * 4), IN(cache.k, cache.rows * (size_t)c->d * 2),
+					 IN(cache.v, cache.rows * (size_t)c->d * 2), IN(k_pools, bytes), IN(v_pools, bytes),
+					 IN(cache.pages, (size_t)(sequences * cache.p.max_pages) * 4), IN(cache.lengths, (size_t)sequences * 4),
+					 IN(starts, (size_t)(sequences + 1) * 4),
+					 { cache.sinks, c->flags & DSK_ATTN_SINKS ? (size_t)c->q_heads * 4 : 0, SIMT_IN }) };
+
+	snprintf(name, sizeof(name), "dsk_pyramid_prefill_%s%s%d", mma ? type_name(c->kv_type) : "", mma ? "_" : "", c->d);
+	if (!ktest_launch(d, name, &l, "%s", what))
+		goto out;
+	if (d->name[0] == 's')		/* two barriers a tile */
+		ktest_ok(device_simt_report.barriers == 2 * tiles(k, sequences, of_group), "%s: %llu barriers for %u tiles", what,
+			 (unsigned long long)device_simt_report.barriers, tiles(k, sequences, of_group));
+	ktest_close(out, DSK_F32, want, n, 1e-6 + 4e-7 * most + (!mma ? 0 : c->kv_type == DSK_BF16 ? 0x1p-8 : 0x1p-11), 0, "%s", what);
+	if (!mma && c->reach[0] > c->lengths[0]) {
+		struct simt_launch f = l;
+
+		f.buffers[0].data = plain;
+		f.buffers[4] = f.buffers[5] = f.buffers[10] = (struct simt_buffer)NONE;
+		f.buffers[9] = (struct simt_buffer)NONE;
+		f.n_buffers = 11;
+		snprintf(name, sizeof(name), "dsk_attn_prefill_%d", c->d);
+		if (ktest_launch(d, name, &f, "%s", what))
+			ktest_ok(!memcmp(out, plain, n * 4), "%s: the bits of full attention", what);
+	}
+out:
+	attn_cache_free(&cache);
+	free(q); free(out); free(plain); free(k_pools); free(v_pools); free(want);
+}
+
 static void test(const struct device *d)
 {
-	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+	int plain = strlen(d->name) <= 8;	/* other devices differ in matrix instructions only */
+
+	for (size_t i = 0; plain && i < sizeof(cases) / sizeof(*cases); i++)
 		if (cases[i].simt_too || d->name[0] == 'o')
 			run(d, &cases[i]);
+	for (size_t i = 0; i < sizeof(prefills) / sizeof(*prefills); i++) {
+		if (plain && (prefills[i].c.simt_too || d->name[0] == 'o'))
+			prefill(d, &prefills[i], 0);
+		if (prefills[i].c.simt_too)		/* OpenCL's model of the instructions is slow */
+			prefill(d, &prefills[i], 1);
+	}
 }
 
 int main(void)
 {
-	return ktest_main(test);
+	return ktest_main_mma(test);
 }
