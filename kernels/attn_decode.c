@@ -3,95 +3,7 @@
  * Decode: one query a sequence and head. The tokens it sees are split in parts, a group each (flash decoding, Dao et al. 2023);
  * within a group each wave takes every so-manyth token, lanes hold elements of the head; dsk_attn_merge joins the parts.
  */
-#include "attn.h"
-
-#define LANES	256
-#define WAVES	(LANES / K_WAVE)
-#define MAX_PER_LANE	(DSK_MLA_LATENT / 32)
-#define MAX_REST	(DSK_MLA_ROPE / 32)
-
-/*
- * With @pyramid rows of k_pools and v_pools stand for the far tokens. Keys are D + R elements. With R they are those of MLA: their first D are the values, too, and the two parts have an int8 scale each. D
- * and R are constants once this is inlined, and so are the arrays' sizes.
- */
-K_DEV void decode(K_WAVE_PARAM int D, int R, int pyramid, K_LOCAL float *part, K_LOCAL float *tops, K_LOCAL float *sums, K_GLOBAL float *acc_out,
-		  K_GLOBAL float *ml_out, K_GLOBAL const float *q, K_GLOBAL const void *k, K_GLOBAL const void *v,
-		  K_GLOBAL const void *k_pools, K_GLOBAL const void *v_pools, K_GLOBAL const float *k_scales,
-		  K_GLOBAL const float *v_scales, K_GLOBAL const int *pages, K_GLOBAL const int *lengths, struct dsk_attn_params p)
-{
-	int head = k_group_x(), sequence = k_group_y(), split = k_group_z();
-	int kv_head = head / (p.q_heads / p.kv_heads), n = D / K_WAVE, rest = R / K_WAVE;
-	int tokens = kv_length(lengths, sequence, p), length = pyramid ? pyramid_rows(tokens, p) : tokens, low = !pyramid && p.window > 0 && length > p.window ? length - p.window : 0;
-	int each = (length - low + p.splits - 1) / p.splits, first = low + split * each;
-	int last = first + each < length ? first + each : length, at = k_lane() * n;
-	int at_rest = D + k_lane() * rest;
-	float top = K_NEG_BIG, sum = 0, qs[MAX_PER_LANE], qs_rest[MAX_REST], acc[MAX_PER_LANE], key[MAX_PER_LANE];
-	long row_q = (long)sequence * p.q_heads + head, row_out = row_q * p.splits + split;
-
-	for (int i = 0; i < n; i++) {
-		qs[i] = q[row_q * (D + R) + at + i];
-		acc[i] = 0;
-	}
-	for (int i = 0; i < rest; i++)
-		qs_rest[i] = q[row_q * (D + R) + at_rest + i];
-	/* one trip count for the group: past the end a wave repeats the first token and throws it away */
-	for (int step = 0; step < (last - first + WAVES - 1) / WAVES; step++) {
-		int token = first + step * WAVES + k_wave(), real = token < last, level = 0;
-		long row = pyramid ? pyramid_row(pages, sequence, real ? token : first, kv_head, tokens, &level, p) :
-			kv_row(pages, sequence, real ? token : first, kv_head, p), from = row < 0 ? 0 : row;
-		K_GLOBAL const void *keys = level ? k_pools : k, *values = level ? v_pools : v;
-		float dot = 0, dot_rest = 0, logit, weight, fade, rise;
-
-		real = real && row >= 0;
-		for (int i = 0; i < n; i++) {
-			key[i] = kv_load(keys, from * (D + R) + at + i, p.kv_type);
-			dot = k_fma(qs[i], key[i], dot);
-		}
-		for (int i = 0; i < rest; i++)
-			dot_rest = k_fma(qs_rest[i], kv_load(keys, from * (D + R) + at_rest + i, p.kv_type), dot_rest);
-		if (R)
-			dot = dot * kv_scale(k_scales, from * 2, p.kv_type) + dot_rest * kv_scale(k_scales, from * 2 + 1, p.kv_type);
-		dot = k_wave_sum(K_WAVE_PASS dot);
-		logit = real ? logit2(R ? dot : dot * kv_scale(k_scales, row, p.kv_type), p) : 2 * K_NEG_BIG;
-		if (pyramid)
-			logit += (float)level;
-		rise = k_max(top, logit);
-		fade = k_exp2(top - rise);
-		weight = k_exp2(logit - rise);
-		top = rise;
-		sum = k_fma(sum, fade, weight);
-		weight *= real ? kv_scale(v_scales, R ? row * 2 : row, p.kv_type) : 0;
-		for (int i = 0; i < n; i++) {	/* a weight of 0 is no mask: what isn't ours may be a NaN */
-			float value = R ? key[i] : kv_load(values, from * D + at + i, p.kv_type);
-
-			acc[i] = k_fma(weight, real ? value : 0, acc[i] * fade);
-		}
-	}
-	for (int i = 0; i < n; i++)
-		part[k_wave() * D + at + i] = acc[i];
-	if (k_lane() == 0) {
-		tops[k_wave()] = top;
-		sums[k_wave()] = sum;
-	}
-	k_sync();
-	top = K_NEG_BIG;
-	for (int w = 0; w < WAVES; w++)
-		top = k_max(top, tops[w]);
-	for (int d = k_tid(); d < D; d += LANES) {
-		float total = 0;
-
-		for (int w = 0; w < WAVES; w++)
-			total = k_fma(part[w * D + d], k_exp2(tops[w] - top), total);
-		acc_out[row_out * D + d] = total;
-	}
-	if (k_tid() == 0) {
-		sum = 0;
-		for (int w = 0; w < WAVES; w++)
-			sum = k_fma(sums[w], k_exp2(tops[w] - top), sum);
-		ml_out[row_out * 2] = top;
-		ml_out[row_out * 2 + 1] = sum;
-	}
-}
+#include "attn_decode.h"
 
 /*
  * acc [D, splits, q_heads, S] and ml [2, splits, q_heads, S]: unnormalised result, greatest logit (of log2) and sum of weights
@@ -109,7 +21,8 @@ K_KERNEL(LANES) dsk_attn_decode_##D(K_GLOBAL float *acc, K_GLOBAL float *ml, K_G
 	K_LDS(float, tops, WAVES);									\
 	K_LDS(float, sums, WAVES);									\
 	K_COLLECTIVES;											\
-	decode(K_WAVE_PASS D, 0, 0, part, tops, sums, acc, ml, q, k, v, k, v, k_scales, v_scales, pages, lengths, p); \
+	decode(K_WAVE_PASS D, 0, 0, k_group_x(), k_group_y(), k_group_z(), part, tops, sums, acc, ml, q, k, v, k, v, k_scales, \
+	       v_scales, pages, lengths, p);								\
 }
 DECODE(64)
 DECODE(128)
@@ -126,8 +39,8 @@ K_KERNEL(LANES) dsk_mla_decode(K_GLOBAL float *acc, K_GLOBAL float *ml, K_GLOBAL
 	K_LDS(float, tops, WAVES);
 	K_LDS(float, sums, WAVES);
 	K_COLLECTIVES;
-	decode(K_WAVE_PASS DSK_MLA_LATENT, DSK_MLA_ROPE, 0, part, tops, sums, acc, ml, q, cache, cache, cache, cache, scales, scales, pages,
-	       lengths, p);
+	decode(K_WAVE_PASS DSK_MLA_LATENT, DSK_MLA_ROPE, 0, k_group_x(), k_group_y(), k_group_z(), part, tops, sums, acc, ml, q, cache, cache,
+	       cache, cache, scales, scales, pages, lengths, p);
 }
 
 /* As dsk_attn_decode, but over the pyramid: k_pools and v_pools of dsk_pyramid_pool in the place of scales. */
@@ -143,39 +56,18 @@ K_KERNEL(LANES) dsk_pyramid_decode_##D(K_GLOBAL float *acc, K_GLOBAL float *ml, 
 	K_LDS(float, sums, WAVES);									\
 	K_COLLECTIVES;											\
 	p.kv_type = p.kv_type == DSK_F16 ? DSK_F16 : DSK_BF16;	/* there are no others */		\
-	decode(K_WAVE_PASS D, 0, 1, part, tops, sums, acc, ml, q, k, v, k_pools, v_pools, (K_GLOBAL const float *)0, \
-	       (K_GLOBAL const float *)0, pages, lengths, p);						\
+	decode(K_WAVE_PASS D, 0, 1, k_group_x(), k_group_y(), k_group_z(), part, tops, sums, acc, ml, q, k, v, k_pools, v_pools, \
+	       (K_GLOBAL const float *)0, (K_GLOBAL const float *)0, pages, lengths, p);		\
 }
 PYRAMID(64)
 PYRAMID(128)
-
-K_DEV void merge(int D, int lanes, K_GLOBAL float *out, K_GLOBAL const float *acc, K_GLOBAL const float *ml,
-		 K_GLOBAL const float *sinks, struct dsk_attn_params p)
-{
-	long row = (long)k_group_y() * p.q_heads + k_group_x(), part = row * p.splits;
-	float top = p.flags & DSK_ATTN_SINKS ? sinks[k_group_x()] * K_LOG2E : K_NEG_BIG, sum, factor;
-
-	for (int i = 0; i < p.splits; i++)
-		top = k_max(top, ml[(part + i) * 2]);
-	sum = p.flags & DSK_ATTN_SINKS ? k_exp2(sinks[k_group_x()] * K_LOG2E - top) : 0;
-	for (int i = 0; i < p.splits; i++)
-		sum = k_fma(ml[(part + i) * 2 + 1], k_exp2(ml[(part + i) * 2] - top), sum);
-	factor = sum > 0 ? 1 / sum : 0;
-	for (int d = k_tid(); d < D; d += lanes) {
-		float total = 0;
-
-		for (int i = 0; i < p.splits; i++)
-			total = k_fma(acc[(part + i) * D + d], k_exp2(ml[(part + i) * 2] - top), total);
-		out[row * D + d] = total * factor;
-	}
-}
 
 /* out [D, q_heads, S]; acc, ml of dsk_attn_decode; sinks [q_heads]. Groups: q_heads, S. */
 #define MERGE(D)											\
 K_KERNEL(64) dsk_attn_merge_##D(K_GLOBAL float *out, K_GLOBAL const float *acc, K_GLOBAL const float *ml, \
 				K_GLOBAL const float *sinks, struct dsk_attn_params p)			\
 {													\
-	merge(D, 64, out, acc, ml, sinks, p);								\
+	merge(D, 64, k_group_x(), k_group_y(), out, acc, ml, sinks, p);								\
 }
 MERGE(64)
 MERGE(128)

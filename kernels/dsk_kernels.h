@@ -35,6 +35,7 @@
 	X(attn_decode_mma, dsk_attn_decode_f16_128, 256, 7, struct dsk_attn_params)	\
 	X(attn_decode_mma, dsk_mla_decode_bf16, 256, 6, struct dsk_attn_params)		\
 	X(attn_decode_mma, dsk_mla_decode_f16, 256, 6, struct dsk_attn_params)		\
+	X(persist, dsk_persist, 256, 6, struct dsk_persist_params)			\
 	X(attn_prefill, dsk_attn_prefill_64, 256, 11, struct dsk_attn_params)		\
 	X(attn_prefill, dsk_attn_prefill_128, 256, 11, struct dsk_attn_params)		\
 	X(attn_prefill, dsk_mla_prefill, 256, 11, struct dsk_attn_params)		\

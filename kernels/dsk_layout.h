@@ -309,6 +309,57 @@ DSK_SIZE(dsk_attn_params, 64);
 #define DSK_LEVELS	4
 #define DSK_POOLS	14		/* of a page: 8 of two tokens, 4 of four, 2 of eight */
 
+/* ---- persist.c: one launch that takes work from a ring until it is told to stop */
+
+/*
+ * An item is what would be a launch: an op and its groups, here tiles. Items are numbered from 0 in the order of posting; item n is in slot
+ * n % slots. Whoever posts is trusted (the executor): offsets are not checked.
+ *
+ *	post n:	wait until item n - slots is complete; write items[slot]; done[slot] = 0; claims[slot] = (n & 0xffff) << 16;
+ *		then, with release, control[DSK_RING_POSTED] = n + 1
+ *
+ * A group claims a tile, item by item in order and tile by tile, with one compare-and-swap of claims[slot], whose low half counts tiles that
+ * are claimed; runs it; adds one to done[slot] with release. An item is complete when done[slot] is its number of tiles. Before each
+ * claim, and only then, it looks at control[DSK_RING_PREEMPT]: set, the group leaves. So when the launch has ended every claimed tile is
+ * done, and the same launch again goes on with the next: nothing is lost, nothing done twice, whatever stopped it.
+ *
+ * An item may wait for an earlier one. That can't hang: tiles are claimed in order, so all tiles before are done or with a group that
+ * runs. (This needs groups that run to make progress while others wait, which they do on GPUs.)
+ */
+enum dsk_ring {
+	DSK_RING_PREEMPT,	/* the host sets it: leave at the next tile */
+	DSK_RING_POSTED,	/* items there are, ever */
+	DSK_RING_FIRST,		/* an item that is not complete, or POSTED; the host's, before a launch: where groups begin to look */
+	DSK_RING_TILES,		/* tiles done, ever */
+	DSK_RING_FAULT,		/* greatest n + 1 of items whose op is unknown: their tiles are counted and do nothing; 0: none */
+	DSK_RING_WORDS = 8
+};
+
+#define DSK_ITEM_TILES	0xffff	/* of an item, at most */
+
+enum dsk_item_op {
+	DSK_ITEM_DECODE_64, DSK_ITEM_DECODE_128,	/* dsk_attn_decode_D: x heads, y sequences, z splits */
+	DSK_ITEM_MERGE_64, DSK_ITEM_MERGE_128,		/* dsk_attn_merge_D: x heads, y sequences */
+	DSK_ITEM_COUNT
+};
+
+struct dsk_item {
+	int op;			/* enum dsk_item_op */
+	int x, y, z;		/* tiles: x * y * z of them, 1 to DSK_ITEM_TILES */
+	int params;		/* index of its struct dsk_attn_params */
+	int after;		/* waits for item after - 1, an earlier one, to be complete; 0: for none */
+	unsigned int at[10];	/* of the op's kernel the buffers, in its order: where in memory, in units of 16 bytes; 0: not given */
+};
+
+struct dsk_persist_params {
+	int slots;
+	int quota;		/* tiles a group takes before it leaves; 0: any number */
+	int looks;		/* at a ring without work, before a group leaves; at least 1 */
+	int pad[3];
+};
+DSK_SIZE(dsk_persist_params, 24);
+DSK_SIZE(dsk_item, 64);
+
 /* ---- attn_gate.c, attn_prefill.c's dsk_attn_sparse: attention over blocks of keys that a learned gate selects */
 
 /*

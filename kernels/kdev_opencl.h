@@ -74,6 +74,12 @@ K_DEV int k_popcount(k_ballot_t x) { return (int)popcount(x); }
 #define k_atomic_add(p, v)	atomic_add(p, v)
 #define k_atomic_max(p, v)	atomic_max(p, v)
 #define k_atomic_or(p, v)	atomic_or(p, v)
+#define k_atomic_cas(p, old, v)	atomic_cmpxchg(p, old, v)
+/* OpenCL C 1.2 orders no memory between groups: this is what its compilers make of it (PoCL's atomics on processors order everything). */
+K_DEV int k_load_acquire_(volatile __global int *p) { int v = atomic_add(p, 0); mem_fence(CLK_GLOBAL_MEM_FENCE); return v; }
+K_DEV void k_add_release_(volatile __global int *p, int v) { mem_fence(CLK_GLOBAL_MEM_FENCE); atomic_add(p, v); }
+#define k_load_acquire(p)	k_load_acquire_(p)
+#define k_add_release(p, v)	k_add_release_(p, v)
 
 K_DEV int k_opaque(int x) { return x; }
 #define K_HAS_ACC	0

@@ -61,6 +61,8 @@ unsigned long simt_ballot(const struct simt_site *site, const void *here, int co
 int simt_atomic_add(int *p, int v);
 int simt_atomic_max(int *p, int v);
 int simt_atomic_or(int *p, int v);
+int simt_atomic_cas(int *p, int old, int v);
+int simt_atomic_load(int *p);
 unsigned short simt_f32_to_f16(float f);
 float simt_f16_to_f32(unsigned short h);
 
@@ -85,6 +87,9 @@ K_DEV unsigned int k_as_u32(float f) { unsigned int u; memcpy(&u, &f, 4); return
 #define k_atomic_add(p, v)	simt_atomic_add(p, v)
 #define k_atomic_max(p, v)	simt_atomic_max(p, v)
 #define k_atomic_or(p, v)	simt_atomic_or(p, v)
+#define k_atomic_cas(p, old, v)	simt_atomic_cas(p, old, v)
+#define k_load_acquire(p)	simt_atomic_load(p)	/* orders nothing for the harness: groups share no data */
+#define k_add_release(p, v)	((void)simt_atomic_add(p, v))
 
 K_DEV int k_opaque(int x) { return x; }
 #define K_HAS_ACC	0

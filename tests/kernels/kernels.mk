@@ -36,13 +36,13 @@ device-src := $(addprefix tests/kernels/,device.c device_simt.c ktest.c $(kernel
 
 kernel-tests := tests/kernels/simt/faults $(addprefix tests/kernels/,kdev norm rope embed route permute attn_decode attn_prefill attn_gate attn_pyramid mla mma)
 kernel-tests += $(addprefix tests/kernels/,expert sample kv_copy scrub reroute similarity)
-kernel-tests += $(addprefix tests/kernels/,dense slots elementwise)
+kernel-tests += $(addprefix tests/kernels/,dense slots elementwise persist)
 # With the model library's trainers.
 kernel-tests += $(addprefix tests/kernels/,balance recall)
 $(foreach t,$(kernel-tests),$(eval $(t)-src := $(t).c $(device-src))$(eval $(t)-libs := $(kernel-libs)))
 tests/kernels/sample-src += userspace/model/sampler.c
 CFLAGS-tests/kernels/rope.c := -Ikernels
-$(foreach t,attn_decode attn_prefill attn_gate attn_pyramid mla recall,$(eval tests/kernels/$(t)-src += tests/kernels/attn_ref.c))
+$(foreach t,attn_decode attn_prefill attn_gate attn_pyramid mla persist recall,$(eval tests/kernels/$(t)-src += tests/kernels/attn_ref.c))
 tests/kernels/simt/faults-src := tests/kernels/simt/faults.c $(simt-src)
 # What fusion saves, counted: a test, and for its figures a benchmark.
 tests/kernels/fusion-src := tests/kernels/fusion.c $(device-src)

@@ -384,3 +384,20 @@ void __tsan_init(void)
 ATOMIC_OP(add, (int)((unsigned int)old + (unsigned int)v))
 ATOMIC_OP(max, old > v ? old : v)
 ATOMIC_OP(or, old | v)
+
+int simt_atomic_cas(int *p, int old, int v)
+{
+	int was;
+
+	memory_access(p, sizeof(*p), 1, 1, __builtin_return_address(0));
+	was = *p;
+	if (was == old)
+		*p = v;
+	return was;
+}
+
+int simt_atomic_load(int *p)
+{
+	memory_access(p, sizeof(*p), 0, 1, __builtin_return_address(0));
+	return *p;
+}

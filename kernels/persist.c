@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A decode loop that stays: groups take tiles from a ring, one after the other, until the preemption word is set, their quota is used or
+ * nothing is posted (dsk_layout.h has the protocol). Lane 0 speaks with the ring; what it claimed goes to the others through LDS.
+ */
+#include "attn_decode.h"
+
+struct ring {
+	K_GLOBAL int *control, *claims, *done;
+	K_GLOBAL const struct dsk_item *items;
+	int slots;
+};
+
+K_DEV int tiles_of(K_GLOBAL const struct dsk_item *item)
+{
+	return item->x * item->y * item->z;
+}
+
+/* Is it item @n that the slot holds? If not, it was complete and its slot has been posted anew. */
+K_DEV int holds(struct ring r, int n)
+{
+	return ((k_load_acquire(&r.claims[n % r.slots]) >> 16 ^ n) & 0xffff) == 0;
+}
+
+K_DEV void wait_for(struct ring r, int n)
+{
+	while (k_load_acquire(&r.done[n % r.slots]) < tiles_of(&r.items[n % r.slots]) && holds(r, n))
+		;
+}
+
+/* A tile of item *n or of one after it, which *n then is; -1: there is none, or no more are to be taken. */
+K_DEV int claim(struct ring r, int *n, int looks)
+{
+	int tile = -1;
+
+	while (tile < 0 && looks > 0 && !k_load_acquire(&r.control[DSK_RING_PREEMPT])) {
+		int slot = *n % r.slots, word, tiles;
+
+		if (*n >= k_load_acquire(&r.control[DSK_RING_POSTED])) {
+			looks--;
+			continue;
+		}
+		word = k_load_acquire(&r.claims[slot]);
+		tiles = tiles_of(&r.items[slot]);	/* of another item, if the slot is posted anew just now: then the swap fails */
+		if (((word >> 16 ^ *n) & 0xffff) != 0 || (word & 0xffff) >= tiles) {
+			(*n)++;
+		} else if (k_atomic_cas(&r.claims[slot], word, word + 1) == word) {
+			tile = word & 0xffff;
+			if (r.items[slot].after)
+				wait_for(r, r.items[slot].after - 1);
+		}
+	}
+	return tile;
+}
+
+#define AT(type, i)	((K_GLOBAL type *)(item->at[i] ? memory + (unsigned long)item->at[i] * 16 : (K_GLOBAL char *)0))
+
+K_DEV void attend(K_WAVE_PARAM int D, K_LOCAL float *part, K_LOCAL float *tops, K_LOCAL float *sums, K_GLOBAL char *memory,
+		  K_GLOBAL const struct dsk_item *item, int tile, struct dsk_attn_params p)
+{
+	decode(K_WAVE_PASS D, 0, 0, tile % item->x, tile / item->x % item->y, tile / item->x / item->y, part, tops, sums, AT(float, 0), AT(float, 1),
+	       AT(const float, 2), AT(const void, 3), AT(const void, 4), AT(const void, 3), AT(const void, 4), AT(const float, 5),
+	       AT(const float, 6), AT(const int, 7), AT(const int, 8), p);
+}
+
+K_DEV void join(int D, K_GLOBAL char *memory, K_GLOBAL const struct dsk_item *item, int tile, struct dsk_attn_params p)
+{
+	merge(D, LANES, tile % item->x, tile / item->x % item->y, AT(float, 0), AT(const float, 1), AT(const float, 2), AT(const float, 3), p);
+}
+
+/*
+ * control [DSK_RING_WORDS]; claims, done [slots]; items [slots]: of memory that host and device see alike while this runs (fine-grained);
+ * params: those that items name; memory: where they are offsets in. Groups: as many as there is room for at once, or fewer.
+ */
+K_KERNEL(LANES) dsk_persist(K_GLOBAL int *control, K_GLOBAL int *claims, K_GLOBAL int *done, K_GLOBAL const struct dsk_item *items,
+			    K_GLOBAL const struct dsk_attn_params *params, K_GLOBAL char *memory, struct dsk_persist_params p)
+{
+	K_LDS(float, part, WAVES * 128);
+	K_LDS(float, tops, WAVES);
+	K_LDS(float, sums, WAVES);
+	K_LDS(int, claimed, 2);
+	K_COLLECTIVES;
+	struct ring ring;
+	int n = 0, more = 1, taken = 0;
+
+	ring.control = control;
+	ring.claims = claims;
+	ring.done = done;
+	ring.items = items;
+	ring.slots = p.slots;
+	if (k_tid() == 0)
+		n = k_load_acquire(&control[DSK_RING_FIRST]);
+	while (more) {
+		int tile;
+
+		if (k_tid() == 0) {
+			tile = p.quota && taken >= p.quota ? -1 : claim(ring, &n, p.looks);
+			claimed[0] = tile;
+			claimed[1] = n % p.slots;
+		}
+		k_sync();
+		tile = claimed[0];
+		more = tile >= 0;
+		if (more) {		/* the whole group */
+			int slot = claimed[1];
+			K_GLOBAL const struct dsk_item *item = items + slot;
+			struct dsk_attn_params a = params[item->params];
+
+			if (item->op == DSK_ITEM_DECODE_64)
+				attend(K_WAVE_PASS 64, part, tops, sums, memory, item, tile, a);
+			else if (item->op == DSK_ITEM_DECODE_128)
+				attend(K_WAVE_PASS 128, part, tops, sums, memory, item, tile, a);
+			else if (item->op == DSK_ITEM_MERGE_64)
+				join(64, memory, item, tile, a);
+			else if (item->op == DSK_ITEM_MERGE_128)
+				join(128, memory, item, tile, a);
+			else if (k_tid() == 0)
+				k_atomic_max(&control[DSK_RING_FAULT], n + 1);
+			taken++;
+			k_sync();	/* all lanes' stores are before the release; and claimed and part are free again */
+			if (k_tid() == 0) {
+				k_add_release(&done[slot], 1);
+				k_atomic_add(&control[DSK_RING_TILES], 1);
+			}
+		}
+	}
+}
