@@ -290,10 +290,10 @@ struct dsk_attn_params {
 };
 DSK_SIZE(dsk_attn_params, 64);
 
-/* ---- attn_pyramid.c, attn_decode.c's dsk_pyramid_decode: near tokens one by one, farther ones by 2, 4 and 8 */
+/* ---- attn_pyramid.c, dsk_pyramid_decode, dsk_pyramid_prefill: near tokens one by one, farther ones by 2, 4 and 8 */
 
 /*
- * Of a sequence of n tokens, the query's own counted, level l = 0..3 has those from b_{l+1} up to b_l, in pools of 2^l:
+ * Of a sequence of n tokens up to the query, its own counted, level l = 0..3 has those from b_{l+1} up to b_l, in pools of 2^l:
  *
  *	b_0 = n		b_l = DSK_PAGE * floor(max(n - r_l, 0) / DSK_PAGE), l = 1..3		b_4 = 0
  *	r_l = max(0, reach[0], .. reach[l - 1])
