@@ -33,7 +33,7 @@ struct corpus {
 };
 
 struct state {
-	struct run_sums sums[RECORDER_WORKERS];
+	struct run_sums sums[RECORDER_WORKERS], seed_sums[RECORDER_WORKERS];
 	volatile uint32_t pause;	/* not 0: all are to stand still before their next program, */
 	volatile uint32_t stands[RECORDER_WORKERS];	/* and say so with that number */
 	uint8_t edges[1 << 16];
@@ -110,7 +110,7 @@ __attribute__((noreturn)) static void worker(unsigned int me, uint64_t rng, uint
 	int r;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	r = run_begin(me, &state->sums[me]);
+	r = run_begin(me, &state->seed_sums[me]);
 	if (r) {
 		fprintf(stderr, "fuzz: process %u: %s\n", me, strerror(-r));
 		_exit(1);
@@ -129,6 +129,7 @@ __attribute__((noreturn)) static void worker(unsigned int me, uint64_t rng, uint
 			p = options->seeds[first];
 			first += stride;
 		} else {
+			run_count_in(&state->sums[me]);
 			choose(&p, &rng);
 		}
 		stand_still(me);
@@ -165,6 +166,15 @@ static uint64_t sum(size_t offset)
 	return n;
 }
 #define SUM(member) sum(offsetof(struct run_sums, member))
+
+static uint32_t seeds_run(void)
+{
+	uint32_t n = 0, i;
+
+	for (i = 0; i < RECORDER_WORKERS; i++)
+		n += (uint32_t)state->seed_sums[i].programs;
+	return n;
+}
 
 static uint32_t reached(void)
 {
@@ -228,6 +238,7 @@ static int verdict(double seconds, int died, const char *why)
 
 	printf("# %" PRIu64 " programs, %" PRIu64 " calls, %" PRIu64 " successful, %" PRIu64 " forks, %" PRIu64 " kills; %.0f programs a second\n",
 	       SUM(programs), SUM(calls), SUM(succeeded), SUM(forks), SUM(kills), (double)SUM(programs) / seconds);
+	printf("# %u seeds besides, which are not counted: they have run before\n", seeds_run());
 	printf("# %u processes killed while they ran one, %u times nothing was left in between\n", state->killed, state->checks);
 	if (options->guided && state->unguided)
 		printf("# not guided: /sys/kernel/debug/kcov: %s\n", strerror(state->unguided));
@@ -248,8 +259,8 @@ static void kill_one(pid_t *pid, uint64_t *rng)
 {
 	unsigned int i = random_below(rng, options->workers);
 
-	if (state->sums[i].programs < (uint32_t)options->seed_count)
-		return;
+	if (!state->sums[i].programs)
+		return;		/* nobody would run the rest of its seeds */
 	kill(pid[i], SIGKILL);
 	waitpid(pid[i], NULL, 0);
 	pid[i] = start(i, UINT32_MAX, 1);

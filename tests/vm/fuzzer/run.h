@@ -18,6 +18,7 @@ void run_restore(void);		/* the module's parameters */
 
 /* In each process, before its first program. */
 int run_begin(unsigned int worker, struct run_sums *sums);
+void run_count_in(struct run_sums *sums);	/* from the next program on */
 
 /* Afterwards nothing of the program is left in the process: no descriptor, mapping or child, and settings are put back. */
 void run_program(const struct program *p);
