@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # seconds: 300
 # default: yes
-# kernels: debug
+# kernels: debug uml
 # module: fresh
 # expect-log: vmalloc error|Call Trace
 # files: $O/tests/vm/failnth
