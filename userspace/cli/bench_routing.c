@@ -443,7 +443,7 @@ int bench_routing_main(int argc, char **argv)
 	};
 	static const struct cli_usage usage = {
 		"dseek bench routing", "[-m MODEL]", "How evenly routers load experts, and what balance costs.",
-		"\nstd/mean: of the load of experts, the mean and the worst of layers. over: pairs of a token and an expert that find the expert\n"
+		"std/mean: of the load of experts, the mean and the worst of layers. over: pairs of a token and an expert that find the expert\n"
 		"full at that capacity factor; dropped: those that stay without after as many next choices as a token has experts.\n",
 	};
 	cJSON *json;

@@ -298,7 +298,7 @@ int bench_sparse_main(int argc, char **argv)
 	};
 	static const struct cli_usage usage = {
 		"dseek bench sparse", "[--top-k N] [--text FILE]", "What attention over few, selected blocks of keys loses.",
-		"\nThe task: a document, then quotations from it; what comes next? skipped: blocks of keys that are not looked at, of those up to the\n"
+		"The task: a document, then quotations from it; what comes next? skipped: blocks of keys that are not looked at, of those up to the\n"
 		"query's; as dense: the same answer as dense attention's; right: the word that does come next; all words: as dense, those at the\n"
 		"borders of quotations, where nobody can know, too. gate: whitened and then taught by dense attention; whitened: the first alone;\n"
 		"untrained: likeness of means; window: the first block and as many of the last.\n",
