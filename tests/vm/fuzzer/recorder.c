@@ -46,6 +46,10 @@ struct recorder *recorder_open(const char *path)
 		memset(r->reached, 0, sizeof(r->reached));
 		r->version = RECORDER_VERSION;
 		r->magic = RECORDER_MAGIC;
+		if (through >= 0 && pwrite(through, r, offsetof(struct recorder, worker), 0) < 0) {
+			munmap(r, RECORDER_SIZE);
+			return NULL;
+		}
 	}
 	return r;
 }
