@@ -64,7 +64,7 @@ int main(void)
 		tap_skip("launches of the hip backend", hip_device_why_not());
 		return tap_end();
 	}
-	snprintf(spec, sizeof(spec), "embed:hip-launches,engine=hip,depth=4,%s", hip_device_options(NULL));
+	snprintf(spec, sizeof(spec), "embed:hip-launches,engine=hip,depth=4,%s", hip_device_options("scrub=0"));
 	if (!tap_ok(!dseek_open(spec, NULL, &dev), "an instance with a GPU")) {
 		printf("# %s\n", dseek_strerror_detail());
 		return tap_end();
