@@ -78,11 +78,13 @@ static int read_words(struct recall *r, const char *text, size_t size, const str
 		code_of(words[w].at, words[w].size, params->head + (words[w].count < params->known ? params->seed * 0x9e3779b97f4a7c15ull : 0),
 			r->d, r->codes + (size_t)w * r->d);
 	free(words);
-	if (rc)
+	if (rc) {
 		free(all);
+		return rc;
+	}
 	*ret_all = all;
 	*ret_n = n;
-	return rc;
+	return 0;
 }
 
 /* What comes before position @t. */
