@@ -35,13 +35,14 @@ static struct {
 	void *bindings[1];
 	const struct dseek_run *run;
 	uint64_t stop_at;
+	int asks;
 	int stop_with;
 	char err[400];
 } t;
 
 static int poll_test(void *arg)
 {
-	return t.run->cursor >= t.stop_at ? t.stop_with : 0;
+	return t.asks-- <= 0 && t.run->cursor >= t.stop_at ? t.stop_with : 0;
 }
 
 static void make(void)
@@ -92,8 +93,11 @@ static void close_it(void)
 	dseek_backend_hip.close(t.hip);
 }
 
-/* A job; what it launched is in the stand-in's log. It is told to stop with @stop once @ops are done; 0: it isn't. */
-static int run_as(uint64_t tenant, uint32_t sched_class, uint64_t ops, int stop)
+/*
+ * A job; what it launched is in the stand-in's log. It is told to stop with @stop once @ops are done, but not before it has asked
+ * @asks times; 0: it isn't.
+ */
+static int run_asking(uint64_t tenant, uint32_t sched_class, uint64_t ops, int asks, int stop)
 {
 	struct dseek_run run = {
 		.program = &t.view, .prepared = t.prepared, .bindings = t.bindings, .depth = 1, .tenant = tenant, .sched_class = sched_class,
@@ -103,12 +107,18 @@ static int run_as(uint64_t tenant, uint32_t sched_class, uint64_t ops, int stop)
 
 	t.run = &run;
 	t.stop_at = ops;
+	t.asks = asks;
 	t.stop_with = stop;
 	*t.err = 0;
 	((int *)t.data)[N] = -1;
 	hip_device_reset();
 	r = dseek_backend_hip.run(t.hip, &run);
 	return !r && ((int *)t.data)[N] != N - 1 ? -EBADMSG : r;
+}
+
+static int run_as(uint64_t tenant, uint32_t sched_class, uint64_t ops, int stop)
+{
+	return run_asking(tenant, sched_class, ops, 0, stop);
 }
 
 /* Names of the kernels launched, a blank behind each. */
@@ -331,9 +341,11 @@ static void test_after_trouble(void)
 		return;
 	expect(run_as(1, 2, 1, -ETIMEDOUT), -ETIMEDOUT, SCRUB OP " ", "a job that is aborted after its first op");
 	expect(run_as(2, 2, 0, 0), 0, SCRUB OP " " OP " ", "another tenant's behind it");
-	expect(run_as(1, 2, 0, -EAGAIN), -EAGAIN, SCRUB, "a job that yields before its first op");
-	expect(run_as(1, 2, 0, 0), 0, OP " " OP " ", "it goes on: the scrub was waited for");
-	expect(run_as(2, 2, 0, -ETIMEDOUT), -ETIMEDOUT, SCRUB, "one that is aborted before its first op");
+	expect(run_as(1, 2, 0, -EAGAIN), -EAGAIN, "", "a job that yields at once: nothing is scrubbed for it");
+	expect(run_asking(1, 2, 0, 1, -EAGAIN), -EAGAIN, SCRUB OP " ", "one that is asked to yield while it is scrubbed for has its first op");
+	expect(run_asking(2, 2, 0, 1, -ETIMEDOUT), -ETIMEDOUT, SCRUB, "one that is aborted meanwhile has not");
+	expect(run_as(2, 2, 0, 0), 0, OP " " OP " ", "the next of that tenant: the scrub was waited for");
+	expect(run_as(2, 2, 0, -ETIMEDOUT), -ETIMEDOUT, "", "one that is aborted at once");
 	expect(run_as(1, 2, 0, 0), 0, SCRUB OP " " OP " ", "another tenant's behind that");
 	setenv("HIP_STANDIN_FAIL", "hipEventRecord:1:719", 1);
 	expect(run_as(1, 2, 0, 0), -EIO, OP " ", "a fault of the device's");

@@ -21,7 +21,7 @@ struct hip_job {
 	struct dseek_run *run;
 	struct hip_launch launch;
 	void *bindings[DSEEK_PROGRAM_MAX_BINDINGS];	/* the device's addresses */
-	uint64_t launched, done;	/* ops: before these */
+	uint64_t first, launched, done;	/* ops: begun with; before these */
 	uint64_t waiting_ns;		/* since when the oldest is waited for; 0: it isn't */
 	uint64_t aborted_ns;		/* 0: it wasn't */
 	uint32_t ahead;
@@ -182,6 +182,12 @@ static int run_ops(struct hip_job *job)
 
 	while (!r && job->done < n_ops) {
 		ask(job);
+		/*
+		 * One that was begun gets on: what comes before its first op takes time, for which it may be asked to yield, and
+		 * two tenants would else scrub for each other for ever.
+		 */
+		if (job->stop == -EAGAIN && job->launched == job->first)
+			job->stop = 0;
 		if (!job->stop && job->launched < n_ops && job->launched - job->done < job->ahead && !must_wait(job)) {
 			r = launch_next(job);
 			if (r == -ETIMEDOUT) {
@@ -238,7 +244,7 @@ int hip_run(void *arg, struct dseek_run *run)
 	struct hip_state *state = arg;
 	char unused[8];
 	struct hip_job job = {
-		.state = state, .run = run, .launched = run->cursor, .done = run->cursor,
+		.state = state, .run = run, .first = run->cursor, .launched = run->cursor, .done = run->cursor,
 		.ahead = run->depth < 1 ? 1 : run->depth > DRM_DSEEK_MAX_DEPTH ? DRM_DSEEK_MAX_DEPTH : run->depth,
 		.launch = {
 			.state = state, .program = run->prepared, .params = run->params, .err = run->err ? run->err : unused,
@@ -247,7 +253,6 @@ int hip_run(void *arg, struct dseek_run *run)
 		},
 		.cus = state->streams.cus[class_of(run)],
 	};
-	uint64_t first = run->cursor;
 	int r, begun, fault;
 
 	if (state->lost) {
@@ -257,17 +262,20 @@ int hip_run(void *arg, struct dseek_run *run)
 	r = translate_bindings(&job);
 	if (r)
 		return r;
+	ask(&job);
+	if (job.stop)
+		return job.stop;
 	r = begun = begin(&job);
 	if (!r)
 		r = run_ops(&job);
 	/* Nothing of a job is left behind it, on whatever stream the next one is: neither an op nor what comes before the first. */
-	if (!state->lost && ((r && r != -EAGAIN && r != -ETIMEDOUT) || job.done == first))
+	if (!state->lost && ((r && r != -EAGAIN && r != -ETIMEDOUT) || job.done == job.first))
 		drain(&job);
 	if (!begun && !state->lost)
 		hip_scrub_done(&state->scrub, job.cus);
 	run->cursor = job.done;
 	/* Where nothing is done the fault may still be that of the job before. */
-	if ((!r || r == -EAGAIN) && job.done > first) {
+	if ((!r || r == -EAGAIN) && job.done > job.first) {
 		fault = check_fault(&job);
 		r = fault ? fault : r;
 	}
