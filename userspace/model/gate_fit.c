@@ -6,23 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dot.h"
 #include "random.h"
 
 #define MAX_G	256
-
-static float dot(const float *a, const float *b, uint32_t n)
-{
-	float part[16] = {}, sum = 0;
-
-	for (uint32_t i = 0; i + 16 <= n; i += 16)
-		for (int j = 0; j < 16; j++)
-			part[j] += a[i + j] * b[i + j];
-	for (uint32_t i = n / 16 * 16; i < n; i++)
-		sum += a[i] * b[i];
-	for (int j = 0; j < 16; j++)
-		sum += part[j];
-	return sum;
-}
 
 /* out [rows][g] = W x of each row. */
 static void project(const struct gate_shape *s, const float *w, const float *x, uint32_t rows, float *ret_out)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dot.h"
 #include "random.h"
 #include "str_map.h"
 
@@ -177,20 +178,6 @@ void recall_fini(struct recall *r)
 	free(r->q);
 	free(r->asked);
 	*r = (struct recall){};
-}
-
-static float dot(const float *a, const float *b, uint32_t n)
-{
-	float part[16] = {}, sum = 0;
-
-	for (uint32_t i = 0; i + 16 <= n; i += 16)
-		for (int j = 0; j < 16; j++)
-			part[j] += a[i + j] * b[i + j];
-	for (uint32_t i = n / 16 * 16; i < n; i++)
-		sum += a[i] * b[i];
-	for (int j = 0; j < 16; j++)
-		sum += part[j];
-	return sum;
 }
 
 uint32_t recall_answer(const struct recall *heads, uint32_t n, const float *results)
