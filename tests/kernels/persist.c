@@ -141,7 +141,7 @@ static void ring_make(int slots, int number)
 	t.control[DSK_RING_POSTED] = t.control[DSK_RING_FIRST] = number;
 	for (int i = 0; i < slots; i++) {	/* as if of complete items before */
 		t.slots[i] = (struct dsk_item){ .x = 1, .y = 1, .z = 1 };
-		t.claims[i] = ((number - slots + i) & 0xffff) << 16 | 1;
+		t.claims[i] = (int)((unsigned int)((number - slots + i) & 0xffff) << 16 | 1);
 		t.done[i] = 1;
 	}
 	t.n_slots = slots;
