@@ -329,16 +329,17 @@ static void unknown(const struct device *d)
 /* ---- with groups at once */
 
 static struct {
-	int stop, raised, posts;
+	int stop, raised, posts, tiles;
 } host;
 
-/* Posts what there is room for, and raises the word now and then. */
+/* Posts what there is room for, and raises the word now and then, once there are more than @tiles. */
 static void *host_side(void *arg)
 {
 	while (!__atomic_load_n(&host.stop, __ATOMIC_ACQUIRE)) {
 		if (t.posted < t.n_work && post())
 			host.posts++;
-		else if (arg && !__atomic_exchange_n(&t.control[DSK_RING_PREEMPT], 1, __ATOMIC_RELEASE))
+		else if (arg && __atomic_load_n(&t.control[DSK_RING_TILES], __ATOMIC_RELAXED) > host.tiles &&
+			 !__atomic_exchange_n(&t.control[DSK_RING_PREEMPT], 1, __ATOMIC_RELEASE))
 			host.raised++;
 		usleep(200);
 	}
@@ -358,6 +359,7 @@ static void concurrent(const struct device *d, int preempt)
 		move_first();
 		t.control[DSK_RING_PREEMPT] = 0;
 		host.stop = 0;
+		host.tiles = t.launches % 4 ? before : -1;	/* -1: before the first, too; not each time, or there is no end */
 		if (pthread_create(&thread, NULL, host_side, preempt ? &host : NULL))
 			abort();
 		good = launch(d, 8, 0, 2000, "at once");
