@@ -225,6 +225,36 @@ static void admission(void)
 	arb_share_fini(&share);
 }
 
+/* A tenant goes with sums that nobody has asked for since it had work. */
+static void gone(void)
+{
+	struct arb_queue queue[2] = { { .class = ARB_CLASS_BATCH, .weight = 1 }, { .class = ARB_CLASS_BATCH, .weight = 1 } };
+	struct arb_job job = { .queue = &queue[0] }, runs = { .queue = &queue[1] };
+	struct arb_prediction predicted;
+	struct arb_engine engine;
+	struct arb_share share[2];
+	int i;
+
+	arb_engine_init(&engine, NULL, 0);
+	for (i = 0; i < 2; i++) {
+		arb_share_init(&share[i], &engine);
+		arb_queue_add(&queue[i], &share[i], 0);
+	}
+	arb_job_ready(&job, 0);
+	arb_job_cancel(&job, 0);
+	arb_queue_remove(&queue[0], 0);
+	arb_share_fini(&share[0]);
+	memset(&share[0], 0, sizeof(share[0]));
+	arb_job_ready(&runs, 0);
+	arb_pick(&engine, 0);
+	arb_predict(&share[1], &queue[1], NULL, 0, &predicted);
+	verdict(!predicted.idle && predicted.finish_ns == 2 * engine.params.default_cost_ns && arb_list_empty(&engine.stale),
+		"prediction: a tenant that has gone is in no sums");
+	arb_job_done(&runs, 1000, 0);
+	arb_queue_remove(&queue[1], 0);
+	arb_share_fini(&share[1]);
+}
+
 /* Ages of engine time: nothing wraps. A tenant that was away for a century of the other's work gets two slices. */
 static void ages(void)
 {
@@ -307,6 +337,7 @@ int main(void)
 	params();
 	recall();
 	admission();
+	gone();
 	ages();
 	outlived();
 	printf("1..%d\n", tests);
