@@ -67,19 +67,21 @@ static int add_rows(struct dsk_spread *spread, const float *rows, uint32_t width
 	return rc;
 }
 
-/* Keys and values of @n tokens, a row a head and token, as graph.c laid them out. */
+/* Keys and values of @n tokens, a row a head and token, as graph.c laid them out: whole, without rings; values of latent attention are in the keys. */
 static int add_cache(struct dsk_spread *spread, const struct dsk_session *s, const struct dsk_shape *shape, uint32_t n)
 {
-	const uint32_t n_ctx = dsk_session_n_ctx(s), heads[2] = { shape->head_k, shape->head_v };
 	const uint8_t *at = dsk_session_binding(s, DSK_B_CACHE);
+	const uint32_t n_ctx = dsk_session_n_ctx(s);
+	uint32_t widths[2];
 	int rc = 0;
 
+	dsk_kv_widths(shape, &widths[0], &widths[1]);
 	for (uint32_t l = 0; !rc && l < shape->n_layer; l++)
-		for (int kv = 0; !rc && kv < 2; kv++) {
-			uint64_t of_head = (uint64_t)heads[kv] * n_ctx * sizeof(float);
+		for (int kv = 0; !rc && kv < (shape->kv_rank ? 1 : 2); kv++) {
+			uint64_t of_head = (uint64_t)widths[kv] * n_ctx * sizeof(float);
 
 			for (uint32_t h = 0; !rc && h < shape->n_head_kv; h++)
-				rc = add_rows(spread, (const float *)(const void *)(at + h * of_head), heads[kv], n);
+				rc = add_rows(spread, (const float *)(const void *)(at + h * of_head), widths[kv], n);
 			at += (of_head * shape->n_head_kv + 63) & ~(uint64_t)63;
 		}
 	return rc;
@@ -93,7 +95,8 @@ static int measure(struct dsk_model *m, const struct dsk_session_params *p, stru
 		   char *err, size_t err_size)
 {
 	struct dsk_session_params fp32 = { .dev = p->dev, .engine = p->engine, .n_ctx = p->n_ctx < SAMPLE ? p->n_ctx : SAMPLE, .chunk = SAMPLE,
-					   .sched_class = DSEEK_CLASS_BATCH, .precision = DSK_PRECISION_FP32, .tap = !m->shape.n_expert };
+					   .sched_class = DSEEK_CLASS_BATCH, .precision = DSK_PRECISION_FP32, .tap = !m->shape.n_expert,
+					   .kv_all = true };
 	struct dsk_session *s;
 	int32_t ids[SAMPLE];
 	uint32_t n = sample(m, ids, fp32.n_ctx);
