@@ -18,7 +18,7 @@ static u32 slot_of(u64 ns, u32 weight)
 	return fluid ? arb_min(64 - __builtin_clzll(fluid), ARB_BACKLOG_SLOTS - 1) : 0;
 }
 
-static void stale(struct arb_member *member)
+void arb_backlog_stale(struct arb_member *member)
 {
 	if (!member->stale.next)
 		arb_list_add_before(&member->stale, &member->share->engine->stale);
@@ -54,7 +54,7 @@ void arb_backlog_add(struct arb_job *job)
 	queue->waits_ns += job->waits_ns;
 	member->waits_ns += job->waits_ns;
 	queue->share->engine->backlog[queue->class].ns += job->waits_ns;
-	stale(member);
+	arb_backlog_stale(member);
 }
 
 void arb_backlog_remove(struct arb_job *job)
@@ -67,13 +67,8 @@ void arb_backlog_remove(struct arb_job *job)
 		member->waits_weight -= queue->weight;
 	member->waits_ns -= job->waits_ns;
 	queue->share->engine->backlog[queue->class].ns -= job->waits_ns;
-	stale(member);
+	arb_backlog_stale(member);
 	job->waits_ns = 0;
-}
-
-void arb_backlog_reweigh(struct arb_member *member)
-{
-	stale(member);
 }
 
 /* No more often than jobs came and went: what that took is paid back here. */

@@ -84,7 +84,7 @@ void arb_split_correct(struct arb_engine *engine, struct arb_job *job, u64 used_
 /* arb_backlog.c: ready work, summed up for predictions */
 void arb_backlog_add(struct arb_job *job);
 void arb_backlog_remove(struct arb_job *job);
-void arb_backlog_reweigh(struct arb_member *member);
+void arb_backlog_stale(struct arb_member *member);	/* its ready work or weight has changed: it is to be entered anew */
 void arb_backlog_settle(struct arb_engine *engine);	/* before the sums of a class are looked at */
 void arb_backlog_drop(struct arb_member *member);
 u64 arb_backlog_within(const struct arb_member *member, struct arb_vtime until);

@@ -88,7 +88,7 @@ int arb_queue_add(struct arb_queue *queue, struct arb_share *share, u64 now_ns)
 		queue->server.left_ns = queue->budget_ns;
 		queue->server.deadline_ns = arb_now(engine, now_ns);
 		arb_fluid_rate(arb_queue_member(queue), arb_queue_member(queue)->entity.weight += rate);
-		arb_backlog_reweigh(arb_queue_member(queue));
+		arb_backlog_stale(arb_queue_member(queue));
 	} else {
 		arb_fair_add(queue);
 	}
@@ -108,7 +108,7 @@ void arb_queue_remove(struct arb_queue *queue, u64 now_ns)
 		/* A member without queues keeps its rate until it is caught up with. */
 		if (member->entity.weight)
 			arb_fluid_rate(member, member->entity.weight);
-		arb_backlog_reweigh(member);
+		arb_backlog_stale(member);
 	} else {
 		arb_fair_remove(queue);
 	}

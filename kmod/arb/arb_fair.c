@@ -16,7 +16,7 @@ static void reweigh(struct arb_member *member)
 		return;
 	member->entity.weight = arb_container_of(node, struct arb_queue, by_weight)->weight;
 	arb_fluid_rate(member, member->entity.weight);
-	arb_backlog_reweigh(member);
+	arb_backlog_stale(member);
 }
 
 void arb_fair_add(struct arb_queue *queue)
