@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "gguf.h"
+#include "arch_keys.h"
 
 static const struct dsk_arch archs[] = {
 	/* Llama, Mistral, Mixtral, SmolLM2: their converters interleave the rotated pairs. */
@@ -76,27 +76,6 @@ int dsk_arch_find(const char *name, const struct dsk_arch **ret_arch, char *err,
 	for (size_t i = 0; i < COUNT(archs) && used >= 0 && (size_t)used < err_size; i++)
 		used += snprintf(err + used, err_size - used, "%s %s", i ? "," : "", archs[i].name);
 	return -ENOTSUP;
-}
-
-/* A key that may be missing. */
-static int optional_u32(const struct gguf *g, const char *key, uint32_t *value, char *err, size_t err_size)
-{
-	int rc = gguf_get_u32(g, key, value, err, err_size);
-
-	return rc == -ENOENT ? 0 : rc;
-}
-
-static int optional_f32(const struct gguf *g, const char *key, float *value, char *err, size_t err_size)
-{
-	int rc = gguf_get_f32(g, key, value, err, err_size);
-
-	return rc == -ENOENT ? 0 : rc;
-}
-
-static int fail(const struct gguf *g, char *err, size_t err_size, const char *what)
-{
-	snprintf(err, err_size, "%s: %s", gguf_path(g), what);
-	return -EINVAL;
 }
 
 /* What only some architectures have of experts. */

@@ -7,20 +7,7 @@
 #include <stdio.h>
 
 #include "../../kernels/rope_turns.h"
-#include "gguf.h"
-
-static int fail(const struct gguf *g, char *err, size_t err_size, const char *what)
-{
-	snprintf(err, err_size, "%s: %s", gguf_path(g), what);
-	return -EINVAL;
-}
-
-static int optional_f32(const struct gguf *g, const char *key, float *value, char *err, size_t err_size)
-{
-	int rc = gguf_get_f32(g, key, value, err, err_size);
-
-	return rc == -ENOENT ? 0 : rc;
-}
+#include "arch_keys.h"
 
 static bool above_0(float v)
 {
@@ -91,8 +78,8 @@ int dsk_rope_read(const struct gguf *g, const struct dsk_arch *arch, struct dsk_
 	s->rope_base = 10000.0f;
 	s->rope_dims = s->head_k;
 	s->rope_magnitude = s->attn_scale = 1.0f;
-	rc = gguf_get_u32(g, ".rope.dimension_count", &s->rope_dims, err, err_size);
-	if ((rc && rc != -ENOENT) || (rc = optional_f32(g, ".rope.freq_base", &s->rope_base, err, err_size)))
+	if ((rc = optional_u32(g, ".rope.dimension_count", &s->rope_dims, err, err_size)) ||
+	    (rc = optional_f32(g, ".rope.freq_base", &s->rope_base, err, err_size)))
 		return rc;
 	rc = gguf_get_str(g, ".rope.scaling.type", &type, err, err_size);
 	if (rc && rc != -ENOENT)
