@@ -57,18 +57,13 @@ static enum hip_kernel first_of_file(enum hip_kernel kernel)
 	return (enum hip_kernel)i;
 }
 
-static const char *suffix(const struct hip_kernels *k)
-{
-	return k->suffix ? k->suffix : ".co";
-}
-
 static int load_module(struct hip_kernels *k, enum hip_kernel first, char *err, size_t err_size)
 {
 	char path[600], why[200];
 	void *image = NULL;
 	int r;
 
-	snprintf(path, sizeof(path), "%s/%s%s", k->folder, infos[first].file, suffix(k));
+	snprintf(path, sizeof(path), "%s/%s%s", k->folder, infos[first].file, k->suffix);
 	r = read_file(path, &image);
 	if (r) {
 		snprintf(err, err_size, "%s: %s", path, strerror(-r));
@@ -97,7 +92,7 @@ int hip_kernel_load(struct hip_kernels *k, enum hip_kernel kernel, char *err, si
 		return r;
 	r = HIP(k->api, ModuleGetFunction, (&k->functions[kernel], k->modules[first], infos[kernel].name), why, sizeof(why));
 	if (r) {
-		snprintf(err, err_size, "%s/%s%s: %s: %s", k->folder, infos[kernel].file, suffix(k), infos[kernel].name, why);
+		snprintf(err, err_size, "%s/%s%s: %s: %s", k->folder, infos[kernel].file, k->suffix, infos[kernel].name, why);
 		k->functions[kernel] = NULL;
 	}
 	return r;

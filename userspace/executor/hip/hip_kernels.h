@@ -14,8 +14,8 @@ enum hip_kernel { DSK_KERNELS(HIP_KERNEL_ID) HIP_KERNEL_COUNT };
 
 struct hip_kernels {
 	const struct hip_api *api;
-	char folder[512];	/* of FILE.co */
-	const char *suffix;	/* of a module's file, if it is another; NULL: .co */
+	char folder[512];	/* of modules' files */
+	const char *suffix;	/* of theirs: ".co" */
 	hip_module modules[HIP_KERNEL_COUNT];	/* at the first kernel of each file */
 	hip_function functions[HIP_KERNEL_COUNT];
 	uint64_t launches;	/* so far */
