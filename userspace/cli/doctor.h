@@ -35,6 +35,9 @@ struct finding *doctor_add(struct doctor *d, const char *topic, enum finding_lev
 int doctor_read(const struct doctor *d, char *buf, size_t size, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/* access() below the root: 0 or -errno. */
+int doctor_access(const struct doctor *d, const char *path, int mode);
+
 /* Names in the folder @path below the root, "." and ".." left out, joined by spaces; returns how many. */
 int doctor_list(const struct doctor *d, const char *path, const char *prefix, char *buf, size_t size);
 

@@ -11,7 +11,7 @@
 
 #define EXEC_NODE "/dev/dseek-exec"
 
-static int path_access(const struct doctor *d, const char *path, int mode)
+int doctor_access(const struct doctor *d, const char *path, int mode)
 {
 	char full[PATH_MAX];
 
@@ -23,13 +23,13 @@ static int check_module(struct doctor *d)
 {
 	char version[64];
 
-	if (!path_access(d, "/sys/module/dseek", F_OK)) {
+	if (!doctor_access(d, "/sys/module/dseek", F_OK)) {
 		if (doctor_read(d, version, sizeof(version), "/sys/module/dseek/version"))
 			version[0] = 0;
 		doctor_add(d, "module", FINDING_OK, NULL, "dseek.ko is loaded%s%s", version[0] ? ", version " : "", version);
 		return 1;
 	}
-	if (path_access(d, "/proc/modules", F_OK))
+	if (doctor_access(d, "/proc/modules", F_OK))
 		doctor_add(d, "module", FINDING_NOTE,
 			   "this kernel loads no modules: embedded mode works; 'tools/up --guest' shows the module in a guest",
 			   "dseek.ko is not loaded");
@@ -107,14 +107,14 @@ static void check_embedded(struct doctor *d)
 
 static void check_executor_node(struct doctor *d)
 {
-	int ret = path_access(d, EXEC_NODE, F_OK);
+	int ret = doctor_access(d, EXEC_NODE, F_OK);
 
 	if (ret) {
 		doctor_add(d, "executor node", FINDING_WARN, "the module makes it: see the kernel log, and udev",
 			   EXEC_NODE ": %s", strerror(-ret));
 		return;
 	}
-	if (geteuid() && !path_access(d, EXEC_NODE, R_OK | W_OK))
+	if (geteuid() && !doctor_access(d, EXEC_NODE, R_OK | W_OK))
 		doctor_add(d, "executor node", FINDING_WARN,
 			   "whoever opens it can run every tenant's jobs: keep tenants out of its group (dseek-exec)",
 			   EXEC_NODE " can be opened by this user");

@@ -17,14 +17,6 @@
 #define KFD_NODES	"/sys/class/kfd/kfd/topology/nodes"
 #define PCI		"/sys/bus/pci/devices"
 
-static int there(const struct doctor *d, const char *path)
-{
-	char full[PATH_MAX];
-
-	snprintf(full, sizeof(full), "%s%s", d->root, path);
-	return !access(full, F_OK);
-}
-
 /* Of a GPU: of displays (0x03) or, as the largest have none, of accelerators (0x12). */
 static int is_amd_gpu(const struct doctor *d, const char *address)
 {
@@ -92,12 +84,12 @@ static void explain_no_kfd(struct doctor *d)
 
 	if (!gpus.count)
 		doctor_add(d, "AMD GPU", FINDING_NOTE, no_gpu_remedy, "no " KFD ": there is no AMD GPU on the PCI bus");
-	else if (!there(d, "/sys/module/amdgpu"))
+	else if (doctor_access(d, "/sys/module/amdgpu", F_OK))
 		doctor_add(d, "AMD GPU", FINDING_WARN,
 			   "modprobe amdgpu; if it isn't loaded at boot, see /etc/modprobe.d for a blacklist, and whether the kernel's modules are installed",
 			   "no " KFD ": the module amdgpu isn't loaded, and %s has %s%s", gpus.address,
 			   *gpus.driver ? "the driver " : "no driver", gpus.driver);
-	else if (!there(d, "/sys/class/kfd"))
+	else if (doctor_access(d, "/sys/class/kfd", F_OK))
 		doctor_add(d, "AMD GPU", FINDING_WARN, "boot a kernel with CONFIG_HSA_AMD (Debian's and Ubuntu's have it)",
 			   "no " KFD ": amdgpu is loaded, but was built without compute");
 	else
@@ -191,7 +183,7 @@ static void check_hip(struct doctor *d)
 		{ "no kernels for", "make kernels GPU_TARGETS=TARGET, then make install, or name their folder with kernels=" },
 		{ "what clears the GPU", "make kernels, then make install: these lack those that clear a GPU between tenants" },
 	};
-	enum finding_level level = there(d, KFD) ? FINDING_WARN : FINDING_NOTE;
+	enum finding_level level = doctor_access(d, KFD, F_OK) ? FINDING_NOTE : FINDING_WARN;
 	const char *remedy = "for GPU engines: a GPU that amdgpu drives (" KFD "), and the executor's user in the group that has it";
 	struct dseek_device *dev;
 	const char *why;
