@@ -296,6 +296,7 @@ int run_begin(unsigned int worker, struct run_sums *to)
 	/* who was here before may have been killed in the middle of a program */
 	shared->written = UINT64_MAX;
 	settings_back();
+	admin_stay();
 	sigaction(SIGALRM, &sa, NULL);
 	sa.sa_handler = on_fault;
 	sigaction(SIGSEGV, &sa, NULL);

@@ -86,6 +86,14 @@ int do_ioctl(const struct program *p, const struct line *l, uint64_t *result)
 	return 0;
 }
 
+static const char *admin = ADMIN;
+
+void admin_stay(void)
+{
+	if (!chdir(ADMIN))
+		admin = "";
+}
+
 static int path_of(const char *word, char *path, size_t size)
 {
 	char name[DRM_DSEEK_NAME_LEN];
@@ -99,11 +107,11 @@ static int path_of(const char *word, char *path, size_t size)
 		size_t n = strlen(engine_words[i]);
 
 		if (!strncmp(word + 8, engine_words[i], n) && word[8 + n] == '/') {
-			snprintf(path, size, ADMIN "engines/%s%s", engine_name(i, name), word + 8 + n);
+			snprintf(path, size, "%sengines/%s%s", admin, engine_name(i, name), word + 8 + n);
 			return 0;
 		}
 	}
-	snprintf(path, size, ADMIN "%s", word);
+	snprintf(path, size, "%s%s", admin, word);
 	return 0;
 }
 

@@ -47,6 +47,7 @@ void build(const struct program *p, const struct line *l, uint8_t *to, uint64_t 
 int do_ioctl(const struct program *p, const struct line *l, uint64_t *result);
 int do_other(const struct program *p, uint32_t at, uint64_t *result);
 int write_text(const char *word, const char *text);	/* to one of file_words */
+void admin_stay(void);					/* this process goes where those files are: half of what opening them costs is the way there */
 uint32_t words_of(const char *const *words);		/* how many there are */
 void on_fault(int sig);					/* of what a call touches */
 void on_alarm(int sig);					/* that ends a wait */
