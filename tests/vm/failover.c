@@ -28,6 +28,7 @@
 #define PARAMETERS	"/sys/module/dseek/parameters/"
 
 #define LONG_GAPS	16
+#define STALLED_NS	(20 * MS)	/* in a gap: others have the machine */
 
 /* Shared with the tenant. */
 struct seen {
@@ -41,6 +42,7 @@ struct seen {
 
 static volatile struct seen *seen;
 static int limit_ms;			/* of a job, and of the time of grace: a tenth of the gap */
+static int again;			/* rounds that were done again */
 
 static uint64_t now_ns(void)
 {
@@ -178,44 +180,51 @@ static int grace_set(int ms)
 	return r;
 }
 
-/* The longest of this round without the machine's stalls. */
-static uint64_t net_gap(void)
+/* The longest of this round without the machine's stalls, and how long those were that it had. */
+static uint64_t net_gap(uint64_t *stalled)
 {
 	uint64_t longest = 0, net;
 	uint32_t i;
 
+	*stalled = 0;
 	if (!seen->long_count || seen->long_count == LONG_GAPS)	/* none, or too many to know of all */
 		return seen->gap_ns;
 	for (i = 0; i < seen->long_count; i++) {
-		net = seen->longs[i].to - seen->longs[i].from;
-		net -= stall_within(seen->longs[i].from, seen->longs[i].to);
-		longest = net > longest ? net : longest;
+		uint64_t within = stall_within(seen->longs[i].from, seen->longs[i].to);
+
+		net = seen->longs[i].to - seen->longs[i].from - within;
+		if (net > longest) {
+			longest = net;
+			*stalled = within;
+		}
 	}
 	return longest;
 }
 
 /*
  * @signal: SIGKILL, or SIGSTOP for one that hangs. The time of grace is short only while one hangs: a busy host may
- * hold up the emulated CPU of one that doesn't for as long. 0, or -errno.
+ * hold up the emulated CPU of one that doesn't for as long. pair[0] serves, here and afterwards. A round whose gap is too long
+ * in a guest that stood still meanwhile says nothing of the module, as CPUs that stand still run slowly, too: it is done again,
+ * which a run may do as often as it has rounds. 0, or -errno.
  */
-static int rounds_of(struct executor pair[2], char **command, int signal, int rounds, uint64_t *gaps, uint64_t *ret_net)
+static int rounds_of(struct executor pair[2], char **command, int signal, int rounds, uint64_t gap_ns, uint64_t *gaps, uint64_t *ret_net)
 {
 	int i, r = 0;
 
 	*ret_net = 0;
 	for (i = 0; i < rounds && !r; i++) {
-		struct executor *serves = &pair[i % 2], *stands_by = &pair[(i + 1) % 2];
-		uint64_t until, before = seen->done, generation = serves->generation;
+		struct executor gone = pair[0];
+		uint64_t until, before = seen->done, net, stalled;
 
 		seen->gap_ns = 0;
 		seen->long_count = 0;
 		sleep_ns(20 * MS + (uint64_t)(i * 7 % 30) * MS);
 		if (signal == SIGSTOP)
 			grace_set(limit_ms);
-		kill(serves->pid, signal);
-		r = executor_ready(stands_by);
+		kill(gone.pid, signal);
+		r = executor_ready(&pair[1]);
 		grace_set(20 * limit_ms);
-		if (!r && stands_by->generation != generation + 1)
+		if (!r && pair[1].generation != gone.generation + 1)
 			r = -ESTALE;
 		/* until the tenant has been served by the new one */
 		before = seen->done;
@@ -223,14 +232,22 @@ static int rounds_of(struct executor pair[2], char **command, int signal, int ro
 			sleep_ns(MS);
 		if (seen->done < before + 2)
 			r = -ETIME;
+		pair[0] = pair[1];
+		executor_end(&gone);
+		if (!r)
+			r = executor_start(&pair[1], command);
+		if (!r)
+			r = executor_ready(&pair[1]);
 		gaps[i] = seen->gap_ns;
-		if (net_gap() > *ret_net)
-			*ret_net = net_gap();
-		executor_end(serves);
-		if (!r)
-			r = executor_start(serves, command);
-		if (!r)
-			r = executor_ready(serves);
+		net = net_gap(&stalled);	/* by now the watchers have said what they saw */
+		if (!r && net >= gap_ns && stalled >= STALLED_NS && again < 2 * rounds) {
+			printf("# gap of %.1f ms while the machine stood still for %.1f ms: again\n", (double)gaps[i] / MS, (double)stalled / MS);
+			again++;
+			i--;
+			continue;
+		}
+		if (net > *ret_net)
+			*ret_net = net;
 	}
 	qsort(gaps, (size_t)i, sizeof(*gaps), by_size);
 	return r;
@@ -273,26 +290,19 @@ int main(int argc, char **argv)
 	sleep_ns(500 * MS);
 	printf("# limit of a job and grace %d ms; nothing happens: longest gap %.1f ms\n", limit_ms, (double)seen->gap_ns / MS);
 	for (kind = 0; kind < 2; kind++) {
-		r = rounds_of(pair, argv, kinds[kind].signal, rounds, gaps, &net);
-		/* an odd number leaves them in each other's place */
-		if (rounds % 2) {
-			struct executor other = pair[0];
-
-			pair[0] = pair[1];
-			pair[1] = other;
-		}
+		r = rounds_of(pair, argv, kinds[kind].signal, rounds, (uint64_t)gap_ms * MS, gaps, &net);
 		snprintf(line, sizeof(line), "%d fail-overs from one %s: service goes on within %d ms", rounds, kinds[kind].what, gap_ms);
-		printf("# %s: gap p50 %.1f ms, longest %.1f ms, without the machine's stalls (up to %.1f ms) %.1f ms\n", kinds[kind].what,
-		       (double)gaps[rounds / 2] / MS, (double)gaps[rounds - 1] / MS, (double)stall_longest() / MS, (double)net / MS);
 		if (r)
 			printf("# error %d\n", r);
 		check(!r && net < (uint64_t)gap_ms * MS, line);
+		printf("# %s: gap p50 %.1f ms, longest %.1f ms, without the machine's stalls (up to %.1f ms) %.1f ms\n", kinds[kind].what,
+		       (double)gaps[rounds / 2] / MS, (double)gaps[rounds - 1] / MS, (double)stall_longest() / MS, (double)net / MS);
 	}
 	snprintf(line, sizeof(line), "%llu jobs, none failed but those that hung (%u of at most %d)",
-		 (unsigned long long)seen->done, seen->timeouts, rounds);
+		 (unsigned long long)seen->done, seen->timeouts, rounds + again);
 	if (seen->error)
 		printf("# first error %d\n", seen->error);
-	check(!seen->error && seen->timeouts <= (uint32_t)rounds, line);
+	check(!seen->error && seen->timeouts <= (uint32_t)(rounds + again), line);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	executor_end(&pair[0]);

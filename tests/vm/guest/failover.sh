@@ -10,5 +10,5 @@ ulimit -l unlimited
 gap=1000
 [ -e /proc/lockdep_stats ] || [ -e /sys/kernel/debug/kcsan ] && gap=6000	# what the checks cost is no gap
 failover "${DSEEK_FAILOVER:-20}" $gap as 900 900 dseek-exec --name=failover0 --backend=null --standby 2>/tmp/failover.log && exit
-tail -n 20 /tmp/failover.log | sed 's/^/# /'
+tail -n 4 /tmp/failover.log | sed 's/^/# /'
 exit 1
