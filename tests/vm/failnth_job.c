@@ -25,6 +25,15 @@ static int do_submit(void)
 	return r;
 }
 
+/* Of a program that its engine hasn't seen: what that costs is to be remembered from now on. */
+static uint32_t seen_program;
+
+static void prepare_first(void)
+{
+	seen_program = on.program;
+	must(program_create(on.fd, &on.program), "PROGRAM_CREATE");
+}
+
 static void fetch(void)
 {
 	int n = exec_next(&on.exec, NULL, 0, &tag, 1, SEC);
@@ -49,6 +58,13 @@ static void undo_submit(void)
 {
 	fetch();
 	complete();
+}
+
+static void undo_first(void)
+{
+	undo_submit();
+	must(call(on.fd, DRM_IOCTL_DSEEK_PROGRAM_DESTROY, &(struct drm_dseek_program_destroy){ .handle = on.program }), "PROGRAM_DESTROY");
+	on.program = seen_program;
 }
 
 static void prepare_submit(void)
@@ -220,6 +236,7 @@ static int do_detach(void)
 
 const struct step job_steps[] = {
 	{ "submit", nothing, do_submit, undo_submit, "fences" },
+	{ "submit-first", prepare_first, do_submit, undo_first, "fences" },
 	{ "wait", prepare_done, do_wait, nothing },
 	{ "exec-open", nothing, do_exec_open, undo_exec },
 	{ "attach", prepare_exec, do_attach, undo_exec, "failnth", 1 },

@@ -233,6 +233,15 @@ static int do_queue_new(void)
 	return queue_create(other, on.exec.engine, DRM_DSEEK_CLASS_BATCH, 1, &made);
 }
 
+/* Over two engines, where it has a share of neither. */
+static int do_queue_set_new(void)
+{
+	struct drm_dseek_queue_create c = { .engine = on.exec.engine, .sched_class = DRM_DSEEK_CLASS_BATCH, .weight = 1,
+		.engines = 1ULL << on.exec.engine | 1ULL << on.second.engine };
+
+	return call(other, DRM_IOCTL_DSEEK_QUEUE_CREATE, &c);
+}
+
 static void undo_queue(void)
 {
 	must(do_queue_destroy(), "QUEUE_DESTROY");
@@ -275,6 +284,7 @@ const struct step object_steps[] = {
 const struct step tenant_steps[] = {
 	{ "open-new", nothing, do_open_new, undo_open, "uid:7", 1 },
 	{ "queue-create-new", prepare_new, do_queue_new, undo_open, "uid:7", 1 },
+	{ "queue-create-set-new", prepare_new, do_queue_set_new, undo_open, "uid:7", 1 },
 	{ NULL },
 };
 

@@ -34,6 +34,19 @@ FIXTURE_TEARDOWN(admin)
 	EXPECT_EQ(0, set(DIR_, "recovery_ms", "default"));
 }
 
+TEST_F(admin, says_whose_an_engine_is)
+{
+	struct drm_dseek_attach a = exec_attachment("admin.owned", 1);
+	int fd = exec_open();
+
+	a.flags = DRM_DSEEK_ATTACH_OWNER;
+	a.owner = 1001;
+	ASSERT_EQ(0, call(fd, DRM_IOCTL_DSEEK_ATTACH, &a));
+	EXPECT_STREQ("1001", get(ADMIN "engines/admin.owned", "owner"));
+	EXPECT_STREQ("any", get(DIR_, "owner"));
+	close(fd);
+}
+
 static uint32_t flags_of(int fd, uint32_t engine)
 {
 	struct drm_dseek_engine_info i = { 0 };

@@ -178,6 +178,51 @@ TEST_F(bo, pages_are_cleared_when_they_are_let_go)
 	close(core);
 }
 
+#define PINNED	1024	/* references from which on the kernel takes a page for one that a device may have */
+
+/* What becomes of a secret that @count pipes' places refer to when its buffer is let go: 1 it is there, 0 it isn't, or -errno. */
+static int secret_after(int fd, uint32_t count)
+{
+	static const char secret[] = "what a tenant wrote";
+	struct iovec iov = { .iov_len = sizeof(secret) };
+	char seen[sizeof(secret)] = "";
+	uint32_t h, slots = 0;
+	int pipes[2], first = -1;
+
+	if (bo_create(fd, PAGE, &h))
+		return -ENOMEM;
+	iov.iov_base = bo_map(fd, h);
+	if (iov.iov_base == MAP_FAILED)
+		return -ENOMEM;
+	memcpy(iov.iov_base, secret, sizeof(secret));
+	for (; count; count--, slots--) {
+		if (!slots) {	/* ends stay open until the process ends */
+			if (pipe(pipes) || fcntl(pipes[1], F_SETPIPE_SZ, 1 << 20) < 0)
+				return -errno;
+			first = first < 0 ? pipes[0] : first;
+			slots = (1 << 20) / PAGE;
+		}
+		if (vmsplice(pipes[1], &iov, 1, 0) != sizeof(secret))
+			return -errno;
+	}
+	munmap(iov.iov_base, PAGE);
+	bo_close(fd, h);
+	if (read(first, seen, sizeof(seen)) != sizeof(seen))
+		return -errno;
+	return !memcmp(seen, secret, sizeof(secret));
+}
+
+TEST_F(bo, pages_that_a_device_may_have_are_left_to_it)
+{
+	int r;
+
+	EXPECT_EQ(0, secret_after(self->fd, 1));
+	r = secret_after(self->fd, PINNED + 1);
+	if (r == -EPERM)
+		SKIP(return, "not root: a user may not have as many places in pipes");
+	EXPECT_EQ(1, r);
+}
+
 TEST_F(bo, create_refusals)
 {
 	struct drm_dseek_bo_create c = { .size = PAGE, .numa_node = -1 };

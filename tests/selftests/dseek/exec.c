@@ -151,6 +151,7 @@ TEST_F(exec, the_shared_pages_are_read_only)
 	EXPECT_EQ(-1, mprotect((void *)self->exec.jobs, PAGE, PROT_READ | PROT_WRITE));
 	EXPECT_EQ(MAP_FAILED, mmap(NULL, 1 << 20, PROT_READ, MAP_SHARED, self->exec.fd, DRM_DSEEK_MMAP_JOBS));
 	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_READ, MAP_SHARED, self->exec.fd, 0x8000000));
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_READ, MAP_SHARED, self->exec.fd, 1LL << 62)) { TH_LOG("a buffer that isn't mapped"); }
 	EXPECT_EQ(0, self->exec.control->preempt);
 	EXPECT_EQ(0, self->exec.control->detach);
 	EXPECT_EQ(0, self->exec.control->abort_mask);

@@ -2,7 +2,7 @@
 /* Queues: classes, weights, reservations, limits. */
 #include <stddef.h>
 #include "kselftest_harness.h"
-#include "dseek_test.h"
+#include "dseek_admin.h"
 
 FIXTURE(queue) {
 	int fd;
@@ -227,6 +227,56 @@ TEST_F(queue, over_two_engines)
 	EXPECT_EQ(q.engine_ns, q.predicted.cost_ns);
 	EXPECT_EQ(0, queue_destroy(self->fd, c.handle));
 	exec_stop(&other);
+}
+
+/* What the executor has ends there, also what it gave back in between; the rest goes to where jobs are taken. */
+TEST_F(queue, leaves_an_engine_that_drains)
+{
+	struct drm_dseek_queue_create c = { .sched_class = DRM_DSEEK_CLASS_BATCH, .weight = 1 };
+	struct drm_dseek_completion yield = { .outcome = DRM_DSEEK_OUTCOME_YIELD, .cursor = 1, .engine_ns = MS }, done = { .engine_ns = MS };
+	struct drm_dseek_job jobs[3] = { 0 };
+	struct drm_dseek_queue_query q = { 0 };
+	struct test_exec e[2], *from, *to;
+	uint32_t tags[2], i;
+	char dir[128];
+	int error = 0;
+
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, exec_attach(&e[i], i ? "selftest2" : "selftest1", 2));
+	c.engine = e[0].engine;
+	c.engines = 1ULL << e[0].engine | 1ULL << e[1].engine;
+	ASSERT_EQ(0, call(self->fd, DRM_IOCTL_DSEEK_QUEUE_CREATE, &c));
+	ASSERT_EQ(0, program_create(self->fd, &jobs[0].program));
+	jobs[1].program = jobs[2].program = jobs[0].program;
+	ASSERT_EQ(0, submit(self->fd, c.handle, jobs, 3, NULL));
+	from = exec_next(&e[0], NULL, 0, tags, 1, 0) == 1 ? &e[0] : &e[1];
+	to = &e[from == &e[0]];
+	ASSERT_EQ(1, exec_next(from, NULL, 0, from == &e[0] ? &tags[1] : tags, 1, SEC));
+	if (from == &e[1])
+		ASSERT_EQ(1, exec_next(from, NULL, 0, &tags[1], 1, SEC));
+	snprintf(dir, sizeof(dir), ADMIN "engines/selftest%d", from == &e[0] ? 1 : 2);
+	if (set(dir, "drain", "1"))
+		SKIP(return, "not root");
+	/* the queue is to go, as soon as nothing of it runs */
+	done.tag = tags[0];
+	EXPECT_EQ(0, exec_next(from, &done, 1, NULL, 0, 0));
+	yield.tag = tags[1];
+	EXPECT_EQ(0, exec_next(from, &yield, 1, NULL, 0, 0));
+	ASSERT_EQ(1, exec_next(from, NULL, 0, tags, 1, SEC));
+	EXPECT_EQ(1, from->jobs[tags[0]].cursor);
+	done.tag = tags[0];
+	EXPECT_EQ(0, exec_next(from, &done, 1, NULL, 0, 0));
+	ASSERT_EQ(1, exec_next(to, NULL, 0, tags, 1, SEC));
+	done.tag = tags[0];
+	EXPECT_EQ(0, exec_next(to, &done, 1, NULL, 0, 0));
+	EXPECT_EQ(0, wait_job(self->fd, c.handle, 3, 10 * SEC, &error));
+	EXPECT_EQ(0, error);
+	q.handle = c.handle;
+	EXPECT_EQ(0, call(self->fd, DRM_IOCTL_DSEEK_QUEUE_QUERY, &q));
+	EXPECT_EQ(to->engine, q.engine);
+	EXPECT_EQ(0, set(dir, "drain", "0"));
+	exec_close(from);
+	exec_close(to);
 }
 
 TEST_HARNESS_MAIN

@@ -169,6 +169,28 @@ TEST_F(recover, one_that_stands_by_takes_over_from_one_that_hangs)
 	exec_close(&self->exec);
 }
 
+static void *wait_in_next(void *arg)
+{
+	uint32_t tag;
+
+	return (void *)(intptr_t)exec_next(arg, NULL, 0, &tag, 1, 20 * SEC);
+}
+
+TEST_F(recover, one_that_waits_hears_that_it_is_lost)
+{
+	pthread_t thread;
+	uint32_t tag;
+	void *said;
+
+	self->job.limit_ns = 50 * MS;
+	ASSERT_EQ(0, submit(self->fd, self->queue, &self->job, 1, NULL));
+	ASSERT_EQ(1, exec_next(&self->exec, NULL, 0, &tag, 1, SEC));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, wait_in_next, &self->exec));
+	ASSERT_EQ(0, pthread_join(thread, &said));
+	EXPECT_EQ(-ESTALE, (int)(intptr_t)said);
+	exec_close(&self->exec);
+}
+
 TEST_F(recover, order_is_kept_when_some_may_run_again)
 {
 	uint32_t tags[4];

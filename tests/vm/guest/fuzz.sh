@@ -3,6 +3,7 @@
 # seconds: $((60 + ${DSEEK_FUZZ_SECONDS:-10}))
 # default: yes
 # recorder: yes
+# module: fresh
 # expect-log: the executor did not (stop|fetch a) job
 # files: $O/tests/vm/fuzzer/fuzz tests/vm/fuzzer/seeds.txt ${DSEEK_FUZZ_CORPUS:-}
 # Random programs of calls to both devices (tests/vm/fuzzer), guided by what they reach where the kernel has KCOV. For DSEEK_FUZZ_SECONDS
