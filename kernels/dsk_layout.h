@@ -315,8 +315,10 @@ DSK_SIZE(dsk_attn_params, 64);
  * An item is what would be a launch: an op and its groups, here tiles. Items are numbered from 0 in the order of posting; item n is in slot
  * n % slots. Whoever posts is trusted (the executor): offsets are not checked.
  *
- *	post n:	wait until item n - slots is complete; write items[slot]; done[slot] = 0; claims[slot] = (n & 0xffff) << 16;
+ *	post n:	wait until item n - slots is complete; claims[slot] = (n & 0xffff) << 16; then, with release, items[slot] and done[slot] = 0;
  *		then, with release, control[DSK_RING_POSTED] = n + 1
+ *
+ * Claims first: who is still looking at the item before swaps against them, and must not take a tile that only the new item has.
  *
  * A group claims a tile, item by item in order and tile by tile, with one compare-and-swap of claims[slot], whose low half counts tiles that
  * are claimed; runs it; adds one to done[slot] with release. An item is complete when done[slot] is its number of tiles. Before each

@@ -41,7 +41,7 @@ K_DEV int claim(struct ring r, int *n, int looks)
 			continue;
 		}
 		word = k_load_acquire(&r.claims[slot]);
-		tiles = tiles_of(&r.items[slot]);	/* of another item, if the slot is posted anew just now: then the swap fails */
+		tiles = tiles_of(&r.items[slot]);	/* of another item, if the slot is posted anew just now: its claims came first, so the swap fails */
 		if (((word >> 16 ^ *n) & 0xffff) != 0 || (word & 0xffff) >= tiles) {
 			(*n)++;
 		} else if (k_atomic_cas(&r.claims[slot], word, word + 1) == word) {

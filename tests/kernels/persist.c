@@ -165,12 +165,13 @@ static int post(void)
 
 	if (!complete(number - t.n_slots >= 0 ? number - t.n_slots : number))
 		return 0;
+	__atomic_store_n(&t.claims[slot], (int)((unsigned int)(number & 0xffff) << 16), __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
 	t.slots[slot] = t.work[t.posted];
 	if (t.slots[slot].after)
 		t.slots[slot].after += t.first_number;
 	t.total += (unsigned int)tiles(&t.slots[slot]);
 	__atomic_store_n(&t.done[slot], 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&t.claims[slot], (int)((unsigned int)(number & 0xffff) << 16), __ATOMIC_RELAXED);
 	__atomic_store_n(&t.control[DSK_RING_POSTED], number + 1, __ATOMIC_RELEASE);
 	t.posted++;
 	return 1;
@@ -313,6 +314,23 @@ static void wraps(const struct device *d, int slots, int number, int stale)
 		 stale ? ", looking from the first" : "");
 }
 
+/* A host that has come as far as the claims of an item, in a slot that groups still look at for the one before. */
+static void half_posted(const struct device *d)
+{
+	const int slots = 4, claims = slots << 16;
+
+	ring_make(slots, 0);
+	while (t.posted < slots && post())
+		;
+	if (!launch(d, 1, 0, 1, "the items before"))
+		return;
+	t.claims[0] = claims;
+	t.slots[0] = (struct dsk_item){ .op = DSK_ITEM_COUNT, .x = 1, .y = 1, .z = 1 };
+	if (launch(d, 1, 0, 1, "half posted"))
+		ktest_ok(t.claims[0] == claims && !t.control[DSK_RING_FAULT] && (unsigned int)t.control[DSK_RING_TILES] == t.total,
+			 "%s: persistent: an item that is being posted is left alone", d->name);
+}
+
 static void unknown(const struct device *d)
 {
 	int op = t.work[0].op;
@@ -387,6 +405,7 @@ static void test(const struct device *d)
 		wraps(d, 3, 0, 0);
 		wraps(d, 3, 65535, 0);
 		wraps(d, 2, 65536 - 4, 1);
+		half_posted(d);
 		unknown(d);
 		preempted(d);
 		if (d->name[0] == 'o') {
