@@ -401,7 +401,8 @@ DSK_SIZE(dsk_gate_params, 64);
 /* ---- dense.c: layers on weights of programs */
 
 /* Element types of weights and their blocks, as in GGUF files; numbers of our own. */
-enum dsk_weight_type { DSK_W_F32, DSK_W_F16, DSK_W_BF16, DSK_W_Q8_0, DSK_W_Q4_0, DSK_W_Q4_1, DSK_W_Q4_K, DSK_W_Q6_K, DSK_W_MXFP4 };
+enum dsk_weight_type { DSK_W_F32, DSK_W_F16, DSK_W_BF16, DSK_W_Q8_0, DSK_W_Q4_0, DSK_W_Q4_1, DSK_W_Q4_K, DSK_W_Q6_K, DSK_W_MXFP4,
+		       DSK_W_F8_E4M3 };
 
 struct dsk_matrix {
 	int type;		/* enum dsk_weight_type */

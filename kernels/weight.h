@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Weights as programs have them: rows of blocks as in GGUF files, one after the other or PACKED, that is groups of 16 rows whose 4-byte
- * words lie side by side, then their 16-bit scales (userspace/lib/dtype_pack.c has the layout, dtype.c the blocks).
+ * words lie side by side, then their 16-bit scales (userspace/lib/dtype_pack.c has the layout, dtype.c the blocks). F8_E4M3's scale is the word
+ * behind a row's last.
  */
 #ifndef WEIGHT_H
 #define WEIGHT_H
 
 #include "dsk_layout.h"
 #include "kdev.h"
+#include "f8.h"
 
 #define WEIGHT_GROUP	16
 
@@ -40,6 +42,8 @@ K_DEV struct weight_block weight_block(int type, int packed)
 		b.elements = 256, b.bytes = 144, b.words = 35, b.words_at = 4, b.halves = 2;
 	} else if (type == DSK_W_MXFP4) {	/* in rows alone, at any address */
 		b.elements = 32, b.bytes = 17;
+	} else if (type == DSK_W_F8_E4M3) {
+		b.elements = 4;
 	} else if (type == DSK_W_Q6_K) {
 		b.elements = 256, b.bytes = 210, b.words = 52, b.halves = 1, b.halves_at = 208;
 	}
@@ -143,6 +147,12 @@ K_DEV void weight_quad(struct weight_row r, int type, int packed, int k, int q, 
 
 		for (int j = 0; j < 4; j++)
 			v[j] = d * e2m1(block[1 + q % 4 * 4 + j] >> q % 8 / 4 * 4 & 15);
+	} else if (type == DSK_W_F8_E4M3) {
+		float d = k_as_float(weight_word(r, k / 4, 0));
+		k_u32 w = weight_word(r, q, 0);
+
+		for (int j = 0; j < 4; j++)
+			v[j] = d * k_as_float(f8_to_f32_bits(w >> j * 8 & 0xff));
 	} else if (type == DSK_W_Q4_0 || type == DSK_W_Q4_1) {
 		float d = k_f16_to_f32(weight_half(r, q / 8, 0)), m = -8 * d;
 		k_u32 w = weight_word(r, q / 8, q % 4) >> q % 8 / 4 * 4;

@@ -21,7 +21,7 @@ check "kernel version tests only in dseek_compat.h" "$(files kmod | grep -v dsee
 check "user copies of the module only in dseek_copy.h" "$(files kmod | grep -v dseek_copy.h | xargs -r grep -HnE '\b(copy_(to|from)_user|(get|put)_user|copy_(to|from)_iter|copy_struct_from_user|kernel_(read|write))\(')"
 check "model includes no transport, core or backend internals" "$(files userspace/model | xargs -r grep -HnE 'include .*(arb\.h|embed|executor/cpu)')"
 check "lib includes arb only in the embedded transport" "$(files userspace/lib | grep -v '/embed' | xargs -r grep -HnE 'include .*arb\.h')"
-check "kernels include only themselves" "$(includes kernels '[a-z_]+\.h'; files kernels | grep -vE '(kdev_simt|rope_turns)\.h' | xargs -r grep -HnE '^#[[:space:]]*include <')"
+check "kernels include only themselves" "$(includes kernels '[a-z0-9_]+\.h'; files kernels | grep -vE '(kdev_simt|rope_turns)\.h' | xargs -r grep -HnE '^#[[:space:]]*include <')"
 check "every source has an SPDX line" "$(listing | grep -E '\.(c|h|S|mk|sh|py)$' | while read -r f; do head -n 3 "$f" | grep -q SPDX-License-Identifier || echo "$f"; done)"
 check "no word that says unfinished" "$(listing | grep -E '^(kmod|userspace|kernels|uapi)/' | xargs -r grep -nIwE 'TODO|FIXME|XXX|HACK' 2>/dev/null)"
 echo "1..$n"

@@ -80,6 +80,14 @@ static void make_row(uint32_t dtype, uint32_t ne0, uint8_t *row, uint64_t *state
 		}
 		return;
 	}
+	if (dtype == DSEEK_F8_E4M3) {
+		static const uint8_t codes[] = { 0, 0x80, 0x38, 0xb8, 0x40, 0xc0, 0x44, 0xc4 };	/* +-0, 1, 2, 3 */
+
+		for (i = 0; i < ne0; i++)
+			row[i] = codes[random_below(state, 8)];
+		memcpy(row + ne0, &scales[random_below(state, 4)], sizeof(*scales));
+		return;
+	}
 	for (b = 0; b < ne0 / block; b++, row += bytes) {
 		for (i = 0; i < bytes; i++)
 			row[i] = splitmix64(state);
@@ -180,12 +188,12 @@ void program_data_fill(const struct cpu_op *op, int n, uint64_t *state)
 
 /*
  * Sum over the selected experts of |weight| |down| (error of h): what 8 bits do to a block of h is half a step of its
- * largest; what order does to a sum is relative.
+ * largest, what bf16 does a part of itself; what order does to a sum is relative.
  */
 static double moe_tolerance(const struct cpu_op *op, uint64_t i, uint64_t token)
 {
 	const struct cpu_tensor *ids = &op->t[1], *weights = &op->t[2], *down = &op->t[5], *inner = &op->t[7], *bias = &op->t[10];
-	bool q8 = !op->precise && dseek_dtype_block(down->dtype) != 1;
+	bool q8 = !op->precise && dseek_dtype_block(down->dtype) >= 32, f8 = !op->precise && down->dtype == DSEEK_F8_E4M3;
 	float *row = malloc(down->ne[0] * sizeof(*row));
 	uint8_t *bytes = malloc(dseek_row_bytes(down->dtype, down->ne[0]));
 	double sum = 0;
@@ -210,7 +218,7 @@ static double moe_tolerance(const struct cpu_op *op, uint64_t i, uint64_t token)
 
 			for (uint32_t b = f / 32 * 32; q8 && b < f / 32 * 32 + 32; b++)
 				most = fmax(most, fabs(h[b]));
-			sum += weight * fabs(row[f]) * (error + most / 254);
+			sum += weight * fabs(row[f]) * (error + most / 254 + (f8 ? 0x1p-8 * fabs(h[f]) : 0));
 		}
 	}
 	free(row);

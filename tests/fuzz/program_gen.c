@@ -183,7 +183,7 @@ static void choose_extents(struct gen *g)
 
 			if (!l->ne)	/* mostly small: more programs in the same time */
 				*l = (struct letter){ choose(g->c, 3) ? edges[choose(g->c, 12)] : PICK(g, edges), 1, -1 };
-			if (block > l->multiple)	/* blocks are 1, 32 and 256: the largest is a multiple of all */
+			if (block > l->multiple)	/* blocks are 1, 4, 32 and 256: the largest is a multiple of all */
 				l->multiple = block;
 		}
 	}
@@ -227,7 +227,7 @@ static void choose_strides(struct gen *g, struct dseek_program_tensor *t)
 	static const uint8_t orders[6][3] = { { 0, 1, 2 }, { 0, 1, 2 }, { 1, 0, 2 }, { 2, 0, 1 }, { 1, 2, 0 }, { 2, 1, 0 } };
 	static const uint16_t gaps[] = { 0, 0, 0, 0, 4, 12, 64, 60, 256 };
 	const uint8_t *order = PICK(g, orders);
-	uint32_t align = t->dtype == DSEEK_F32 || t->dtype == DSEEK_I32 ? 4 : 2;
+	uint32_t align = t->dtype == DSEEK_F32 || t->dtype == DSEEK_I32 || t->dtype == DSEEK_F8_E4M3 ? 4 : 2;
 	uint64_t span = dseek_row_bytes(t->dtype, t->ne[0]);
 
 	if (t->layout == DSEEK_LAYOUT_PACKED) {

@@ -15,7 +15,8 @@
 #include "../tap.h"
 #include "device.h"
 
-static const uint32_t weight_types[] = { DSEEK_F32, DSEEK_F16, DSEEK_BF16, DSEEK_Q8_0, DSEEK_Q4_0, DSEEK_Q4_1, DSEEK_Q4_K, DSEEK_Q6_K, DSEEK_MXFP4 };
+static const uint32_t weight_types[] = { DSEEK_F32, DSEEK_F16, DSEEK_BF16, DSEEK_Q8_0, DSEEK_Q4_0, DSEEK_Q4_1, DSEEK_Q4_K, DSEEK_Q6_K, DSEEK_MXFP4,
+	DSEEK_F8_E4M3 };
 static const uint32_t float_types[] = { DSEEK_F32, DSEEK_F16, DSEEK_BF16 };
 #define COUNT(a)	(sizeof(a) / sizeof(*(a)))
 

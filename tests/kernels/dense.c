@@ -16,7 +16,8 @@ struct weight {
 	struct dsk_matrix m;
 };
 
-static const uint32_t dtypes[] = { DSEEK_F32, DSEEK_F16, DSEEK_BF16, DSEEK_Q8_0, DSEEK_Q4_0, DSEEK_Q4_1, DSEEK_Q4_K, DSEEK_Q6_K, DSEEK_MXFP4 };
+static const uint32_t dtypes[] = { DSEEK_F32, DSEEK_F16, DSEEK_BF16, DSEEK_Q8_0, DSEEK_Q4_0, DSEEK_Q4_1, DSEEK_Q4_K, DSEEK_Q6_K, DSEEK_MXFP4,
+	DSEEK_F8_E4M3 };
 #define N_DTYPES	(sizeof(dtypes) / sizeof(*dtypes))
 
 /* K-quants have no encoder here: any bits are valid once the scales are sane. */
@@ -303,6 +304,7 @@ static void test(const struct device *d)
 	moe(d, DSEEK_Q8_0, 1, 0, 0);
 	moe(d, DSEEK_Q4_0, 0, 0, 0);
 	moe(d, DSEEK_MXFP4, 0, 0, DSK_MOE_GATE_BIAS | DSK_MOE_UP_BIAS | DSK_MOE_DOWN_BIAS);
+	moe(d, DSEEK_F8_E4M3, 1, 0, DSK_MOE_DOWN_BIAS);
 	moe(d, DSEEK_BF16, 1, -1, 0);
 	moe(d, DSEEK_Q4_1, 1, 1, 0);
 	moe(d, DSEEK_F32, 1, 0, DSK_MOE_GATE_BIAS | DSK_MOE_UP_BIAS | DSK_MOE_DOWN_BIAS);

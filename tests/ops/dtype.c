@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../kernels/f8.h"
 #include "dseek_program.h"
 #include "../tap.h"
 
@@ -14,7 +15,7 @@ static void test_sizes(void)
 		{ DSEEK_F32, 7, 28, "F32" }, { DSEEK_F16, 7, 14, "F16" }, { DSEEK_BF16, 3, 6, "BF16" },
 		{ DSEEK_I32, 5, 20, "I32" }, { DSEEK_Q8_0, 64, 68, "Q8_0" }, { DSEEK_Q4_0, 64, 36, "Q4_0" },
 		{ DSEEK_Q4_1, 64, 40, "Q4_1" }, { DSEEK_Q4_K, 512, 288, "Q4_K" }, { DSEEK_Q6_K, 256, 210, "Q6_K" },
-		{ DSEEK_MXFP4, 96, 51, "MXFP4" },
+		{ DSEEK_MXFP4, 96, 51, "MXFP4" }, { DSEEK_F8_E4M3, 12, 16, "F8_E4M3" },
 	};
 	size_t i;
 
@@ -23,10 +24,13 @@ static void test_sizes(void)
 		       "row of %u %s", t[i].ne0, t[i].name);
 	tap_ok(dseek_row_bytes(DSEEK_Q8_0, 33) == 0, "a row of broken blocks has no size");
 	tap_ok(dseek_row_bytes(DSEEK_F32, UINT64_MAX / 2) == 0, "an overflowing row has no size");
+	tap_ok(dseek_row_bytes(DSEEK_F8_E4M3, UINT64_MAX - 3) == 0 && dseek_row_bytes(DSEEK_F8_E4M3, 6) == 0 && dseek_row_bytes(DSEEK_F8_E4M3, 0) == 0,
+	       "F8_E4M3: an overflowing row, one that isn't in fours, and one of nothing have no size");
 	tap_ok(!dseek_dtype_name(DSEEK_DTYPE_COUNT) && !dseek_dtype_block(99) && !dseek_dtype_block_bytes(99) &&
 	       !dseek_row_bytes(99, 32), "unknown type");
 	tap_ok(dseek_tensor_bytes(DSEEK_Q8_0, DSEEK_LAYOUT_PACKED, 64, 17) == 2 * 16 * 68, "packed pads rows");
 	tap_ok(dseek_tensor_bytes(DSEEK_Q8_0, DSEEK_LAYOUT_PACKED, 32, 16) == 576, "packed pads groups to 64 bytes");
+	tap_ok(dseek_tensor_bytes(DSEEK_F8_E4M3, DSEEK_LAYOUT_PACKED, 12, 17) == 2 * 16 * 16, "packed F8_E4M3 has a scale a row and no more");
 	tap_ok(dseek_tensor_bytes(DSEEK_Q8_0, DSEEK_LAYOUT_PACKED, 32, 0) == 0, "no rows, no bytes");
 	tap_ok(dseek_tensor_bytes(DSEEK_BF16, DSEEK_LAYOUT_PACKED, 31, 16) == 0, "odd BF16 rows can't be packed");
 	tap_ok(dseek_tensor_bytes(DSEEK_I32, DSEEK_LAYOUT_PACKED, 32, 16) == 0, "I32 can't be packed");
@@ -47,6 +51,7 @@ static void test_errors(void)
 	tap_ok(dseek_row_from_f32(DSEEK_Q8_0, f, 31, b) == -EINVAL, "half a block from float32");
 	tap_ok(dseek_tensor_pack(DSEEK_Q8_0, 33, 1, b, b) == -EINVAL, "pack broken blocks");
 	tap_ok(dseek_tensor_pack(DSEEK_MXFP4, 32, 1, b, b) == -EINVAL, "pack MXFP4");
+	tap_ok(dseek_row_from_f32(DSEEK_F8_E4M3, f, 6, b) == -EINVAL && dseek_row_to_f32(DSEEK_F8_E4M3, b, 6, f) == -EINVAL, "F8_E4M3 not in fours");
 	tap_ok(dseek_row_mxfp4_to_q8_0(b, 33, b + 256) == -EINVAL, "half a block of MXFP4 to Q8_0");
 	tap_ok(dseek_tensor_unpack(DSEEK_I32, 32, 1, b, b) == -EINVAL, "unpack I32");
 	tap_ok(dseek_tensor_row(DSEEK_F32, 7, 32, 0, b, b) == -EINVAL, "row of an unknown layout");
@@ -185,12 +190,129 @@ static void test_mxfp4(void)
 	tap_ok(!dseek_row_mxfp4_to_q8_0(b, 32, q8) && !q8[0] && !q8[1], "MXFP4 as Q8_0: zeros have any scale");
 }
 
+static uint32_t bits_of(float f)
+{
+	uint32_t u;
+
+	memcpy(&u, &f, sizeof(u));
+	return u;
+}
+
+static float from_bits(uint32_t u)
+{
+	float f;
+
+	memcpy(&f, &u, sizeof(f));
+	return f;
+}
+
+/* E4M3 by its definition; NAN for the two codes that are none. */
+static double e4m3(uint32_t code, int bias)
+{
+	int exponent = code >> 3 & 15, mantissa = code & 7;
+	double v = exponent ? ldexp(8 + mantissa, exponent - bias - 3) : ldexp(mantissa, 1 - bias - 3);
+
+	return bias == 7 && (code & 0x7f) == 0x7f ? NAN : code & 0x80 ? -v : v;
+}
+
+/* The code nearest to @x, an even one of two, by trying all. */
+static uint32_t nearest(double x)
+{
+	uint32_t best = 0;
+
+	for (uint32_t code = 1; code < 0x7f; code++) {
+		double off = fabs(fabs(x) - e4m3(code, 7)), least = fabs(fabs(x) - e4m3(best, 7));
+
+		if (off < least || (off == least && !(code & 1)))
+			best = code;
+	}
+	return best | (signbit(x) ? 0x80 : 0);
+}
+
+static void test_f8(void)
+{
+	int wrong = 0, back = 0, rounded = 0, fnuz = 0;
+	uint32_t code, u, i;
+
+	for (code = 0; code < 256; code++) {
+		float f = from_bits(f8_to_f32_bits(code));
+		double want = e4m3(code, 7);
+
+		wrong += !(isnan(want) ? isnan(f) : f == want && !signbit(f) == !signbit(want));
+		back += f8_from_f32_bits(bits_of(f)) != code;
+		/* between it and the next: the middle, and the floats beside it */
+		for (i = 0; i < 3 && (code & 0x7f) < 0x7e; i++) {
+			float middle = (float)((want + e4m3(code + 1, 7)) / 2);
+
+			middle = i == 0 ? middle : nextafterf(middle, i == 1 ? 0 : copysignf(INFINITY, f));
+			rounded += f8_from_f32_bits(bits_of(middle)) != nearest(middle);
+		}
+		for (i = 0; i < 4; i++) {	/* each byte, beside others of all sorts */
+			uint32_t others = 0x7f80ff00u, mask = 0xffu << 8 * i, got = f8_to_fnuz((others & ~mask) | code << 8 * i) >> 8 * i & 0xff;
+
+			want = e4m3(code, 7);
+			fnuz += isnan(want) ? got != 0x80 : got == 0x80 || e4m3(got, 8) != want / 2;
+		}
+	}
+	tap_ok(!wrong, "F8_E4M3 to float32, all codes (%d wrong)", wrong);
+	tap_ok(!back, "F8_E4M3 there and back, all codes (%d wrong)", back);
+	tap_ok(!rounded, "F8_E4M3 rounds to nearest even beside every middle (%d wrong)", rounded);
+	tap_ok(!fnuz, "E4M3FNUZ has the halves, all codes (%d wrong)", fnuz);
+	for (rounded = 0, u = 0; u < 0x7f80; u++)	/* every bf16 */
+		for (i = 0; i < 2; i++) {
+			float f = from_bits((u | i << 15) << 16);
+
+			rounded += f8_from_f32_bits(bits_of(f)) != nearest(f);
+		}
+	tap_ok(!rounded, "F8_E4M3 of every bf16, those above 448 too (%d wrong)", rounded);
+	tap_ok(f8_from_f32_bits(0x7f800000) == 0x7e && f8_from_f32_bits(0xff800000) == 0xfe && f8_from_f32_bits(0x7f800001) == 0x7f &&
+	       f8_from_f32_bits(0xffffffff) == 0xff && f8_from_f32_bits(0x7f7fffff) == 0x7e && f8_from_f32_bits(0x80000001) == 0x80,
+	       "F8_E4M3 of infinities is 448, of NaNs a NaN, of the least float a zero of its sign");
+}
+
+/* Rows: the largest becomes 448, whatever it is. */
+static void test_f8_rows(void)
+{
+	static const float tops[] = { 448, 1, 3e38f, 1e-30f, 0x1p-126f, 0x1p-140f, 0x1p-149f };
+	float x[8], y[8], scale;
+	uint8_t row[12];
+	int good = 1;
+
+	for (size_t i = 0; i < sizeof(tops) / sizeof(*tops); i++) {
+		float least = fmaxf(tops[i] / 448, 0x1p-126f);
+
+		for (int j = 0; j < 8; j++)
+			x[j] = tops[i] * (j % 2 ? -1.f : 1.f) / (1 + j);
+		dseek_row_from_f32(DSEEK_F8_E4M3, x, 8, row);
+		dseek_row_to_f32(DSEEK_F8_E4M3, row, 8, y);
+		memcpy(&scale, row + 8, 4);
+		good &= scale == least && (tops[i] < 448 * 0x1p-126f || row[0] == 0x7e);
+		for (int j = 0; j < 8; j++)
+			good &= fabsf(y[j] - x[j]) <= fmaxf(fabsf(x[j]) * (0x1p-4f + 0x1p-20f), (float)(0x1p-10 * scale) + 0x1p-149f);
+	}
+	tap_ok(good, "F8_E4M3 rows: scales of largest magnitudes from 2^-149 to 3e38, each element as near as its bound");
+	memset(x, 0, sizeof(x));
+	dseek_row_from_f32(DSEEK_F8_E4M3, x, 8, row);
+	dseek_row_to_f32(DSEEK_F8_E4M3, row, 8, y);
+	tap_ok(!memcmp(x, y, sizeof(x)), "F8_E4M3 rows: zeros");
+	for (int i = 0, bad = 0; i < 3; i++) {
+		x[3] = i == 0 ? NAN : i == 1 ? INFINITY : -INFINITY;
+		dseek_row_from_f32(DSEEK_F8_E4M3, x, 8, row);
+		dseek_row_to_f32(DSEEK_F8_E4M3, row, 8, y);
+		for (int j = 0; j < 8; j++)
+			bad += !isnan(y[j]);
+		if (i == 2)
+			tap_ok(!bad, "F8_E4M3 rows: of one with a NaN or an infinity nothing is left but NaNs");
+	}
+}
+
 static void test_quantise(void)
 {
 	static const struct { uint32_t dtype; float bound; } t[] = {
 		{ DSEEK_F32, 0 }, { DSEEK_F16, 0x1p-11f }, { DSEEK_BF16, 0x1p-8f }, { DSEEK_Q8_0, 0.5f / 127 + 1e-3f },
 		{ DSEEK_Q4_0, 1 / 8.f + 1e-3f }, { DSEEK_Q4_1, 1 / 15.f + 1e-3f },
 		{ DSEEK_MXFP4, 0.25f },	/* numbers in [6, 8) go to 6 */
+		{ DSEEK_F8_E4M3, 0x1p-4f },
 	};
 	float x[96], y[96];
 	uint8_t b[512] = { 0 };
@@ -258,6 +380,8 @@ int main(void)
 	test_bf16();
 	test_known();
 	test_mxfp4();
+	test_f8();
+	test_f8_rows();
 	test_quantise();
 	test_pack();
 	return tap_end();

@@ -58,7 +58,7 @@ static const struct fault faults[] = {
 	{ "binding 0: min_size 0 is not in 1..2^48", { B(0, min_size, 0) } },
 	{ "binding 0: min_size 281474976710657 is not in 1..2^48", { B(0, min_size, (1ULL << 48) + 1) } },
 
-	{ "tensor 4: unknown element type 10", { T(O_EMBED, 1, dtype, DSEEK_DTYPE_COUNT) } },
+	{ "tensor 4: unknown element type 11", { T(O_EMBED, 1, dtype, DSEEK_DTYPE_COUNT) } },
 	{ "tensor 4: unknown layout 2", { T(O_EMBED, 1, layout, 2) } },
 	{ "tensor 4: pad is not zero", { T(O_EMBED, 1, pad, 1) } },
 	{ "tensor 4: binding 5, there are 5", { T(O_EMBED, 1, binding, 5) } },
@@ -75,6 +75,7 @@ static const struct fault faults[] = {
 	{ "tensor 4: 65 elements are not whole blocks of ", { T(O_EMBED, 1, ne[0], 65) } },
 	{ "tensor 4: stride[0] 69 is not a multiple of 2", { T(O_EMBED, 1, stride[0], 69) } },
 	{ "tensor 5: stride[2] 258 is not a multiple of 4", { T(O_RMSNORM, 1, stride[2], 258) } },
+	{ "tensor 4: stride[0] 70 is not a multiple of 4", { T(O_EMBED, 1, dtype, DSEEK_F8_E4M3), T(O_EMBED, 1, stride[0], 70) } },
 	{ "tensor 4: stride[2] is above 2^48", { T(O_EMBED, 1, stride[2], (1ULL << 48) + 2) } },
 	{ "tensor 4: stride[0] 66 is below the 68 bytes of what it steps over", { T(O_EMBED, 1, stride[0], 66) } },
 	{ "tensor 15: stride[1] 1000 is below the 4608 bytes of what it steps over", { T(O_MOE_FFN, 4, stride[1], 1000) } },

@@ -38,11 +38,14 @@ extern "C" {
 
 /*
  * Element types; numbers of our own. Blocks as in GGUF files. MXFP4 (OCP Microscaling Formats 1.0, 2023, 5.3.1 and 5.4.1): E2M1 numbers with a
- * scale of 2^(e - 127) for each 32, 17 bytes; ROWS only.
+ * scale of 2^(e - 127) for each 32, 17 bytes; ROWS only. F8_E4M3 (kernels/f8.h): a row is one code an element, in fours, and behind them
+ * the row's scale, a float32 that all are multiplied by. A scale for fewer elements wouldn't lower the bound of what rounding costs: that is half
+ * a unit of the mantissa, 2^-4 of an element, as long as it is above 2^-14.8 of its row's largest (precision.h has the rest).
  */
 enum dseek_dtype {
 	DSEEK_F32, DSEEK_F16, DSEEK_BF16, DSEEK_I32,
 	DSEEK_Q8_0, DSEEK_Q4_0, DSEEK_Q4_1, DSEEK_Q4_K, DSEEK_Q6_K, DSEEK_MXFP4,
+	DSEEK_F8_E4M3,
 	DSEEK_DTYPE_COUNT,
 };
 
@@ -81,7 +84,7 @@ struct dseek_program_binding {
 
 /*
  * Shapes as in GGUF: ne[0] varies fastest and is contiguous. Unused dimensions are 1. Extents are below 2^31. Elements do
- * not overlap, in whatever order the dimensions lie. Strides are multiples of 4 for F32 and I32, else of 2 (MXFP4: of 1). In the ops
+ * not overlap, in whatever order the dimensions lie. Strides are multiples of 4 for F32, I32 and F8_E4M3, else of 2 (MXFP4: of 1). In the ops
  * below, T, R and lower-case letters may be parameters (whose least value is 1); every other extent is a constant.
  */
 struct dseek_program_tensor {
@@ -222,7 +225,7 @@ enum dseek_op_code {
 const char *dseek_dtype_name(uint32_t dtype);			/* NULL if unknown */
 uint32_t dseek_dtype_block(uint32_t dtype);			/* elements a block; 0 if unknown */
 uint32_t dseek_dtype_block_bytes(uint32_t dtype);
-uint64_t dseek_row_bytes(uint32_t dtype, uint64_t ne0);		/* 0 if ne0 isn't whole blocks */
+uint64_t dseek_row_bytes(uint32_t dtype, uint64_t ne0);		/* with F8_E4M3's scale; 0 if ne0 isn't whole blocks */
 
 /*
  * Bytes of a [ne0, rows] matrix in @layout, 0 if that layout can't hold it. PACKED pads rows to the group size,
@@ -237,7 +240,7 @@ int dseek_tensor_pack_row(uint32_t dtype, uint64_t ne0, uint64_t row, const void
 int dseek_tensor_unpack(uint32_t dtype, uint64_t ne0, uint64_t rows, const void *src, void *dst);
 int dseek_tensor_row(uint32_t dtype, uint32_t layout, uint64_t ne0, uint64_t row, const void *src, void *dst); /* its ROWS bytes */
 int dseek_row_to_f32(uint32_t dtype, const void *src, uint64_t ne0, float *dst);	/* a ROWS row */
-int dseek_row_from_f32(uint32_t dtype, const float *src, uint64_t ne0, void *dst);	/* F32, F16, BF16, Q8_0, Q4_0, Q4_1, MXFP4 */
+int dseek_row_from_f32(uint32_t dtype, const float *src, uint64_t ne0, void *dst);	/* F32, F16, BF16, Q8_0, Q4_0, Q4_1, MXFP4, F8_E4M3 */
 /*
  * MXFP4 as Q8_0, the same values: E2M1 numbers are halves of whole ones, scales powers of two. -ERANGE: a scale of numbers other than 0 that
  * half precision does not have.

@@ -4,11 +4,13 @@
 #include <math.h>
 #include <string.h>
 
+#include "../../kernels/f8.h"
 #include "dseek_program.h"
 
 static const struct {
 	const char *name;
 	uint16_t block, bytes;
+	uint16_t tail;	/* bytes behind a row's blocks */
 } dtypes[DSEEK_DTYPE_COUNT] = {
 	[DSEEK_F32] = { "F32", 1, 4 },
 	[DSEEK_F16] = { "F16", 1, 2 },
@@ -20,6 +22,7 @@ static const struct {
 	[DSEEK_Q4_K] = { "Q4_K", 256, 144 },
 	[DSEEK_Q6_K] = { "Q6_K", 256, 210 },
 	[DSEEK_MXFP4] = { "MXFP4", 32, 17 },
+	[DSEEK_F8_E4M3] = { "F8_E4M3", 4, 4, 4 },
 };
 
 const char *dseek_dtype_name(uint32_t dtype)
@@ -43,7 +46,8 @@ uint64_t dseek_row_bytes(uint32_t dtype, uint64_t ne0)
 
 	if (dtype >= DSEEK_DTYPE_COUNT || ne0 % dtypes[dtype].block)
 		return 0;
-	if (__builtin_mul_overflow(ne0 / dtypes[dtype].block, dtypes[dtype].bytes, &bytes))
+	if (__builtin_mul_overflow(ne0 / dtypes[dtype].block, dtypes[dtype].bytes, &bytes) ||
+	    __builtin_add_overflow(bytes, ne0 ? dtypes[dtype].tail : 0, &bytes))
 		return 0;
 	return bytes;
 }
@@ -200,6 +204,35 @@ int dseek_row_mxfp4_to_q8_0(const void *src, uint64_t ne0, void *dst)
 	return 0;
 }
 
+static void f8_to_f32(const uint8_t *row, uint64_t ne0, float *dst)
+{
+	float scale;
+	uint64_t i;
+
+	memcpy(&scale, row + ne0, sizeof(scale));
+	for (i = 0; i < ne0; i++)
+		dst[i] = scale * bits_to_f32(f8_to_f32_bits(row[i]));
+}
+
+/*
+ * The largest magnitude becomes 448, the largest number, as Micikevicius et al. 2022 scale a tensor: here a row. Scales are normal numbers, and
+ * those of rows with an infinity or a NaN are NaNs.
+ */
+static void f8_from_f32(const float *x, uint64_t ne0, uint8_t *row)
+{
+	float amax = 0, d, id;
+	uint64_t i;
+
+	for (i = 0; i < ne0; i++)
+		if (!(fabsf(x[i]) <= amax))
+			amax = isnan(amax) ? amax : fabsf(x[i]);
+	d = amax < INFINITY ? fmaxf(amax / F8_MAX, 0x1p-126f) : NAN;
+	id = 1 / d;
+	for (i = 0; i < ne0; i++)
+		row[i] = f8_from_f32_bits(f32_to_bits(x[i] * id));
+	memcpy(row + ne0, &d, sizeof(d));
+}
+
 int dseek_row_to_f32(uint32_t dtype, const void *src, uint64_t ne0, float *dst)
 {
 	const uint8_t *b = src;
@@ -210,6 +243,10 @@ int dseek_row_to_f32(uint32_t dtype, const void *src, uint64_t ne0, float *dst)
 		return -EINVAL;
 	if (dtype == DSEEK_F32) {
 		memcpy(dst, src, ne0 * sizeof(*dst));
+		return 0;
+	}
+	if (dtype == DSEEK_F8_E4M3) {
+		f8_to_f32(src, ne0, dst);
 		return 0;
 	}
 	blocks = ne0 / dtypes[dtype].block;
@@ -336,6 +373,10 @@ int dseek_row_from_f32(uint32_t dtype, const float *src, uint64_t ne0, void *dst
 
 	if (dtype >= DSEEK_DTYPE_COUNT || ne0 % dtypes[dtype].block)
 		return -EINVAL;
+	if (dtype == DSEEK_F8_E4M3) {
+		f8_from_f32(src, ne0, dst);
+		return 0;
+	}
 	blocks = ne0 / dtypes[dtype].block;
 	for (i = 0; i < blocks; i++, b += dtypes[dtype].bytes, src += dtypes[dtype].block) {
 		switch (dtype) {

@@ -7,6 +7,8 @@
  *
  *	words[n_blocks][n_words][16] u32 | halves[n_blocks][n_halves][16] u16 | to 64 bytes
  *
+ * F8_E4M3's rows are words throughout, four elements each and the scale last: blocks of one word, one more than the elements make.
+ *
  * So one load of activations serves 16 rows, and 4 neighbours along the row are a lane of VPDPBUSD.
  */
 #include <errno.h>
@@ -31,6 +33,7 @@ static const struct packing {
 	[DSEEK_Q4_1] = { 32, 20, 4, 4, 2, 0 },
 	[DSEEK_Q4_K] = { 256, 144, 35, 4, 2, 0 },
 	[DSEEK_Q6_K] = { 256, 210, 52, 0, 1, 208 },
+	[DSEEK_F8_E4M3] = { 4, 4, 1, 0, 0, 0 },
 };
 
 static const struct packing *packing_of(uint32_t dtype, uint64_t ne0)
@@ -38,6 +41,11 @@ static const struct packing *packing_of(uint32_t dtype, uint64_t ne0)
 	if (dtype >= DSEEK_DTYPE_COUNT || !packings[dtype].block || !ne0 || ne0 % packings[dtype].block)
 		return NULL;
 	return &packings[dtype];
+}
+
+static uint64_t blocks_of(uint32_t dtype, uint64_t ne0)
+{
+	return dseek_row_bytes(dtype, ne0) / packings[dtype].bytes;
 }
 
 static uint64_t group_bytes(uint32_t dtype, uint64_t ne0)
@@ -111,7 +119,7 @@ int dseek_tensor_pack(uint32_t dtype, uint64_t ne0, uint64_t rows, const void *s
 			else
 				memset(group + size - 64, 0, 64);
 		}
-		row_into_group(p, ne0 / p->block, r % GROUP, (const uint8_t *)src + r * row_bytes, group);
+		row_into_group(p, blocks_of(dtype, ne0), r % GROUP, (const uint8_t *)src + r * row_bytes, group);
 	}
 	return 0;
 }
@@ -122,7 +130,7 @@ int dseek_tensor_pack_row(uint32_t dtype, uint64_t ne0, uint64_t row, const void
 
 	if (!p)
 		return -EINVAL;
-	row_into_group(p, ne0 / p->block, row % GROUP, src, (uint8_t *)dst + row / GROUP * group_bytes(dtype, ne0));
+	row_into_group(p, blocks_of(dtype, ne0), row % GROUP, src, (uint8_t *)dst + row / GROUP * group_bytes(dtype, ne0));
 	return 0;
 }
 
@@ -144,7 +152,7 @@ int dseek_tensor_row(uint32_t dtype, uint32_t layout, uint64_t ne0, uint64_t row
 	if (layout == DSEEK_LAYOUT_ROWS && bytes)
 		memcpy(dst, (const uint8_t *)src + row * bytes, bytes);
 	else if (layout == DSEEK_LAYOUT_PACKED && p)
-		row_from_group(p, ne0 / p->block, row % GROUP,
+		row_from_group(p, blocks_of(dtype, ne0), row % GROUP,
 			       (const uint8_t *)src + row / GROUP * group_bytes(dtype, ne0), dst);
 	else
 		return -EINVAL;

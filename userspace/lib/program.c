@@ -160,7 +160,8 @@ static int check_tables(struct check *c)
 static uint64_t check_strides(struct check *c, uint32_t n, const struct dseek_program_tensor *t)
 {
 	uint64_t span = dseek_row_bytes(t->dtype, t->ne[0]), step;
-	uint32_t align = t->dtype == DSEEK_F32 || t->dtype == DSEEK_I32 ? 4 : t->dtype == DSEEK_MXFP4 ? 1 : 2, left = 0, d, best;
+	bool words = t->dtype == DSEEK_F32 || t->dtype == DSEEK_I32 || t->dtype == DSEEK_F8_E4M3;
+	uint32_t align = words ? 4 : t->dtype == DSEEK_MXFP4 ? 1 : 2, left = 0, d, best;
 
 	for (d = 0; d < 3; d++) {
 		if (t->stride[d] % align)

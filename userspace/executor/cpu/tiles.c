@@ -83,7 +83,7 @@ void cpu_tiles_fill(struct cpu_ctx *ctx, struct cpu_tiles *tiles)
 
 bool cpu_product_possible(const struct cpu_tensor *w)
 {
-	return dseek_tensor_bytes(w->dtype, DSEEK_LAYOUT_PACKED, w->ne[0], DSEEK_PACK_ROWS) != 0;
+	return w->dtype != DSEEK_F8_E4M3 && dseek_tensor_bytes(w->dtype, DSEEK_LAYOUT_PACKED, w->ne[0], DSEEK_PACK_ROWS) != 0;
 }
 
 uint64_t cpu_group_bytes(const struct cpu_tensor *w)
