@@ -116,5 +116,10 @@ go bench ops -t 2 -n 2 -s 0 --type Q8_0; ok "bench ops: the roof, and no share w
 go bench ops --threads 0; ok "bench ops: no threads" said 2 "1 to 64 threads, up to 4096 tokens" err
 go bench ops --context 65537; ok "bench ops: too long a context" said 2 "a context of 1 to 65536" err
 go bench ops --type Q4_K; ok "bench ops: blocks that don't fit" said 2 "type Q4_K: not one, or it has no PACKED rows of 576" err
+go bench ops -t 1 -n 2 -s 0 --type F8_E4M3 --against BF16; ok "bench ops --against: a ratio and the roof" test "$rc" = 0 -a \
+	"$(grep -cE '^F8_E4M3 against BF16: products [0-9.]+ x as fast, whole step [0-9.]+ x; 0.50 of the bytes, which take [0-9]+ % of' "$dir/out")" = 1
+go bench ops -t 1 -n 1 -s 0 --type F8_E4M3 --against Q8_0 --json; tail -1 "$dir/out" >"$dir/last"; mv "$dir/last" "$dir/out"
+ok "bench ops --against --json" json 'd["dtype"] == "F8_E4M3" and d["against"] == "Q8_0" and d["products"] > 0 and 0.94 < d["bytes"] < 0.96'
+go bench ops --against Q6_K; ok "bench ops: against blocks that don't fit" said 2 "against Q6_K: not a type, or it has no PACKED rows of 576" err
 go bench ops --isa mmx; ok "bench ops: unknown instructions" said 1 "isa=mmx: unknown" err
 end

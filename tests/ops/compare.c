@@ -18,12 +18,18 @@ static void *oracle, *fast, *fast3;	/* scalar; the set under test with 1 and wit
 static const char *isa;
 static uint64_t digest;		/* of all results of the set under test, in order */
 
-static const uint32_t weight_types[] = { DSEEK_F32, DSEEK_F16, DSEEK_BF16, DSEEK_Q8_0, DSEEK_Q4_0, DSEEK_Q4_1, DSEEK_Q4_K, DSEEK_Q6_K };
+static const uint32_t weight_types[] = { DSEEK_F32, DSEEK_F16, DSEEK_BF16, DSEEK_Q8_0, DSEEK_Q4_0, DSEEK_Q4_1, DSEEK_Q4_K, DSEEK_Q6_K,
+	DSEEK_F8_E4M3 };
 #define N_TYPES	(sizeof(weight_types) / sizeof(*weight_types))
 
-static bool is_float(uint32_t dtype)
+/* What products with @dtype that may do so make of activations: q8 where weights are quantised, bf16 where they are fp8 and the set has it. */
+enum rounding { AS_THEY_ARE, TO_Q8, TO_BF16 };
+
+static enum rounding rounding_of(uint32_t dtype, int precise)
 {
-	return dtype == DSEEK_F32 || dtype == DSEEK_F16 || dtype == DSEEK_BF16;
+	if (precise || dtype == DSEEK_F32 || dtype == DSEEK_F16 || dtype == DSEEK_BF16)
+		return AS_THEY_ARE;
+	return dtype != DSEEK_F8_E4M3 ? TO_Q8 : strcmp(isa, "avx512bf16") ? AS_THEY_ARE : TO_BF16;
 }
 
 static void fill(float *x, uint64_t n)
@@ -48,6 +54,19 @@ static void round_q8(float *x, uint64_t n)
 		for (i = 0; i < 16; i++)
 			x[i] = rintf(x[i] * inverse) * d;
 	}
+}
+
+static void round_as(enum rounding rounding, float *x, uint64_t n)
+{
+	uint16_t *halves = malloc(n * sizeof(*halves) + 1);
+
+	if (rounding == TO_Q8)
+		round_q8(x, n);
+	if (rounding == TO_BF16) {
+		dseek_row_from_f32(DSEEK_BF16, x, n, halves);
+		dseek_row_to_f32(DSEEK_BF16, halves, n, x);
+	}
+	free(halves);
 }
 
 /* Largest difference in units of the wanted values' root mean square. */
@@ -143,8 +162,7 @@ static void test_linear(uint32_t dtype, int layout, int precise)
 			x = one_op_tensor(&o, 0, DSEEK_F32, k, t, 1);
 			fill(x, (uint64_t)k * t);
 			exact = copy_of(x, 4ul * k * t);
-			if (!precise && !is_float(dtype))
-				round_q8(exact, (uint64_t)k * t);
+			round_as(rounding_of(dtype, precise), exact, (uint64_t)k * t);
 			one_op_weight(&o, 1, dtype, layout, k, rows[j], 1, NULL);
 			one_op_weight(&o, 3, dtype, layout, k, 5, 1, NULL);
 			for (m = 4; m < 7; m += 2)
@@ -178,8 +196,7 @@ static void test_head_linear(uint32_t dtype, int layout, int precise)
 		x = one_op_tensor(&o, 0, DSEEK_F32, k, h, t);
 		fill(x, (uint64_t)k * h * t);
 		exact = copy_of(x, 4ul * k * h * t);
-		if (!precise && !is_float(dtype))
-			round_q8(exact, (uint64_t)k * h * t);
+		round_as(rounding_of(dtype, precise), exact, (uint64_t)k * h * t);
 		one_op_weight(&o, 1, dtype, layout, k, sizes[i][2], h, NULL);
 		one_op_tensor(&o, 2, DSEEK_F32, sizes[i][2], h, t);
 		good &= check(&o, 2, (uint64_t)sizes[i][2] * h * t, exact, (uint64_t)k * h * t, 2e-4, "head_linear");
@@ -203,8 +220,7 @@ static void test_glu(uint32_t dtype, int layout, int precise)
 			x = one_op_tensor(&o, 0, DSEEK_F32, k, t, 1);
 			fill(x, k * t);
 			exact = copy_of(x, 4 * k * t);
-			if (!precise && !is_float(dtype))
-				round_q8(exact, k * t);
+			round_as(rounding_of(dtype, precise), exact, k * t);
 			one_op_weight(&o, 1, dtype, layout, k, 39, 1, NULL);
 			one_op_weight(&o, 2, dtype, layout, k, 39, 1, NULL);
 			one_op_tensor(&o, 3, DSEEK_F32, 39, t, 1);
@@ -229,11 +245,11 @@ static void moe_ids(int32_t *ids, uint32_t n, uint32_t per_token, uint32_t exper
 }
 
 /*
- * The second half of MOE_FFN on the inner activations in slot 7, which the op has left there, rounded as a q8 tile is:
+ * The second half of MOE_FFN on the inner activations in slot 7, which the op has left there, rounded as a tile is:
  * the oracle's are not, which alone is worth up to 1.7 % of one token's outputs.
  */
 static double moe_down_distance(const struct one_op *o, const int32_t *ids, uint32_t per_token, uint32_t t, uint32_t f,
-				uint32_t rows, const float *down)
+				uint32_t rows, const float *down, enum rounding rounding)
 {
 	const float *bias = o->data[10];
 	float *inner = copy_of(o->data[7], 4ul * f * per_token * t), *want = malloc(4ul * rows * t + 1);
@@ -241,7 +257,7 @@ static double moe_down_distance(const struct one_op *o, const int32_t *ids, uint
 	uint32_t i, r, j, c;
 	double off;
 
-	round_q8(inner, (uint64_t)f * per_token * t);
+	round_as(rounding, inner, (uint64_t)f * per_token * t);
 	for (i = 0; i < t; i++) {
 		for (r = 0; r < rows; r++) {
 			double sum = 0;
@@ -265,7 +281,8 @@ static void test_moe(uint32_t dtype, int layout, int precise)
 	uint32_t k = dseek_dtype_block(dtype) == 1 ? 64 : dseek_dtype_block(dtype), f = dseek_dtype_block(dtype) == 256 ? 256 : 96;
 	static const uint32_t tokens[] = { 0, 1, 2, 33, 150 };
 	float *down = malloc(sizeof(*down) * f * 50 * 6);
-	bool good = true, rounded = !precise && !is_float(dtype);
+	enum rounding rounded = rounding_of(dtype, precise);
+	bool good = true;
 	int32_t *ids;
 	size_t i;
 	int pattern, j;
@@ -281,8 +298,7 @@ static void test_moe(uint32_t dtype, int layout, int precise)
 			x = one_op_tensor(&o, 0, DSEEK_F32, k, t, 1);
 			fill(x, k * t);
 			exact = copy_of(x, 4 * k * t);
-			if (rounded)
-				round_q8(exact, k * t);
+			round_as(rounded, exact, k * t);
 			ids = one_op_tensor(&o, 1, DSEEK_I32, per_token, t, 1);
 			moe_ids(ids, t, per_token, 6, pattern);
 			fill(one_op_tensor(&o, 2, DSEEK_F32, per_token, t, 1), per_token * t);
@@ -298,7 +314,7 @@ static void test_moe(uint32_t dtype, int layout, int precise)
 					fill(one_op_tensor(&o, j, DSEEK_F32, j == 10 ? 50 : f, 6, 1), 6 * (j == 10 ? 50 : f));
 			good &= check(&o, 7, (uint64_t)f * per_token * t, exact, k * t, 1e-4, "moe_ffn, inner");
 			good &= check(&o, 6, 50 * t, exact, k * t, rounded ? INFINITY : 1e-4, "moe_ffn");
-			off = rounded ? moe_down_distance(&o, ids, per_token, t, f, 50, down) : 0;
+			off = rounded ? moe_down_distance(&o, ids, per_token, t, f, 50, down, rounded) : 0;
 			if (!(off <= 1e-4)) {
 				printf("# moe_ffn, down: off by %g (allowed 1e-4)\n", off);
 				good = false;
@@ -660,6 +676,45 @@ static void test_alone(uint32_t dtype, int precise)
 	one_op_free(&o);
 }
 
+/* Every code as a weight, at each place in a word, by itself: what it is, a NaN too, with the number of tokens that asks for each width. */
+static void test_codes(int precise)
+{
+	enum { K = 12, ROWS = 256 };
+	static const uint32_t tokens[] = { 1, 2, 3, 4, 6, 8 };
+	bool good = true;
+	float *want;
+
+	for (uint32_t at = 4; at < 8; at++)
+		for (size_t i = 0; i < sizeof(tokens) / sizeof(*tokens); i++) {
+			struct one_op o;
+			uint8_t *w;
+			float *x;
+
+			one_op_init(&o, DSEEK_OP_LINEAR, precise ? DSEEK_PROGRAM_PRECISE : 0);
+			x = one_op_tensor(&o, 0, DSEEK_F32, K, tokens[i], 1);
+			w = one_op_tensor(&o, 1, DSEEK_F8_E4M3, K, ROWS, 1);
+			one_op_tensor(&o, 4, DSEEK_F32, ROWS, tokens[i], 1);
+			for (uint32_t t = 0; t < tokens[i]; t++)
+				x[t * K + at] = ldexpf(1.5f, (int)t);
+			for (uint32_t r = 0; r < ROWS; r++) {
+				w[r * (K + 4) + at] = r;
+				memcpy(w + r * (K + 4) + K, &(float){ 0.375f }, 4);
+			}
+			good &= !one_op_run(&o, cpu, oracle);
+			want = copy_of(o.data[4], ROWS * tokens[i] * 4);
+			memset(o.data[4], 0, ROWS * tokens[i] * 4);
+			good &= !one_op_run(&o, cpu, fast);
+			for (uint32_t r = 0; r < ROWS * tokens[i]; r++) {
+				const float *got = o.data[4];
+
+				good &= isnan(want[r]) ? isnan(got[r]) && (r & 0x7f) == 0x7f : got[r] == want[r] && (r & 0x7f) != 0x7f;
+			}
+			free(want);
+			one_op_free(&o);
+		}
+	tap_ok(good, "%s F8_E4M3%s: each code is what the oracle takes it for", isa, precise ? ", precise" : "");
+}
+
 static bool test_isa(const char *name)
 {
 	char options[100], err[200];
@@ -688,6 +743,8 @@ static bool test_isa(const char *name)
 			test_alone(weight_types[i], precise);
 		}
 	}
+	for (precise = 0; precise < 2; precise++)
+		test_codes(precise);
 	test_attention();
 	test_rows();
 	test_rope();
@@ -713,6 +770,7 @@ int main(void)
 		tap_ok(narrow == digest, "avx2 and avx512 give the same bits");
 	else
 		tap_skip("avx2 and avx512 give the same bits", "this machine lacks one of them");
+	test_isa("avx512bf16");
 	cpu->close(oracle);
 	return tap_end();
 }

@@ -97,12 +97,12 @@ static void test_products(void *state, const char *isa, uint32_t dtype, int layo
 
 int main(void)
 {
-	static const uint32_t types[] = { DSEEK_F32, DSEEK_F16, DSEEK_BF16, DSEEK_Q8_0, DSEEK_Q4_0, DSEEK_Q4_1 };
-	static const char *const isas[] = { "scalar", "avx2", "avx512" };
+	static const uint32_t types[] = { DSEEK_F32, DSEEK_F16, DSEEK_BF16, DSEEK_Q8_0, DSEEK_Q4_0, DSEEK_Q4_1, DSEEK_F8_E4M3 };
+	static const char *const isas[] = { "scalar", "avx2", "avx512", "avx512bf16" };
 	char options[64], err[200];
 	void *state;
 
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 4; i++) {
 		snprintf(options, sizeof(options), "isa=%s,threads=1", isas[i]);
 		if (cpu->open(options, &state, err, sizeof(err))) {
 			tap_skip(isas[i], err);

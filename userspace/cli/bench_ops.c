@@ -329,18 +329,71 @@ static void report(const struct bench *b, double roof, int json)
 	fflush(stdout);
 }
 
-static int one_size(const struct dseek_backend *cpu, void *state, uint32_t tokens, uint32_t context, uint32_t dtype,
-		    uint32_t layout, uint64_t seconds, double roof, int json)
+/* Of the layers' products: nanoseconds, and their weights' bytes. The last two ops are the logits', whose weights are of another type. */
+static uint64_t products(const struct bench *b, uint64_t *ret_bytes)
 {
-	struct bench b = { .tokens = tokens, .context = context < tokens ? tokens : context, .dtype = dtype, .layout = layout };
-	int ret = bench_build(&b);
+	uint64_t ns = 0;
 
-	if (!ret)
-		ret = bench_run(&b, cpu, state, seconds);
-	if (!ret)
-		report(&b, roof, json);
-	bench_free(&b);
+	*ret_bytes = 0;
+	for (uint32_t i = 0; i + 2 < b->op_count; i++) {
+		if (b->ops[i].code != DSEEK_OP_LINEAR && b->ops[i].code != DSEEK_OP_GLU)
+			continue;
+		ns += b->ops[i].ns;
+		*ret_bytes += b->ops[i].weight_bytes;
+	}
+	return ns;
+}
+
+/* How many times as fast as @other. */
+static void compare(const struct bench *b, const struct bench *other, double roof, int json)
+{
+	uint64_t bytes, other_bytes, ns = products(b, &bytes), other_ns = products(other, &other_bytes);
+	double at_roof = roof > 0 ? bytes / roof * 1e9 / ns : 0;	/* the time of reading alone, as a part of it */
+
+	if (json)
+		printf("{\"tokens\":%u,\"dtype\":\"%s\",\"against\":\"%s\",\"products\":%.3f,\"step\":%.3f,\"bytes\":%.3f,\"of_roof\":%.3f}\n",
+		       b->tokens, dseek_dtype_name(b->dtype), dseek_dtype_name(other->dtype), (double)other_ns / ns,
+		       (double)other->step_ns / b->step_ns, (double)bytes / other_bytes, at_roof);
+	else
+		printf("%s against %s: products %.2f x as fast, whole step %.2f x; %.2f of the bytes, which take %.0f %% of the products' time to read\n",
+		       dseek_dtype_name(b->dtype), dseek_dtype_name(other->dtype), (double)other_ns / ns, (double)other->step_ns / b->step_ns,
+		       (double)bytes / other_bytes, 100 * at_roof);
+	fflush(stdout);
+}
+
+/* @against: another type to compare with, or DSEEK_DTYPE_COUNT. */
+static int one_size(const struct dseek_backend *cpu, void *state, uint32_t tokens, uint32_t context, uint32_t dtype, uint32_t against,
+		    uint64_t seconds, double roof, int json)
+{
+	struct bench b[2] = { { .dtype = dtype }, { .dtype = against } };
+	int n = against < DSEEK_DTYPE_COUNT ? 2 : 1, ret = 0;
+
+	for (int i = 0; i < n && !ret; i++) {
+		b[i].tokens = tokens;
+		b[i].context = context < tokens ? tokens : context;
+		b[i].layout = DSEEK_LAYOUT_PACKED;
+		ret = bench_build(&b[i]);
+		if (!ret)
+			ret = bench_run(&b[i], cpu, state, seconds);
+		if (!ret)
+			report(&b[i], roof, json);
+	}
+	if (!ret && n == 2)
+		compare(&b[0], &b[1], roof, json);
+	for (int i = 0; i < n; i++)
+		bench_free(&b[i]);
 	return ret;
+}
+
+/* DSEEK_DTYPE_COUNT: none that the layers' weights can be. */
+static uint32_t find_type(const char *name)
+{
+	uint32_t dtype;
+
+	for (dtype = 0; dtype < DSEEK_DTYPE_COUNT; dtype++)
+		if (!strcmp(dseek_dtype_name(dtype), name) && dseek_tensor_bytes(dtype, DSEEK_LAYOUT_PACKED, EMBD, DSEEK_PACK_ROWS))
+			break;
+	return dtype;
 }
 
 int bench_ops_main(int argc, char **argv)
@@ -352,30 +405,32 @@ int bench_ops_main(int argc, char **argv)
 	};
 	const struct dseek_backend *cpu = &dseek_backend_cpu;
 	struct cli_common common = CLI_COMMON_DEFAULTS;
-	const char *isa = "auto", *type = "Q4_1";
+	const char *isa = "auto", *type = "Q4_1", *against = NULL;
 	uint64_t threads = 2, tokens = 0, context = 128, seconds = 2;
 	const struct cli_option options[] = {
 		{ "threads", 't', CLI_UINT, &threads, "N", "threads (default 2)" },
-		{ "isa", 0, CLI_STRING, &isa, "NAME", "auto (default), scalar, avx2, avx512" },
+		{ "isa", 0, CLI_STRING, &isa, "NAME", "auto (default), scalar, avx2, avx512, avx512bf16" },
 		{ "tokens", 'n', CLI_UINT, &tokens, "N", "tokens in the pass (default: 1 and 512)" },
 		{ "context", 'c', CLI_UINT, &context, "N", "slots that one token attends to (default 128)" },
 		{ "type", 0, CLI_STRING, &type, "DTYPE", "of the layers' weights (default Q4_1)" },
+		{ "against", 0, CLI_STRING, &against, "DTYPE", "the same with these, and how they compare" },
 		{ "seconds", 's', CLI_UINT, &seconds, "N", "for each pass (default 2)" },
 		CLI_OPTION_NO_DEVICE(&common), CLI_OPTION_JSON(&common),
 		CLI_OPTIONS_END
 	};
 	char text[100], err[256];
-	uint32_t dtype;
+	uint32_t dtype, other = DSEEK_DTYPE_COUNT;
 	struct read_roof roof = { 0 };
 	void *state;
 	int ret;
 
 	cli_parse(&usage, options, argc, argv);
-	for (dtype = 0; dtype < DSEEK_DTYPE_COUNT; dtype++)
-		if (!strcmp(dseek_dtype_name(dtype), type) && dseek_tensor_bytes(dtype, DSEEK_LAYOUT_PACKED, EMBD, DSEEK_PACK_ROWS))
-			break;
+	dtype = find_type(type);
 	if (dtype == DSEEK_DTYPE_COUNT)
 		return cli_usage_error(&usage, "type %s: not one, or it has no PACKED rows of %u", type, EMBD);
+	other = against ? find_type(against) : other;
+	if (against && other == DSEEK_DTYPE_COUNT)
+		return cli_usage_error(&usage, "against %s: not a type, or it has no PACKED rows of %u", against, EMBD);
 	if (!threads || threads > 64 || tokens > 4096 || !context || context > 65536)
 		return cli_usage_error(&usage, "1 to 64 threads, up to 4096 tokens, a context of 1 to 65536");
 	snprintf(text, sizeof(text), "isa=%.20s,threads=%u", isa, (unsigned int)threads);
@@ -394,9 +449,9 @@ int bench_ops_main(int argc, char **argv)
 		       threads > 1 ? "s" : "", isa, roof.bytes_per_second / 1e9, roof.loads, roof.mib);
 	ret = 0;
 	if (tokens <= 1)
-		ret = one_size(cpu, state, 1, context, dtype, DSEEK_LAYOUT_PACKED, seconds, roof.bytes_per_second, common.json);
+		ret = one_size(cpu, state, 1, context, dtype, other, seconds, roof.bytes_per_second, common.json);
 	if (!ret && tokens != 1)
-		ret = one_size(cpu, state, tokens ? tokens : 512, context, dtype, DSEEK_LAYOUT_PACKED, seconds, roof.bytes_per_second, common.json);
+		ret = one_size(cpu, state, tokens ? tokens : 512, context, dtype, other, seconds, roof.bytes_per_second, common.json);
 	cpu->close(state);
 	if (ret)
 		cli_log(CLI_ERROR, "bench ops: %s", strerror(-ret));

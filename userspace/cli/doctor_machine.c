@@ -18,6 +18,7 @@ static const struct {
 } cpu_sets[] = {
 	{ "AVX2", { "avx2", "fma", "f16c" } },
 	{ "AVX-512 with VNNI", { "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni" } },
+	{ "AVX-512 BF16 with VBMI", { "avx512_bf16", "avx512vbmi" } },
 	{ "AMX int8", { "amx_tile", "amx_int8" } },
 };
 

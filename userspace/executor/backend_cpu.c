@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The cpu backend: runs programs on this machine's cores. Options: isa=auto|scalar|avx2|avx512,
+ * The cpu backend: runs programs on this machine's cores. Options: isa=auto|scalar|avx2|avx512|avx512bf16,
  * threads=N (default: the CPUs this process may use), spin_us=N (how long an idle thread looks for
  * work before it sleeps; default 50), node=N (the NUMA node for the threads).
  */
@@ -73,6 +73,7 @@ static int cpu_open(const char *options, void **ret_state, char *err, size_t err
 		ret = cpu_isa_choose(parsed.isa, &isa, err, err_size);
 	if (!ret) {
 		ctx->kernels = cpu_kernels_of(isa);
+		ctx->bf16 = isa == CPU_ISA_AVX512_BF16;
 		ret = cpu_pool_create(ctx->kernels ? parsed.threads : 1, parsed.spin_us, (int)parsed.node - 1, &ctx->pool);
 		if (ret)
 			snprintf(err, err_size, "cpu: can't start threads: %s", strerror(-ret));

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 cpu := userspace/executor/cpu
 libdseek-src += userspace/executor/backend_cpu.c \
-	$(addprefix $(cpu)/,attention.c fast.c head_linear.c isa.c linear.c moe.c mul_q8_avx2.c mul_q8_avx512.c op.c ops_ref.c pool.c \
+	$(addprefix $(cpu)/,attention.c fast.c head_linear.c isa.c linear.c moe.c mul_f8_avx512.c mul_q8_avx2.c mul_q8_avx512.c op.c ops_ref.c pool.c \
 	simple.c tiles.c vec_avx2.c vec_avx512.c)
 
 # The same bits from every compiler: fused multiply-adds only where the source says so.
@@ -13,5 +13,6 @@ cpu-opt = $(if $(findstring address,$(SAN)),-O1,$(1))
 $(foreach f,attention head_linear linear moe ops_ref simple tiles,$(eval CFLAGS-$(cpu)/$(f).c := $(cpu-float)))
 CFLAGS-$(cpu)/mul_q8_avx2.c := $(call cpu-opt,-O2) $(cpu-float) $(avx2-flags)
 CFLAGS-$(cpu)/vec_avx2.c := $(call cpu-opt,-O3) $(cpu-float) $(avx2-flags)
+CFLAGS-$(cpu)/mul_f8_avx512.c := $(call cpu-opt,-O2) $(cpu-float) $(avx512-flags) -mavx512vbmi -mavx512bf16
 CFLAGS-$(cpu)/mul_q8_avx512.c := $(call cpu-opt,-O2) $(cpu-float) $(avx512-flags)
 CFLAGS-$(cpu)/vec_avx512.c := $(call cpu-opt,-O3) $(cpu-float) $(avx512-flags)

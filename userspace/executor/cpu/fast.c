@@ -35,6 +35,7 @@ const struct cpu_kernels *cpu_kernels_of(enum cpu_isa isa)
 	case CPU_ISA_AVX2:
 		return &cpu_kernels_avx2;
 	case CPU_ISA_AVX512:
+	case CPU_ISA_AVX512_BF16:
 		return &cpu_kernels_avx512;
 	default:
 		return NULL;

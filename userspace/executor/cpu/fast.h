@@ -14,6 +14,7 @@ struct cpu_rope_table;
 
 struct cpu_ctx {
 	const struct cpu_kernels *kernels;	/* NULL: the oracle runs everything */
+	bool bf16;				/* CPU_ISA_AVX512_BF16 */
 	struct cpu_pool *pool;
 	uint8_t *arena;				/* memory of the op that runs, grown as needed */
 	size_t arena_size;
@@ -47,8 +48,10 @@ struct cpu_tile {
 	uint32_t first, n, m;	/* rows [first, first + n), made for m */
 };
 
+enum cpu_tile_kind { CPU_TILE_Q8, CPU_TILE_F32, CPU_TILE_BF16, CPU_TILE_KINDS };
+
 struct cpu_tiles {
-	bool f32;		/* else q8 */
+	enum cpu_tile_kind kind;
 	uint32_t k, count;
 	uint64_t bytes;		/* of a full tile */
 	const float **rows;
@@ -56,20 +59,22 @@ struct cpu_tiles {
 	uint8_t *data;
 };
 
-/* Products with @dtype take float32 tiles, not q8. */
-static inline bool cpu_wants_f32(const struct cpu_op *op, uint32_t dtype)
+/* What products with @dtype take. */
+static inline enum cpu_tile_kind cpu_tile_kind(const struct cpu_ctx *ctx, const struct cpu_op *op, uint32_t dtype)
 {
-	return op->precise || dtype == DSEEK_F32 || dtype == DSEEK_F16 || dtype == DSEEK_BF16;
+	if (dtype == DSEEK_F8_E4M3)
+		return op->precise || !ctx->bf16 ? CPU_TILE_F32 : CPU_TILE_BF16;
+	return op->precise || dtype == DSEEK_F32 || dtype == DSEEK_F16 || dtype == DSEEK_BF16 ? CPU_TILE_F32 : CPU_TILE_Q8;
 }
 
-void cpu_tiles_init(struct cpu_ctx *ctx, struct cpu_alloc *alloc, struct cpu_tiles *tiles, bool f32, uint32_t k,
+void cpu_tiles_init(struct cpu_ctx *ctx, struct cpu_alloc *alloc, struct cpu_tiles *tiles, enum cpu_tile_kind kind, uint32_t k,
 		    uint32_t max_tiles, const float **rows);
 /* Appends the tiles of rows [first, first + n); at most n / full + 1 of them. */
 void cpu_tiles_add(struct cpu_ctx *ctx, struct cpu_tiles *tiles, uint32_t first, uint32_t n);
 void cpu_tiles_fill(struct cpu_ctx *ctx, struct cpu_tiles *tiles);
-uint32_t cpu_tiles_full(const struct cpu_ctx *ctx, bool f32);	/* rows of a full tile */
+uint32_t cpu_tiles_full(const struct cpu_ctx *ctx, enum cpu_tile_kind kind);	/* rows of a full tile */
 /* How many of @n rows to take at a time, so that their tiles stay in the cache. */
-uint32_t cpu_tiles_chunk(const struct cpu_ctx *ctx, bool f32, uint32_t k, uint32_t n);
+uint32_t cpu_tiles_chunk(const struct cpu_ctx *ctx, enum cpu_tile_kind kind, uint32_t k, uint32_t n);
 
 /* ---- products (tiles.c) */
 

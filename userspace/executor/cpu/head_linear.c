@@ -42,12 +42,12 @@ static void head_groups(void *arg, uint32_t first, uint32_t last, unsigned int t
 static void layout(struct cpu_ctx *ctx, struct cpu_alloc *alloc, struct head_job *job, uint32_t tokens, uint64_t group_bytes)
 {
 	const struct cpu_tensor *w = job->op->t + 1;
-	bool f32 = cpu_wants_f32(job->op, w->dtype);
-	uint32_t tiles = tokens / cpu_tiles_full(ctx, f32) + 1;
+	enum cpu_tile_kind kind = cpu_tile_kind(ctx, job->op, w->dtype);
+	uint32_t tiles = tokens / cpu_tiles_full(ctx, kind) + 1;
 
 	job->rows = cpu_take(alloc, (uint64_t)tokens * w->ne[2] * sizeof(*job->rows));
 	job->scratch = cpu_product_scratch(ctx, alloc, w->layout == DSEEK_LAYOUT_ROWS ? group_bytes : 0);
-	cpu_tiles_init(ctx, alloc, &job->tiles, f32, w->ne[0], tiles * w->ne[2], job->rows);
+	cpu_tiles_init(ctx, alloc, &job->tiles, kind, w->ne[0], tiles * w->ne[2], job->rows);
 }
 
 static void run_chunk(struct cpu_ctx *ctx, struct head_job *job, uint64_t group_bytes)
@@ -83,7 +83,7 @@ int cpu_head_linear(struct cpu_ctx *ctx, const struct cpu_op *op)
 	group_bytes = cpu_group_bytes(w);
 	job.groups = (w->ne[1] + DSEEK_PACK_ROWS - 1) / DSEEK_PACK_ROWS;
 	/* each head has tiles of its own: together they are to stay in the cache */
-	chunk = cpu_tiles_chunk(ctx, cpu_wants_f32(op, w->dtype), x->ne[0] * x->ne[1], x->ne[2]);
+	chunk = cpu_tiles_chunk(ctx, cpu_tile_kind(ctx, op, w->dtype), x->ne[0] * x->ne[1], x->ne[2]);
 	layout(ctx, &alloc, &job, chunk, group_bytes);
 	ret = cpu_arena(ctx, alloc.used, &alloc);
 	if (ret)

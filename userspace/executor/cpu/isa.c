@@ -14,6 +14,7 @@ static const char *const names[CPU_ISA_COUNT] = {
 	[CPU_ISA_SCALAR] = "scalar",
 	[CPU_ISA_AVX2] = "avx2",
 	[CPU_ISA_AVX512] = "avx512",
+	[CPU_ISA_AVX512_BF16] = "avx512bf16",
 };
 
 const char *cpu_isa_name(enum cpu_isa isa)
@@ -33,7 +34,9 @@ enum cpu_isa cpu_isa_best(void)
 	if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512dq") ||
 	    !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512vnni"))
 		return CPU_ISA_AVX2;
-	return CPU_ISA_AVX512;
+	if (!__builtin_cpu_supports("avx512bf16") || !__builtin_cpu_supports("avx512vbmi"))
+		return CPU_ISA_AVX512;
+	return CPU_ISA_AVX512_BF16;
 #else
 	return CPU_ISA_SCALAR;
 #endif
@@ -53,7 +56,7 @@ int cpu_isa_choose(const char *name, enum cpu_isa *ret_isa, char *err, size_t er
 		if (!strcmp(name, names[isa]))
 			break;
 	if (isa == CPU_ISA_COUNT) {
-		snprintf(err, err_size, "isa=%s: unknown; one of auto, scalar, avx2, avx512", name);
+		snprintf(err, err_size, "isa=%s: unknown; one of auto, scalar, avx2, avx512, avx512bf16", name);
 		return -EINVAL;
 	}
 	if (isa > best) {

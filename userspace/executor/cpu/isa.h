@@ -9,6 +9,7 @@ enum cpu_isa {
 	CPU_ISA_SCALAR,		/* the oracle itself */
 	CPU_ISA_AVX2,		/* and FMA, F16C */
 	CPU_ISA_AVX512,		/* F, BW, DQ, VL, VNNI */
+	CPU_ISA_AVX512_BF16,	/* and BF16, VBMI: for F8_E4M3, else the same */
 	CPU_ISA_COUNT,
 };
 

@@ -10,9 +10,10 @@
  *            float sum of d * q [m]. x = d * q, d = max|x| / 127 of 16 elements, q to nearest even. A scale
  *            for 16 and not 32 takes 40 % off the divergence of SmolLM2's logits, for up to 9 % of a product's time.
  *   f32 tile: float x[k][m]
+ *   bf16 tile, for each 4 along the row: bf16 x[m][4]
  *
  * Sums run in an order that depends on k and the dtype only, so results are the same bits for every
- * number of threads, of tokens in the tile, and for both instruction sets.
+ * number of threads, of tokens in the tile, and for both instruction sets; with bf16 tiles for every machine that has them.
  */
 #ifndef DSEEK_CPU_KERNELS_H
 #define DSEEK_CPU_KERNELS_H
@@ -111,5 +112,9 @@ extern const struct cpu_kernels cpu_kernels_avx2, cpu_kernels_avx512;
 /* int8 products have sources of their own */
 void cpu_mul_q8_avx2(uint32_t dtype, const uint8_t *group, uint32_t k, const uint8_t *tile, uint32_t m, float *out);
 void cpu_mul_q8_avx512(uint32_t dtype, const uint8_t *group, uint32_t k, const uint8_t *tile, uint32_t m, float *out);
+
+/* F8_E4M3 with x rounded to bf16, to nearest even: CPU_ISA_AVX512_BF16 only. As tile_f32 and mul_f32, k a multiple of 4. */
+void cpu_tile_bf16(const float *const *x, uint32_t n, uint32_t m, uint32_t k, uint16_t *tile);
+void cpu_mul_f8_bf16(const uint8_t *group, uint32_t k, const uint16_t *tile, uint32_t m, float *out);
 
 #endif /* DSEEK_CPU_KERNELS_H */

@@ -8,7 +8,7 @@
 struct linear_job {
 	const struct cpu_ctx *ctx;
 	const struct cpu_op *op;
-	struct cpu_tiles tiles[2];		/* q8, float32: as far as needed */
+	struct cpu_tiles tiles[CPU_TILE_KINDS];	/* as far as needed */
 	uint32_t first_token;
 	uint32_t end[3];			/* groups of products 0..n */
 	struct cpu_product_scratch *scratch;
@@ -29,7 +29,7 @@ static void linear_group(const struct linear_job *job, int product, uint32_t gro
 {
 	const struct cpu_op *op = job->op;
 	const struct cpu_tensor *w = op->t + 1 + product, *out = op->t + 4 + product, *bias = op->t + 7 + product;
-	const struct cpu_tiles *tiles = job->tiles + cpu_wants_f32(op, w->dtype);
+	const struct cpu_tiles *tiles = job->tiles + cpu_tile_kind(job->ctx, op, w->dtype);
 	const uint8_t *rows = cpu_group(w, 0, group, scratch->group[0]);
 	uint32_t row = group * DSEEK_PACK_ROWS, n = w->ne[1] - row, i, t, r;
 	bool accumulate = op->flags & DSEEK_OPF_ACCUMULATE;
@@ -70,7 +70,7 @@ static void glu_group(const struct linear_job *job, uint32_t group, struct cpu_p
 {
 	const struct cpu_op *op = job->op;
 	const struct cpu_tensor *gate = op->t + 1, *up = op->t + 2, *out = op->t + 3;
-	const struct cpu_tiles *tiles = job->tiles + cpu_wants_f32(op, gate->dtype);
+	const struct cpu_tiles *tiles = job->tiles + cpu_tile_kind(job->ctx, op, gate->dtype);
 	const uint8_t *gate_rows = cpu_group(gate, 0, group, scratch->group[0]);
 	const uint8_t *up_rows = cpu_group(up, 0, group, scratch->group[1]);
 	uint32_t row = group * DSEEK_PACK_ROWS, n = gate->ne[1] - row, i, t;
@@ -106,7 +106,7 @@ static void layout(struct cpu_ctx *ctx, struct cpu_alloc *alloc, struct linear_j
 
 	*ret_rows = cpu_take(alloc, n * sizeof(**ret_rows));
 	job->scratch = cpu_product_scratch(ctx, alloc, group_bytes);
-	for (kind = 0; kind < 2; kind++)
+	for (kind = 0; kind < CPU_TILE_KINDS; kind++)
 		if (needs[kind])
 			cpu_tiles_init(ctx, alloc, job->tiles + kind, kind, job->op->t[0].ne[0],
 				       n / cpu_tiles_full(ctx, kind) + 1, *ret_rows);
@@ -119,7 +119,7 @@ static int run(struct cpu_ctx *ctx, struct linear_job *job, int weights, uint32_
 	const struct cpu_tensor *x = op->t;
 	uint64_t group_bytes = 0, scratch_bytes = 0, most;
 	uint32_t chunk, n, t, token;
-	bool needs[2] = { false, false };
+	bool needs[CPU_TILE_KINDS] = { false };
 	struct cpu_alloc alloc = { 0 };
 	const float **rows;
 	int i, kind, ret;
@@ -135,9 +135,9 @@ static int run(struct cpu_ctx *ctx, struct linear_job *job, int weights, uint32_
 		group_bytes = most > group_bytes ? most : group_bytes;
 		if (w->layout == DSEEK_LAYOUT_ROWS)
 			scratch_bytes = most > scratch_bytes ? most : scratch_bytes;
-		needs[cpu_wants_f32(op, w->dtype)] = true;
+		needs[cpu_tile_kind(ctx, op, w->dtype)] = true;
 	}
-	chunk = cpu_tiles_chunk(ctx, needs[1], x->ne[0], x->ne[1]);
+	chunk = cpu_tiles_chunk(ctx, needs[CPU_TILE_F32] ? CPU_TILE_F32 : needs[CPU_TILE_BF16] ? CPU_TILE_BF16 : CPU_TILE_Q8, x->ne[0], x->ne[1]);
 	layout(ctx, &alloc, job, needs, chunk, scratch_bytes, &rows);
 	ret = cpu_arena(ctx, alloc.used, &alloc);
 	if (ret)
@@ -147,7 +147,7 @@ static int run(struct cpu_ctx *ctx, struct linear_job *job, int weights, uint32_
 		n = x->ne[1] - token < chunk ? x->ne[1] - token : chunk;
 		for (t = 0; t < n; t++)
 			rows[t] = cpu_at(x, token + t, 0, 0);
-		for (kind = 0; kind < 2; kind++) {
+		for (kind = 0; kind < CPU_TILE_KINDS; kind++) {
 			if (!needs[kind])
 				continue;
 			job->tiles[kind].count = 0;
@@ -175,7 +175,7 @@ int cpu_glu(struct cpu_ctx *ctx, const struct cpu_op *op)
 	struct linear_job job = { .ctx = ctx, .op = op };
 
 	/* gate and up share their tiles' bounds: both kinds of tile at once have different widths */
-	if (cpu_wants_f32(op, op->t[1].dtype) != cpu_wants_f32(op, op->t[2].dtype))
+	if (cpu_tile_kind(ctx, op, op->t[1].dtype) != cpu_tile_kind(ctx, op, op->t[2].dtype))
 		return -ENOTSUP;
 	return run(ctx, &job, 2, groups_of(op->t + 1), glu_groups);
 }

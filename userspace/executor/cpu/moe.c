@@ -184,7 +184,7 @@ static void layout(struct cpu_ctx *ctx, struct cpu_alloc *alloc, struct moe_job 
 {
 	const struct cpu_op *op = job->op;
 	uint32_t experts = op->t[5].ne[2], pairs = tokens * job->per_token, segments = experts < pairs ? experts : pairs;
-	bool x_f32 = cpu_wants_f32(op, op->t[3].dtype), h_f32 = cpu_wants_f32(op, op->t[5].dtype);
+	enum cpu_tile_kind of_x = cpu_tile_kind(ctx, op, op->t[3].dtype), of_h = cpu_tile_kind(ctx, op, op->t[5].dtype);
 
 	job->ids = cpu_take(alloc, pairs * sizeof(*job->ids));
 	job->pair = cpu_take(alloc, pairs * sizeof(*job->pair));
@@ -194,8 +194,8 @@ static void layout(struct cpu_ctx *ctx, struct cpu_alloc *alloc, struct moe_job 
 	job->h_rows = cpu_take(alloc, pairs * sizeof(*job->h_rows));
 	job->y = cpu_take(alloc, (uint64_t)pairs * op->t[5].ne[1] * sizeof(*job->y));
 	job->scratch = cpu_product_scratch(ctx, alloc, group_bytes);
-	cpu_tiles_init(ctx, alloc, &job->x, x_f32, op->t[3].ne[0], pairs / cpu_tiles_full(ctx, x_f32) + segments, job->x_rows);
-	cpu_tiles_init(ctx, alloc, &job->h, h_f32, op->t[5].ne[0], pairs / cpu_tiles_full(ctx, h_f32) + segments, job->h_rows);
+	cpu_tiles_init(ctx, alloc, &job->x, of_x, op->t[3].ne[0], pairs / cpu_tiles_full(ctx, of_x) + segments, job->x_rows);
+	cpu_tiles_init(ctx, alloc, &job->h, of_h, op->t[5].ne[0], pairs / cpu_tiles_full(ctx, of_h) + segments, job->h_rows);
 }
 
 static int run_chunk(struct cpu_ctx *ctx, struct moe_job *job)
@@ -225,7 +225,7 @@ int cpu_moe_ffn(struct cpu_ctx *ctx, const struct cpu_op *op)
 	if (!x->ne[1])
 		return 0;
 	/* gate and up share tiles; no experts a token, or rows that can't be packed, are for the oracle */
-	if (!job.per_token || cpu_wants_f32(op, gate->dtype) != cpu_wants_f32(op, up->dtype))
+	if (!job.per_token || cpu_tile_kind(ctx, op, gate->dtype) != cpu_tile_kind(ctx, op, up->dtype))
 		return -ENOTSUP;
 	for (i = 3, group_bytes = 0; i < 6; i++) {
 		if (!cpu_product_possible(op->t + i))

@@ -6,33 +6,33 @@
 
 #define CACHE_BYTES	(512u << 10)	/* of tiles to work on at a time */
 
-uint32_t cpu_tiles_full(const struct cpu_ctx *ctx, bool f32)
+uint32_t cpu_tiles_full(const struct cpu_ctx *ctx, enum cpu_tile_kind kind)
 {
-	return f32 ? ctx->kernels->f32_tile : ctx->kernels->q8_tile;
+	return kind == CPU_TILE_Q8 ? ctx->kernels->q8_tile : ctx->kernels->f32_tile;
 }
 
-static uint64_t row_bytes(bool f32, uint32_t k)
+static uint64_t row_bytes(enum cpu_tile_kind kind, uint32_t k)
 {
-	return f32 ? k * 4ull : k / 32 * (uint64_t)CPU_Q8_BYTES;
+	return kind == CPU_TILE_Q8 ? k / 32 * (uint64_t)CPU_Q8_BYTES : kind == CPU_TILE_F32 ? k * 4ull : k * 2ull;
 }
 
-uint32_t cpu_tiles_chunk(const struct cpu_ctx *ctx, bool f32, uint32_t k, uint32_t n)
+uint32_t cpu_tiles_chunk(const struct cpu_ctx *ctx, enum cpu_tile_kind kind, uint32_t k, uint32_t n)
 {
-	uint32_t full = cpu_tiles_full(ctx, f32);
-	uint64_t rows = CACHE_BYTES / (row_bytes(f32, k) + 1) / full * full;
+	uint32_t full = cpu_tiles_full(ctx, kind);
+	uint64_t rows = CACHE_BYTES / (row_bytes(kind, k) + 1) / full * full;
 
 	if (rows < 4 * CPU_TILE_MAX)
 		rows = 4 * CPU_TILE_MAX;
 	return rows < n ? rows : n;
 }
 
-void cpu_tiles_init(struct cpu_ctx *ctx, struct cpu_alloc *alloc, struct cpu_tiles *tiles, bool f32, uint32_t k,
+void cpu_tiles_init(struct cpu_ctx *ctx, struct cpu_alloc *alloc, struct cpu_tiles *tiles, enum cpu_tile_kind kind, uint32_t k,
 		    uint32_t max_tiles, const float **rows)
 {
-	tiles->f32 = f32;
+	tiles->kind = kind;
 	tiles->k = k;
 	tiles->count = 0;
-	tiles->bytes = (row_bytes(f32, k) * cpu_tiles_full(ctx, f32) + 63) & ~63ull;
+	tiles->bytes = (row_bytes(kind, k) * cpu_tiles_full(ctx, kind) + 63) & ~63ull;
 	tiles->rows = rows;
 	tiles->tile = cpu_take(alloc, max_tiles * sizeof(*tiles->tile));
 	tiles->data = cpu_take(alloc, max_tiles * tiles->bytes);
@@ -40,7 +40,7 @@ void cpu_tiles_init(struct cpu_ctx *ctx, struct cpu_alloc *alloc, struct cpu_til
 
 void cpu_tiles_add(struct cpu_ctx *ctx, struct cpu_tiles *tiles, uint32_t first, uint32_t n)
 {
-	uint32_t full = cpu_tiles_full(ctx, tiles->f32), take;
+	uint32_t full = cpu_tiles_full(ctx, tiles->kind), take;
 
 	for (; n; n -= take, first += take) {
 		take = n < full ? n : full;
@@ -63,7 +63,9 @@ static void fill(void *arg, uint32_t first, uint32_t last, unsigned int thread)
 		const struct cpu_tile *tile = tiles->tile + i;
 		uint8_t *data = tiles->data + i * tiles->bytes;
 
-		if (tiles->f32)
+		if (tiles->kind == CPU_TILE_BF16)
+			cpu_tile_bf16(tiles->rows + tile->first, tile->n, tile->m, tiles->k, (uint16_t *)data);
+		else if (tiles->kind == CPU_TILE_F32)
 			job->kernels->tile_f32(tiles->rows + tile->first, tile->n, tile->m, tiles->k, (float *)data);
 		else
 			job->kernels->tile_q8(tiles->rows + tile->first, tile->n, tile->m, tiles->k, data);
@@ -83,7 +85,7 @@ void cpu_tiles_fill(struct cpu_ctx *ctx, struct cpu_tiles *tiles)
 
 bool cpu_product_possible(const struct cpu_tensor *w)
 {
-	return w->dtype != DSEEK_F8_E4M3 && dseek_tensor_bytes(w->dtype, DSEEK_LAYOUT_PACKED, w->ne[0], DSEEK_PACK_ROWS) != 0;
+	return dseek_tensor_bytes(w->dtype, DSEEK_LAYOUT_PACKED, w->ne[0], DSEEK_PACK_ROWS) != 0;
 }
 
 uint64_t cpu_group_bytes(const struct cpu_tensor *w)
@@ -141,7 +143,9 @@ void cpu_multiply(const struct cpu_ctx *ctx, const struct cpu_tensor *w, const u
 	const uint8_t *data = tiles->data + tile * tiles->bytes;
 	uint32_t m = tiles->tile[tile].m;
 
-	if (tiles->f32)
+	if (tiles->kind == CPU_TILE_BF16)
+		cpu_mul_f8_bf16(group, w->ne[0], (const uint16_t *)data, m, out);
+	else if (tiles->kind == CPU_TILE_F32)
 		ctx->kernels->mul_f32(w->dtype, group, w->ne[0], (const float *)data, m, out, columns);
 	else
 		ctx->kernels->mul_q8(w->dtype, group, w->ne[0], data, m, out);

@@ -163,11 +163,28 @@ VALWAYS void columns_q6_k(const uint8_t *words, const uint8_t *halves, int p, fl
 	}
 }
 
+/*
+ * E4M3 without its scale: with sign, exponent and mantissa in their places a code is 2^-120 of its value, those below 2^-6 too, which then
+ * are no normal numbers; the product is exact.
+ */
+VALWAYS void columns_f8(const uint8_t *words, int p, float *out)
+{
+	vi nan = v_iset1(0x07f00000);
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		vi bits = v_iand(v_isra(v_isll(v_iload(words + p * VW * 4), 24 - i * 8), 4), v_iset1((int)0x87f00000)), rest = v_iand(bits, nan);
+		vf v = v_mul(v_as_float(bits), v_set1(0x1p120f));
+
+		v_store(out + 16 * i + p * VW, v_within(rest, nan, nan, v, v_as_float(v_iset1(0x7fc00000))));
+	}
+}
+
 /* Columns [at, at + n) of a quantised group as float32; whole blocks. */
 static void columns_to_f32(uint32_t dtype, const uint8_t *group, uint32_t k, uint32_t at, uint32_t n, float *out)
 {
 	uint32_t block = dseek_dtype_block(dtype), blocks = k / block, b;
-	uint32_t words = dtype == DSEEK_Q8_0 ? 8 : dtype == DSEEK_Q4_K ? 35 : dtype == DSEEK_Q6_K ? 52 : 4;
+	uint32_t words = dtype == DSEEK_Q8_0 ? 8 : dtype == DSEEK_Q4_K ? 35 : dtype == DSEEK_Q6_K ? 52 : dtype == DSEEK_F8_E4M3 ? 1 : 4;
 	uint32_t halves = dtype == DSEEK_Q4_1 || dtype == DSEEK_Q4_K ? 2 : 1;
 	int p;
 
@@ -175,7 +192,9 @@ static void columns_to_f32(uint32_t dtype, const uint8_t *group, uint32_t k, uin
 		const uint8_t *w = group + 64ul * words * b, *h = group + 64ul * words * blocks + 32ul * halves * b;
 
 		for (p = 0; p < PARTS; p++) {
-			if (dtype == DSEEK_Q8_0)
+			if (dtype == DSEEK_F8_E4M3)
+				columns_f8(w, p, out);
+			else if (dtype == DSEEK_Q8_0)
 				columns_q8_0(w, h, p, out);
 			else if (dtype == DSEEK_Q4_0)
 				columns_q4(w, h, false, p, out);
@@ -207,6 +226,8 @@ static void mul_f32(uint32_t dtype, const uint8_t *group, uint32_t k, const floa
 			mul_chunk_f32((const uint8_t *)scratch, n, tile + (uint64_t)at * m, m, out, !at);
 		}
 	}
+	for (at = 0; dtype == DSEEK_F8_E4M3 && at < 16 * m; at += VW)
+		v_store(out + at, v_mul(v_load(out + at), v_load((const float *)(group + 16ul * k) + at % 16)));
 }
 
 #endif /* DSEEK_CPU_VEC_MUL_F32_H */
