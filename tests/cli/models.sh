@@ -42,7 +42,9 @@ go logits -d $e -m "$dense" -t 1 -o "$dir/c.f32" --kv-type q4_0; ok "logits: no 
 DSEEK_PRECISION_MODE=fp32 go logits -q -d $e -m "$dense" -t 1,70,71 -o "$dir/b.f32"; ok "logits: DSEEK_PRECISION_MODE=fp32 is --precise" cmp -s "$dir/a.f32" "$dir/b.f32"
 DSEEK_PRECISION_MODE=auto go logits -d $e -m "$dense" -t 1,70,71 -o "$dir/b.f32"; ok "logits: DSEEK_PRECISION_MODE=auto says what it chose" said 0 "precision auto: activations" err
 DSEEK_PRECISION_MODE=fp64 go logits -d $e -m "$dense" -t 1 -o "$dir/c.f32"; ok "logits: no such DSEEK_PRECISION_MODE" said 1 '"fp64", which is none of auto, fp32, bf16, fp16, fp8, int8' err
-DSEEK_PRECISION_MODE=fp8 go logits -d $e -m "$dense" -t 1 -o "$dir/c.f32"; ok "logits: DSEEK_PRECISION_MODE=fp8" said 1 "no engine has kernels or a KV cache of 8-bit floats" err
+DSEEK_PRECISION_MODE=fp8 go logits -d $e -m "$dense" -t 1,70,71 -o "$dir/b.f32"; ok "logits: DSEEK_PRECISION_MODE=fp8" said 0 "precision fp8: weights fp8, activations as the engine does best, KV cache fp16" err
+"$dseek" model synth -q --layers 1 --embd 64 --heads 4 --kv-heads 2 --ff 128 --type Q8_0 "$dir/q8.gguf" || exit 1
+DSEEK_PRECISION_MODE=fp8 go logits -d $e -m "$dir/q8.gguf" -t 1 -o "$dir/c.f32"; ok "logits: DSEEK_PRECISION_MODE=fp8 of quantised weights" said 1 "has no layer with products whose weights are F32, F16 or BF16" err
 DSEEK_PRECISION_MODE=bf16 go logits -d $e -m "$dense" -t 1 -o "$dir/c.f32" --precise; ok "logits: --precise against DSEEK_PRECISION_MODE" said 1 "DSEEK_PRECISION_MODE is bf16" err
 go logits -d $e -m "$dense" -t 1,9999 -o "$dir/c.f32"; ok "logits: no such token" said 1 "token 1 is 9999" err
 ok "logits: nothing half-made" test ! -e "$dir/c.f32"

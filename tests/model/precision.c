@@ -43,7 +43,7 @@ static double zero(void) { return 0; }
 static double zero_or_one(void) { return splitmix64(&seed) & 1 ? (double)(splitmix64(&seed) % 3) - 1 : 0; }
 static double equal(void) { return 0.3; }
 static double subnormal(void) { return normal() * 0x1p-130; }
-static double small(void) { return normal() * 0x1p-20; }		/* subnormal in fp16 and fp8 */
+static double small(void) { return normal() * 0x1p-20; }		/* subnormal in fp16 */
 static double smallest(void) { return normal() * 0x1p-119; }	/* about the least that int8 takes */
 static double large(void) { return 40000 + 30000 * uniform(); }	/* some beyond fp16 */
 static double huge_values(void) { return 0x1.fep127 * (0.9 + 0.1005 * uniform()); }	/* some beyond bf16 */
@@ -59,12 +59,24 @@ static const struct shape {
 	{ "large", large, 0 }, { "huge", huge_values, 0 }, { "of 40 binary orders", wide, 0 },
 };
 
-/* To E4M3, to nearest, ties to even; NaN beyond 448. */
-static double to_fp8(double x)
+/* What F8_E4M3's codes and scale stand for; rows are in fours. */
+static void to_fp8(const float *x, uint32_t n, double *out)
 {
-	double a = fabs(x), unit = a < 0x1p-6 ? 0x1p-9 : exp2(floor(log2(a)) - 3), r = nearbyint(a / unit) * unit;
+	uint32_t room = (n + 3) / 4 * 4;
+	float *padded = calloc(room, sizeof(*padded)), scale;
+	uint8_t *row = malloc(room + sizeof(scale));
 
-	return r > 448 ? NAN : copysign(r, x);
+	memcpy(padded, x, n * sizeof(*x));
+	dseek_row_from_f32(DSEEK_F8_E4M3, padded, room, row);
+	memcpy(&scale, row + room, sizeof(scale));
+	for (uint32_t i = 0; i < n; i++) {
+		int exponent = row[i] >> 3 & 15, mantissa = row[i] & 7;
+		double v = exponent ? ldexp(8 + mantissa, exponent - 10) : ldexp(mantissa, -9);
+
+		out[i] = (row[i] & 0x7f) == 0x7f ? NAN : (row[i] & 0x80 ? -v : v) * scale;
+	}
+	free(padded);
+	free(row);
 }
 
 /* As the cpu engine's tiles (vec_tile.h). */
@@ -89,13 +101,15 @@ static void round_to(enum dsk_precision format, const float *x, uint32_t n, doub
 
 	if (format == DSK_PRECISION_INT8)
 		to_int8(x, n, out);
-	for (uint32_t i = 0; format != DSK_PRECISION_INT8 && i < n; i++) {
+	if (format == DSK_PRECISION_FP8)
+		to_fp8(x, n, out);
+	for (uint32_t i = 0; format != DSK_PRECISION_INT8 && format != DSK_PRECISION_FP8 && i < n; i++) {
 		uint16_t h;
 		float f;
 
 		dseek_row_from_f32(dtype, x + i, 1, &h);
 		dseek_row_to_f32(dtype, &h, 1, &f);
-		out[i] = format == DSK_PRECISION_FP32 ? x[i] : format == DSK_PRECISION_FP8 ? to_fp8(x[i]) : f;
+		out[i] = format == DSK_PRECISION_FP32 ? x[i] : f;
 	}
 }
 
@@ -228,6 +242,10 @@ static void choices(void)
 	tap_ok(got == DSK_PRECISION_BF16, "below fp16's normal numbers, bf16: fp16's bound is %.3g", s.bound[DSK_PRECISION_FP16]);
 	got = chosen(normal, 1u << DSK_PRECISION_FP8, 0.1, &s);
 	tap_ok(got == DSK_PRECISION_FP8, "fp8, if that is all and a tenth is tolerated");
+	got = chosen(normal, 1u << DSK_PRECISION_FP8, 0.0624, &s);
+	tap_ok(got == DSK_PRECISION_FP32, "less than 2^-4 is what fp8 keeps of nothing");
+	got = chosen(small, 1u << DSK_PRECISION_FP8, 0.0626, &s);
+	tap_ok(got == DSK_PRECISION_FP8, "fp8's scale makes up for small numbers: bound %.5g", s.bound[DSK_PRECISION_FP8]);
 	got = chosen(normal, 0, 1, &s);
 	tap_ok(got == DSK_PRECISION_FP32, "nothing allowed: fp32");
 	got = chosen(zero, all, 0, &s);

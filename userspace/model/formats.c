@@ -16,7 +16,7 @@
 
 static bool is_float(uint32_t dtype)
 {
-	return dtype == DSEEK_F32 || dtype == DSEEK_F16 || dtype == DSEEK_BF16;
+	return dtype == DSEEK_F32 || dtype == DSEEK_F16 || dtype == DSEEK_BF16 || dtype == DSEEK_F8_E4M3;
 }
 
 /* Are any activations rounded to int8 for a product? They are where weights are quantised. */
@@ -35,6 +35,14 @@ static const char *why_no_int8(const struct dsk_model *m, const struct dseek_eng
 	if (engine->type != DSEEK_ENGINE_CPU)
 		return "only cpu engines round activations to int8";
 	return any_quantised(m) ? NULL : "the model's weights are not quantised, and products with such take float activations";
+}
+
+/* Why weights can't be fp8, or NULL. */
+static const char *why_no_fp8(const struct dsk_model *m, const struct dseek_engine_info *engine)
+{
+	if (engine->type != DSEEK_ENGINE_CPU && engine->type != DSEEK_ENGINE_GPU)
+		return "only cpu and GPU engines multiply 8-bit floats";
+	return m->fp8 ? NULL : "the weights are as the file has them: they become fp8 as they are loaded, in this mode";
 }
 
 /* The sample's tokens: text where the file has a tokenizer for it, else ids from all over the vocabulary. */
@@ -153,7 +161,7 @@ int dsk_formats_find(struct dsk_model *m, const struct dsk_session_params *p, st
 		snprintf(err, err_size, "precise is fp32, and DSEEK_PRECISION_MODE is %s: one of them has to go", dsk_precision_name(f.mode));
 		rc = -EINVAL;
 	}
-	if (!rc && (f.mode == DSK_PRECISION_AUTO || f.mode == DSK_PRECISION_INT8)) {
+	if (!rc && (f.mode == DSK_PRECISION_AUTO || f.mode == DSK_PRECISION_INT8 || f.mode == DSK_PRECISION_FP8)) {
 		rc = dseek_engine_find(p->dev, p->engine, &engine);
 		if (rc)
 			snprintf(err, err_size, "no engine: %s", dseek_strerror_detail());
@@ -178,8 +186,13 @@ int dsk_formats_find(struct dsk_model *m, const struct dsk_session_params *p, st
 		f.cache = DSK_PRECISION_FP16;
 		break;
 	case DSK_PRECISION_FP8:
-		snprintf(err, err_size, "DSEEK_PRECISION_MODE=fp8: no engine has kernels or a KV cache of 8-bit floats");
-		rc = -ENOTSUP;
+		why = why_no_fp8(m, &engine);
+		if (why) {
+			snprintf(err, err_size, "DSEEK_PRECISION_MODE=fp8 on engine %s: %s", engine.name, why);
+			rc = -ENOTSUP;
+		}
+		f.activations = DSK_PRECISION_UNSET;
+		f.cache = DSK_PRECISION_FP16;
 		break;
 	case DSK_PRECISION_UNSET:
 		if (!p->precise) {

@@ -83,6 +83,9 @@ int dsk_model_load(struct dsk_model *m, struct dseek_device *dev, const struct d
 		snprintf(err, err_size, "%s: it is loaded already", gguf_path(m->gguf));
 		return -EALREADY;
 	}
+	rc = dsk_weights_choose(m, params, err, err_size);
+	if (rc)
+		return rc;
 	rc = dseek_bo_create(dev, m->buffer_bytes, DSEEK_BO_HUGE, params->numa_node, &bo);
 	if (rc) {
 		snprintf(err, err_size, "no buffer of %llu bytes for the weights: %s",
@@ -97,6 +100,11 @@ int dsk_model_load(struct dsk_model *m, struct dseek_device *dev, const struct d
 	m->bo = bo;
 	m->dev = dev;
 	return 0;
+}
+
+uint64_t dsk_model_bytes(const struct dsk_model *m)
+{
+	return m->buffer_bytes;
 }
 
 float *dsk_model_router_bias(struct dsk_model *m, uint32_t layer)

@@ -81,14 +81,19 @@ struct dsk_load_params {
 	int numa_node;		/* of the buffer, -1: any */
 	void (*progress)(void *arg, uint64_t done, uint64_t total);	/* bytes of the file; from the calling thread; may be NULL */
 	void *progress_arg;
+	uint32_t precision;	/* enum dsk_precision; FP8, or AUTO where its tolerance allows that: matrices of layers become 8-bit floats */
+				/* (DSEEK_F8_E4M3) where the file has 16 bits or more. 0: DSEEK_PRECISION_MODE */
+	double tolerance;	/* AUTO: of a row's norm, 0: DSK_PRECISION_TOLERANCE, which no fp8 keeps */
 };
 
 /*
- * Once, before the first session. @dev must outlive the model. @params may be NULL. -EALREADY: loaded before; the
- * errors of dseek_bo_create().
+ * Once, before the first session. @dev must outlive the model. @params may be NULL. -EALREADY: loaded before; -EINVAL: no such precision;
+ * -ENOTSUP: FP8, and no layer has weights to make that of; -EDOM: AUTO, and weights are infinities or NaNs; the errors of dseek_bo_create().
  */
 int dsk_model_load(struct dsk_model *model, struct dseek_device *dev, const struct dsk_load_params *params,
 		   char *err, size_t err_size);
+
+uint64_t dsk_model_bytes(const struct dsk_model *model);	/* of the weights' buffer, as loaded or to be loaded */
 
 /*
  * The selection bias of a layer's router in the loaded weights, n_expert floats (balance.h): NULL if the model isn't loaded or the layer has

@@ -29,6 +29,8 @@ struct dsk_model {
 	struct dsk_place global[DSK_FIRST_OF_LAYER];
 	struct dsk_place *layers;	/* n_layer rows of DSK_WEIGHT_COUNT - DSK_FIRST_OF_LAYER */
 	uint64_t buffer_bytes;
+	bool fp8;			/* weights_fp8.c: matrices of layers are */
+	double fp8_bound;		/* AUTO: what that moves a row at most, of its norm; 0: not measured */
 	uint64_t factors;		/* YaRN: where in the buffer ROPE's frequency factors are, F32 [rope_dims/2] */
 
 	pthread_mutex_t lock;		/* of the three below */
@@ -44,8 +46,23 @@ static inline const struct dsk_place *dsk_weight(const struct dsk_model *m, uint
 	return &m->layers[(size_t)layer * (DSK_WEIGHT_COUNT - DSK_FIRST_OF_LAYER) + w - DSK_FIRST_OF_LAYER];
 }
 
+/* The least multiple of 64: where places begin. */
+static inline uint64_t dsk_aligned(uint64_t bytes)
+{
+	return (bytes + 63) & ~(uint64_t)63;
+}
+
 /* Find and check the file's tensors, and give each its place. */
 int dsk_weights_place(struct dsk_model *m, char *err, size_t err_size);
+
+/*
+ * What matrices of layers become, by the precision of @params: that of the file, or fp8. Before they are copied. -EINVAL: no such mode; -ENOTSUP: the
+ * model has nothing to make fp8 of; -EDOM: AUTO, and there are infinities or NaNs.
+ */
+int dsk_weights_choose(struct dsk_model *m, const struct dsk_load_params *params, char *err, size_t err_size);
+
+/* @rows rows of the file into place as fp8. */
+int dsk_weights_copy_fp8(const struct dsk_place *p, const uint8_t *src, uint32_t rows, uint8_t *dst);
 
 /* Bring them from the mapping to @base. */
 int dsk_weights_copy(struct dsk_model *m, void *base, const struct dsk_load_params *params, char *err, size_t err_size);
@@ -88,7 +105,7 @@ int dsk_graph_build(const struct dsk_model *m, const struct dsk_graph_params *pa
 
 struct dsk_formats {
 	enum dsk_precision mode;	/* that was asked for */
-	enum dsk_precision activations;	/* FP32; INT8: for products with quantised weights; UNSET: that, where the engine does so */
+	enum dsk_precision activations;	/* FP32; INT8: for products with quantised weights; UNSET: that, or bf16 with fp8, where the engine does so */
 	enum dsk_precision cache;
 	double activations_bound, cache_bound;	/* AUTO: of what was measured */
 };

@@ -22,7 +22,6 @@ static const struct {
 } floats[] = {
 	{ DSK_PRECISION_BF16, 0x1p-8, 0x1p-133, 0x1p-126, 0x1.ffp127 },
 	{ DSK_PRECISION_FP16, 0x1p-11, 0x1p-24, 0x1p-14, 65520 },
-	{ DSK_PRECISION_FP8, 0x1p-4, 0x1p-9, 0x1p-6, 464 },
 };
 
 /* Below it a block's step is no normal number, or what to multiply by to get steps is infinite. */
@@ -81,6 +80,17 @@ static double block(struct dsk_spread *spread, const float *x, uint32_t n)
 	return most == 0 ? 0 : most < INT8_LEAST ? INFINITY : n * off * off;
 }
 
+/* Of E4M3 with the row's scale; @most and @norm of the row. */
+static double fp8_bound(const float *row, uint32_t n, double most, double norm)
+{
+	double scale = fmax(most / 448, 0x1p-126);
+	uint32_t below = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		below += row[i] != 0 && fabs(row[i]) < 0x1p-6 * scale;
+	return DSK_PRECISION_FP8_ROUNDOFF + 0x1p-22 + sqrt(below) * 0x1p-10 * scale / norm;
+}
+
 int dsk_spread_add(struct dsk_spread *spread, const float *row, uint32_t n)
 {
 	double squares = 0, most = 0, norm, of_blocks = 0;
@@ -107,6 +117,7 @@ int dsk_spread_add(struct dsk_spread *spread, const float *row, uint32_t n)
 		raise(&spread->bound[floats[f].format], most >= floats[f].overflow ? INFINITY :
 		      floats[f].roundoff + sqrt(below) * floats[f].subnormal / 2 / norm);
 	}
+	raise(&spread->bound[DSK_PRECISION_FP8], fp8_bound(row, n, most, norm));
 	for (uint32_t i = 0; i < n; i += DSK_PRECISION_BLOCK)
 		of_blocks += block(spread, row + i, n - i < DSK_PRECISION_BLOCK ? n - i : DSK_PRECISION_BLOCK);
 	raise(&spread->bound[DSK_PRECISION_INT8], sqrt(of_blocks) / norm);

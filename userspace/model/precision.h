@@ -16,13 +16,14 @@ enum dsk_precision {
 	DSK_PRECISION_FP32,
 	DSK_PRECISION_BF16,
 	DSK_PRECISION_FP16,	/* IEEE 754 binary16 */
-	DSK_PRECISION_FP8,	/* E4M3 of OCP's 8-bit floating point specification, revision 1.0 */
+	DSK_PRECISION_FP8,	/* E4M3 (kernels/f8.h) with a float scale of max|x| / 448, at least 2^-126, for each row; of weights */
 	DSK_PRECISION_INT8,	/* with a float scale of max|x| / 127 for each DSK_PRECISION_BLOCK elements of a row */
 	DSK_PRECISION_COUNT
 };
 
 #define DSK_PRECISION_BLOCK	16
 #define DSK_PRECISION_TOLERANCE	0.01	/* of sessions that say nothing else */
+#define DSK_PRECISION_FP8_ROUNDOFF	0x1p-4	/* no row's bound is less */
 
 const char *dsk_precision_name(enum dsk_precision precision);	/* "auto", "fp32", ...; "" for UNSET */
 
@@ -36,7 +37,10 @@ int dsk_precision_parse(const char *text, enum dsk_precision *ret_precision, cha
  *	floating point of unit roundoff u, least subnormal s, and m elements below the least normal number:
  *		fl(x_i) = x_i (1 + d) + e, |d| <= u, |e| <= s / 2, d e = 0	(Higham 2002, Accuracy and Stability, 2.1 and 2.8)
  *		so |fl(x) - x| <= u |x| + sqrt(m) s / 2
- *		fp16: u = 2^-11, s = 2^-24; bf16: 2^-8, 2^-133; fp8: 2^-4, 2^-9
+ *		fp16: u = 2^-11, s = 2^-24; bf16: 2^-8, 2^-133
+ *	fp8: the same with u = 2^-4 and s = 2^-9 d, m elements below 2^-6 d, d the row's scale; the quotient x / d is float arithmetic's,
+ *		another 2^-22 |x|. As d is max|x| / 448, at most |x| / 448, the second term is below sqrt(m) 2^-18.8 |x|: scales of groups
+ *		could take away no more than that
  *	int8: an element is off by half a step, d/2 with d = max|x| / 127 of its block; step and quotient are float arithmetic's, another
  *		2^-15 d: |x' - x|^2 <= sum over blocks of n_b (d_b (1/2 + 2^-15))^2
  *	fp32: 0

@@ -159,12 +159,15 @@ static int find_formats(struct dsk_session *s)
 
 	if (rc || f->mode == DSK_PRECISION_UNSET)
 		return rc;
-	n = (size_t)snprintf(s->precision, sizeof(s->precision), "%s: activations %s, KV cache %s", dsk_precision_name(f->mode),
-			     dsk_precision_name(f->activations),
+	n = (size_t)snprintf(s->precision, sizeof(s->precision), "%s: %sactivations %s, KV cache %s", dsk_precision_name(f->mode),
+			     s->model->fp8 ? "weights fp8, " : "",
+			     f->activations == DSK_PRECISION_UNSET ? "as the engine does best" : dsk_precision_name(f->activations),
 			     s->params.kv_type_set ? dseek_dtype_name(s->params.kv_type) : dsk_precision_name(f->cache));
 	if (f->mode == DSK_PRECISION_AUTO)
-		snprintf(s->precision + n, sizeof(s->precision) - n, "; off by at most %.2g and %.2g of a row's norm", f->activations_bound,
-			 f->cache_bound);
+		n += (size_t)snprintf(s->precision + n, sizeof(s->precision) - n, "; off by at most %.2g and %.2g of a row's norm",
+				      f->activations_bound, f->cache_bound);
+	if (f->mode == DSK_PRECISION_AUTO && s->model->fp8_bound > 0)
+		snprintf(s->precision + n, sizeof(s->precision) - n, ", fp8 weights by %.2g", s->model->fp8_bound);
 	return 0;
 }
 

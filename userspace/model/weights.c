@@ -2,7 +2,7 @@
 /*
  * Weights: from the file's mapping into one buffer, packed on the way; each byte is read once and
  * written once. Matrices become PACKED; vectors F32; MXFP4 becomes Q8_0, the same values in twice the memory, which the engines are
- * fast with.
+ * fast with. In a mode that says so matrices become F8_E4M3 (weights_fp8.c).
  */
 #include "model_priv.h"
 
@@ -18,7 +18,6 @@
 
 #include "gguf.h"
 
-#define ALIGN		64
 #define SLICE_ROWS	2048	/* of a matrix, a unit of work; whole groups of the PACKED layout */
 
 /* The tensor of @shape (arch.h) called that, NULL if there is none. */
@@ -63,7 +62,7 @@ static int reserve(struct dsk_model *m, struct dsk_place *p, const char *name, b
 		return -EINVAL;
 	}
 	p->offset = m->buffer_bytes;
-	m->buffer_bytes += (p->bytes + ALIGN - 1) & ~(uint64_t)(ALIGN - 1);
+	m->buffer_bytes += dsk_aligned(p->bytes);
 	m->shape.weight_bytes += file_rows * dseek_row_bytes(t->dtype, t->ne[0]);
 	m->shape.n_params += file_rows * t->ne[0];
 	return 0;
@@ -138,7 +137,7 @@ int dsk_weights_place(struct dsk_model *m, char *err, size_t err_size)
 
 	if (m->shape.yarn_factor) {
 		m->factors = m->buffer_bytes;
-		m->buffer_bytes += (m->shape.rope_dims / 2 * sizeof(float) + ALIGN - 1) & ~(uint64_t)(ALIGN - 1);
+		m->buffer_bytes += dsk_aligned(m->shape.rope_dims / 2 * sizeof(float));
 	}
 
 	for (enum dsk_weight w = 0; w < DSK_FIRST_OF_LAYER; w++) {
@@ -270,6 +269,8 @@ static int copy_slice(struct copy *c, const struct slice *s)
 		rc = copy_turned(p, src, dst);
 	else if (t->dtype == DSEEK_MXFP4 && p->dtype == DSEEK_Q8_0)
 		rc = copy_mxfp4(p, src, s->rows, dst);
+	else if (p->dtype == DSEEK_F8_E4M3)
+		rc = dsk_weights_copy_fp8(p, src, s->rows, dst);
 	else if (p->layout == DSEEK_LAYOUT_PACKED)
 		rc = dseek_tensor_pack(p->dtype, p->ne[0], s->rows, src, dst);
 	else if ((uint32_t)t->dtype == p->dtype)
