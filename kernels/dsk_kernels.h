@@ -69,6 +69,10 @@
 	X(expert_mma, dsk_expert_glu_bf16, 256, 13, struct dsk_expert_params)		\
 	X(expert_mma, dsk_expert_glu_i8, 256, 13, struct dsk_expert_params)		\
 	X(expert_mma, dsk_expert_glu_i4, 256, 13, struct dsk_expert_params)		\
+	X(expert_mma, dsk_expert_f8, 256, 9, struct dsk_expert_params)			\
+	X(expert_mma, dsk_expert_glu_f8, 256, 13, struct dsk_expert_params)		\
+	X(expert_few, dsk_expert_few_f8, 256, 9, struct dsk_expert_params)		\
+	X(expert_few, dsk_expert_few_glu_f8, 256, 13, struct dsk_expert_params)		\
 	X(expert_few, dsk_expert_few_bf16, 256, 9, struct dsk_expert_params)		\
 	X(expert_few, dsk_expert_few_i8, 256, 9, struct dsk_expert_params)		\
 	X(expert_few, dsk_expert_few_i4, 256, 9, struct dsk_expert_params)		\

@@ -9,8 +9,8 @@
 
 #define DSK_SIZE(type, size)	typedef char dsk_size_of_##type[sizeof(struct type) == (size) && (size) > 16 ? 1 : -1]
 
-/* I8: with a float scale for each row; I4: of weights only, see expert.c */
-enum dsk_type { DSK_F32, DSK_F16, DSK_BF16, DSK_I8, DSK_I4 };
+/* I8, F8 (E4M3, f8.h): with a float scale for each row; I4: of weights only, see expert.c */
+enum dsk_type { DSK_F32, DSK_F16, DSK_BF16, DSK_I8, DSK_I4, DSK_F8 };
 
 /* ---- norm.c: y = act((x - mean) * w / sqrt(var + eps) + b), a row a group */
 
@@ -24,7 +24,7 @@ struct dsk_norm_params {
 	int n;			/* elements of a row */
 	int x_stride, y_stride;
 	int x_type;		/* enum dsk_type, not I8 */
-	int y_type;		/* I8: y = round(v / scale), scale = max |v| / 127 goes to scales[row] */
+	int y_type;		/* I8: y = round(v / scale), scale = max |v| / 127 goes to scales[row]; F8: max |v| / 448, at least 2^-126 */
 	int flags, act;
 	float eps;
 };
@@ -122,6 +122,7 @@ DSK_SIZE(dsk_combine_params, 24);
  *	I8	x int8 with a float scale a row, w int8 with a float scale for each (expert, column); k up to 2^17
  *	I4	x bf16, w in halves of bytes, the low one first: (q - zero) * scale with an f16 scale and, if given, a byte of zero, else
  *		8, for each (expert, column, 64 elements)
+ *	F8	x E4M3 with a float scale a row, w E4M3 with a float scale for each (expert, column)
  *
  * Row r of x is its row r, or the one of its pair's token, row_pair[r] / divisor: no rows have to be gathered then. A pair that is
  * negative or of no token is a row of zeros. Offsets that don't rise or are past rows are those of no rows.
@@ -158,7 +159,7 @@ struct dsk_expert_plan_params {
 };
 DSK_SIZE(dsk_expert_plan_params, 24);
 
-/* y = act(gate) * up, a row a group; with act NONE and no up: conversion, or quantisation to I8 as norm.c's */
+/* y = act(gate) * up, a row a group; with act NONE and no up: conversion, or quantisation to I8 or F8 as norm.c's */
 struct dsk_glu_params {
 	int n;
 	int x_stride, y_stride;

@@ -5,6 +5,7 @@
 
 #include "dsk_layout.h"
 #include "kdev.h"
+#include "f8.h"
 
 /* An index that a tenant wrote, loaded once: it may change meanwhile. -1, and *fault is set, where it is not one of @count. */
 K_DEV int checked_index(K_GLOBAL int *fault, K_GLOBAL const int *at, int count)
@@ -34,6 +35,17 @@ K_DEV void store_element(K_GLOBAL void *p, long i, int type, float v)
 		((K_GLOBAL k_u16 *)p)[i] = k_f32_to_bf16(v);
 	else
 		((K_GLOBAL k_u16 *)p)[i] = k_f32_to_f16(v);
+}
+
+K_DEV float f8_to_f32(K_GLOBAL const unsigned char *code)
+{
+	return k_as_float(f8_to_f32_bits(*code));
+}
+
+/* The scale of a row of F8 whose largest magnitude is @top: as userspace/lib/dtype.c's. */
+K_DEV float f8_scale(float top)
+{
+	return k_max(top / F8_MAX, k_as_float(0x00800000u));
 }
 
 K_DEV float sigmoid(float x)

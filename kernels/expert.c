@@ -15,8 +15,8 @@ K_DEV float dot_i4(K_GLOBAL const k_u16 *x, K_GLOBAL const unsigned char *w, int
 }
 
 /*
- * y [n, rows], x [k, tokens], x_scales [tokens] (I8), row_pair [rows] (divisor > 0), offsets [experts + 1], w [k, n, experts], w_scales
- * [n, experts] (I8) or f16 [ceil(k / 64), n, experts] (I4), w_zeros like those (ZEROS), bias [n, experts]; groups: rows, ceil(n / 256)
+ * y [n, rows], x [k, tokens], x_scales [tokens] (I8, F8), row_pair [rows] (divisor > 0), offsets [experts + 1], w [k, n, experts], w_scales
+ * [n, experts] (I8, F8) or f16 [ceil(k / 64), n, experts] (I4), w_zeros like those (ZEROS), bias [n, experts]; groups: rows, ceil(n / 256)
  */
 K_KERNEL(LANES) dsk_expert(K_GLOBAL void *y, K_GLOBAL const void *x, K_GLOBAL const float *x_scales, K_GLOBAL const int *row_pair,
 			   K_GLOBAL const int *offsets, K_GLOBAL const void *w, K_GLOBAL const void *w_scales,
@@ -46,6 +46,10 @@ K_KERNEL(LANES) dsk_expert(K_GLOBAL void *y, K_GLOBAL const void *x, K_GLOBAL co
 		for (int i = 0; i < p.k; i++)
 			whole += ((K_GLOBAL const signed char *)x)[x_at + i] * ((K_GLOBAL const signed char *)w)[w_at + i];
 		sum = (float)whole * (x_scales[from] * ((K_GLOBAL const float *)w_scales)[of]);
+	} else if (from >= 0 && p.w_type == DSK_F8) {
+		for (int i = 0; i < p.k; i++)
+			sum = k_fma(f8_to_f32((K_GLOBAL const unsigned char *)x + x_at + i), f8_to_f32((K_GLOBAL const unsigned char *)w + w_at + i), sum);
+		sum *= x_scales[from] * ((K_GLOBAL const float *)w_scales)[of];
 	} else if (from >= 0) {
 		int groups = (p.k + DSK_EXPERT_GROUP - 1) / DSK_EXPERT_GROUP;
 
@@ -99,7 +103,7 @@ K_DEV float glu_element(K_GLOBAL const void *gate, K_GLOBAL const void *up, long
 	return glu(load_element(gate, at, p.x_type), p.flags & DSK_GLU_UP ? load_element(up, at, p.x_type) : 1, p.act, p.alpha, p.limit);
 }
 
-/* y [n, rows], scales [rows] for y of int8, gate [n, rows], up [n, rows]; groups: rows */
+/* y [n, rows], scales [rows] for y of int8 or E4M3, gate [n, rows], up [n, rows]; groups: rows */
 K_KERNEL(LANES) dsk_glu(K_GLOBAL void *y, K_GLOBAL float *scales, K_GLOBAL const void *gate, K_GLOBAL const void *up,
 			struct dsk_glu_params p)
 {
@@ -108,7 +112,7 @@ K_KERNEL(LANES) dsk_glu(K_GLOBAL void *y, K_GLOBAL float *scales, K_GLOBAL const
 	long at = (long)k_group_x() * p.x_stride, y_at = (long)k_group_x() * p.y_stride;
 	float top = 0, scale;
 
-	if (p.y_type != DSK_I8) {
+	if (p.y_type != DSK_I8 && p.y_type != DSK_F8) {
 		for (int i = k_tid(); i < p.n; i += LANES)
 			store_element(y, y_at + i, p.y_type, glu_element(gate, up, at + i, p));
 		return;
@@ -116,6 +120,15 @@ K_KERNEL(LANES) dsk_glu(K_GLOBAL void *y, K_GLOBAL float *scales, K_GLOBAL const
 	for (int i = k_tid(); i < p.n; i += LANES)
 		top = k_max(top, k_fabs(glu_element(gate, up, at + i, p)));
 	top = k_group_max(K_WAVE_PASS red, LANES, top);
+	if (p.y_type == DSK_F8) {
+		scale = f8_scale(top);
+		for (int i = k_tid(); i < p.n; i += LANES)
+			((K_GLOBAL unsigned char *)y)[y_at + i] =
+				(unsigned char)f8_from_f32_bits(k_as_u32(glu_element(gate, up, at + i, p) * (1 / scale)));
+		if (k_tid() == 0)
+			scales[k_group_x()] = scale;
+		return;
+	}
 	scale = 127 / k_max(top, 1e-30f);
 	for (int i = k_tid(); i < p.n; i += LANES)
 		((K_GLOBAL signed char *)y)[y_at + i] = (signed char)k_rint(glu_element(gate, up, at + i, p) * scale);

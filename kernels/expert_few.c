@@ -17,9 +17,9 @@
 K_DEV void few(K_WAVE_PARAM int type, int with_glu, EXPERT_X, struct expert_matrix a, struct expert_matrix b, struct dsk_expert_params p)
 {
 	struct expert_tile tile = expert_tile(tiles, k_group_y(), ROWS, p);
-	int lane = k_lane(), words = type == DSK_I8 ? K_FRAG8 / 4 : K_FRAG16 / 2;
-	int x_words = type == DSK_I8 ? STEP_8 : STEP_16, w_words = type == DSK_I4 ? STEP_4 : x_words;
-	int x_bytes = type == DSK_I8 ? p.k : 2 * p.k, w_bytes = type == DSK_I4 ? (p.k + 1) / 2 : x_bytes;
+	int lane = k_lane(), words = BY_8_BITS(type) ? K_FRAG8 / 4 : K_FRAG16 / 2, multiplied = BY_8_BITS(type) ? STEP_8 : STEP_16;
+	int x_words = OF_8_BITS(type) ? STEP_8 : STEP_16, w_words = type == DSK_I4 ? STEP_4 : x_words;	/* in memory */
+	int x_bytes = OF_8_BITS(type) ? p.k : 2 * p.k, w_bytes = type == DSK_I4 ? (p.k + 1) / 2 : x_bytes;
 	int row = k_mma_row(lane), first = (k_group_x() * WAVES + k_wave()) * (with_glu ? K_TILE : 2 * K_TILE), from;
 	int next = with_glu ? 0 : K_TILE;	/* columns from a half to the other */
 	struct k_acc_f32 sum[2];
@@ -37,6 +37,14 @@ K_DEV void few(K_WAVE_PARAM int type, int with_glu, EXPERT_X, struct expert_matr
 		struct k_acc_f32 group[2];
 
 		load_run(of_x, x, from, p.x_stride, step * x_words + run_of(lane) * K_RUN(x_words), K_RUN(x_words), x_bytes);
+		if (type == DSK_F8) {
+			k_u32 codes[K_RUN(STEP_8)];
+
+			for (int i = 0; i < K_RUN(STEP_8); i++)
+				codes[i] = of_x[i];
+			f8_operand(of_x, codes, K_RUN(STEP_8));
+		}
+		K_UNROLL(2)
 		for (int t = 0; t < 2; t++) {
 			int col = first + t * next + k_mma_row(lane);
 			struct expert_matrix m = t ? b : a;
@@ -50,15 +58,21 @@ K_DEV void few(K_WAVE_PARAM int type, int with_glu, EXPERT_X, struct expert_matr
 
 				for (int i = 0; i < K_RUN(STEP_4); i++)
 					expand_i4(of_w[t] + 4 * i, packed[i], zero);
+			} else if (type == DSK_F8) {
+				f8_operand(of_w[t], packed, K_RUN(STEP_8));
 			} else {
 				for (int i = 0; i < K_RUN(w_words); i++)
 					of_w[t][i] = packed[i];
 			}
 		}
-		for (int f = 0; f < K_RUN(x_words) / words; f++)
+		for (int f = 0; f < K_RUN(multiplied) / words; f++)
 			for (int t = 0; t < 2; t++) {
 				if (type == DSK_I8)
 					whole[t] = k_mma_i8(k_frag8_of(of_x + f * words), k_frag8_of(of_w[t] + f * words), whole[t]);
+#if K_HAS_F8
+				else if (type == DSK_F8)
+					sum[t] = k_mma_f8(k_frag8_of(of_x + f * words), k_frag8_of(of_w[t] + f * words), sum[t]);
+#endif
 				else if (type == DSK_I4)
 					group[t] = k_mma_bf16(k_frag16_of(of_x + f * words), k_frag16_of(of_w[t] + f * words), group[t]);
 				else
@@ -99,3 +113,4 @@ K_KERNEL(LANES) dsk_expert_few_glu_##name(EXPERT_X, EXPERT_W(gate), EXPERT_W(up)
 FEW(bf16, DSK_BF16)
 FEW(i8, DSK_I8)
 FEW(i4, DSK_I4)
+FEW(f8, DSK_F8)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Products of experts with matrix instructions, and two of them with GLU in one pass over x. A group has 64 rows and 128
- * columns, which with GLU are 64 of each matrix: x and w pass through LDS by 64 bytes a row (I4: 64 bytes as bf16), the next step's
+ * columns, which with GLU are 64 of each matrix: x and w pass through LDS by 64 bytes a row (I4, and F8 as bf16: 64 bytes as bf16), the next step's
  * words on their way while this one's are multiplied. Waves have 16 columns of either half, of all rows or of half of them.
  */
 #include "expert_mma.h"
@@ -21,10 +21,11 @@ K_DEV void experts(K_WAVE_PARAM int type, int with_glu, K_LOCAL k_u32 *xs, K_LOC
 		   struct expert_matrix b, struct dsk_expert_params p)
 {
 	struct expert_tile tile = expert_tile(tiles, k_group_y(), ROWS, p);
-	int words = type == DSK_I8 ? K_FRAG8 / 4 : K_FRAG16 / 2;	/* of a fragment */
-	int x_bytes = type == DSK_I8 ? p.k : 2 * p.k, w_bytes = type == DSK_I4 ? (p.k + 1) / 2 : x_bytes;
-	int w_words = type == DSK_I4 ? STEP / 4 : STEP, steps = (x_bytes + 4 * STEP - 1) / (4 * STEP);
-	int x_row = k_tid() / 4, x_at = k_tid() % 4 * (STEP / 4), w_row = k_tid() / 2, w_at = k_tid() % 2 * (w_words / 2);
+	int words = BY_8_BITS(type) ? K_FRAG8 / 4 : K_FRAG16 / 2;	/* of a fragment */
+	int x_bytes = OF_8_BITS(type) ? p.k : 2 * p.k, w_bytes = type == DSK_I4 ? (p.k + 1) / 2 : x_bytes;
+	int x_words = F8_WIDE(type) ? STEP / 2 : STEP, w_words = type == DSK_I4 ? STEP / 4 : x_words;	/* of a step, in memory */
+	int steps = (x_bytes + 4 * x_words - 1) / (4 * x_words);
+	int x_row = k_tid() / 4, x_at = k_tid() % 4 * (x_words / 4), w_row = k_tid() / 2, w_at = k_tid() % 2 * (w_words / 2);
 	int second = w_row >= HALF, base = k_group_x() * (with_glu ? HALF : COLUMNS);
 	int w_col = base + (with_glu ? w_row % HALF : w_row), from;
 	int mine_col = k_wave() % BY_COLUMN * K_TILE, mine_row = k_wave() / BY_COLUMN * MINE * K_TILE;
@@ -43,14 +44,24 @@ K_DEV void experts(K_WAVE_PARAM int type, int with_glu, K_LOCAL k_u32 *xs, K_LOC
 			sum[m][t] = group[m][t] = k_acc_zero_f32();
 			whole[m][t] = k_acc_zero_i32();
 		}
-	load_run(x_next, x, from, p.x_stride, x_at, STEP / 4, x_bytes);
+	load_run(x_next, x, from, p.x_stride, x_at, x_words / 4, x_bytes);
 	load_run(w_next, w, w_from, p.w_stride, w_at, w_words / 2, w_bytes);
 
 	for (int step = 0; step < steps; step++) {
 		int lane = k_lane();
 
+		if (type == DSK_F8) {
+			k_u32 of_x[STEP / 4], of_w[STEP / 2];
+
+			f8_operand(of_x, x_next, x_words / 4);
+			f8_operand(of_w, w_next, w_words / 2);
+			for (int i = 0; i < STEP / 4; i++)
+				x_next[i] = of_x[i];
+			for (int i = 0; i < STEP / 2; i++)
+				w_next[i] = of_w[i];
+		}
 		for (int i = 0; i < STEP / 4; i++)
-			xs[x_row * STRIDE + x_at + i] = x_next[i];
+			xs[x_row * STRIDE + k_tid() % 4 * (STEP / 4) + i] = x_next[i];
 		if (type == DSK_I4) {
 			int zero = second ? zero_of(b, tile.expert, w_col, step / 2, p) : zero_of(a, tile.expert, w_col, step / 2, p);
 
@@ -62,11 +73,11 @@ K_DEV void experts(K_WAVE_PARAM int type, int with_glu, K_LOCAL k_u32 *xs, K_LOC
 					ws[w_row * STRIDE + (w_at + i) * 4 + j] = wide[j];
 			}
 		} else {
-			for (int i = 0; i < w_words / 2; i++)
-				ws[w_row * STRIDE + w_at + i] = w_next[i];
+			for (int i = 0; i < STEP / 2; i++)
+				ws[w_row * STRIDE + k_tid() % 2 * (STEP / 2) + i] = w_next[i];
 		}
 		k_sync();
-		load_run(x_next, x, from, p.x_stride, (step + 1) * STEP + x_at, STEP / 4, x_bytes);
+		load_run(x_next, x, from, p.x_stride, (step + 1) * x_words + x_at, x_words / 4, x_bytes);
 		load_run(w_next, w, w_from, p.w_stride, (step + 1) * w_words + w_at, w_words / 2, w_bytes);
 		for (int f = 0; f < RUN / words; f++) {
 			int at = lane % K_TILE * STRIDE + run_of(lane) * RUN + f * words;
@@ -81,6 +92,10 @@ K_DEV void experts(K_WAVE_PARAM int type, int with_glu, K_LOCAL k_u32 *xs, K_LOC
 				for (int t = 0; t < 2; t++) {
 					if (type == DSK_I8)
 						whole[m][t] = k_mma_i8(k_frag8_of(of_x), k_frag8_of(of_w[t]), whole[m][t]);
+#if K_HAS_F8
+					else if (type == DSK_F8)
+						sum[m][t] = k_mma_f8(k_frag8_of(of_x), k_frag8_of(of_w[t]), sum[m][t]);
+#endif
 					else if (type == DSK_I4)
 						group[m][t] = k_mma_bf16(k_frag16_of(of_x), k_frag16_of(of_w[t]), group[m][t]);
 					else
@@ -135,3 +150,4 @@ K_KERNEL(LANES) dsk_expert_glu_##name(EXPERT_X, EXPERT_W(gate), EXPERT_W(up), st
 EXPERTS(bf16, DSK_BF16)
 EXPERTS(i8, DSK_I8)
 EXPERTS(i4, DSK_I4)
+EXPERTS(f8, DSK_F8)

@@ -90,4 +90,22 @@ K_DEV struct k_acc_i32 k_mma_i8(struct k_frag8 a, struct k_frag8 b, struct k_acc
 	return c;
 }
 
+#if K_HAS_F8
+/* CDNA4's lane has two runs of K of the instruction's: any order of K will do that A and B share. */
+K_DEV struct k_acc_f32 k_mma_f8(struct k_frag8 a, struct k_frag8 b, struct k_acc_f32 c)
+{
+#if K_MMA == K_MMA_CDNA3
+	c.v = __builtin_amdgcn_mfma_f32_16x16x32_fp8_fp8(K_AS(long, a), K_AS(long, b), c.v, 0, 0, 0);
+#elif K_MMA == K_MMA_CDNA4
+	K_VECTOR(long, 2) x = K_AS(K_VECTOR(long, 2), a), y = K_AS(K_VECTOR(long, 2), b);
+
+	c.v = __builtin_amdgcn_mfma_f32_16x16x32_fp8_fp8(x[0], y[0], c.v, 0, 0, 0);
+	c.v = __builtin_amdgcn_mfma_f32_16x16x32_fp8_fp8(x[1], y[1], c.v, 0, 0, 0);
+#else
+	c.v = __builtin_amdgcn_wmma_f32_16x16x16_fp8_fp8_w32_gfx12(K_AS(k_int8_words, a), K_AS(k_int8_words, b), c.v);
+#endif
+	return c;
+}
+#endif
+
 #endif /* KMMA_AMDGCN_H */

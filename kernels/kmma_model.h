@@ -29,6 +29,18 @@ K_DEV struct k_frag8 k_frag8_of(const k_u32 *words)
 	return f;
 }
 
+/* What a byte of a fragment is to the instruction: E4M3, or E4M3FNUZ, by its definition. */
+K_DEV float k_f8_value(int byte)
+{
+	int code = byte & 0xff, exponent = code >> 3 & 15;
+
+	if (K_MMA != K_MMA_CDNA3)
+		return k_as_float(f8_to_f32_bits((unsigned int)code));
+	if (code == 0x80)
+		return k_as_float(0x7fc00000u);
+	return (code & 0x80 ? -1.0f : 1.0f) * (float)(exponent ? 8 + (code & 7) : code & 7) * k_as_float((unsigned int)(116 + (exponent ? exponent : 1)) << 23);
+}
+
 #if defined(__OPENCL_C_VERSION__)
 
 /* One element of every lane's fragments at a time. */
@@ -51,9 +63,11 @@ K_DEV struct acc name##_(K_WAVE_PARAM struct frag a, struct frag b, struct acc c
 K_MODEL(k_mma_bf16, k_frag16, k_acc_f32, K_HALVES, K_FRAG16, float, K_FROM_BF16)
 K_MODEL(k_mma_f16, k_frag16, k_acc_f32, K_HALVES, K_FRAG16, float, K_FROM_F16)
 K_MODEL(k_mma_i8, k_frag8, k_acc_i32, K_HALVES, K_FRAG8, int, K_FROM_I8)
+K_MODEL(k_mma_f8, k_frag8, k_acc_f32, K_HALVES, K_FRAG8, float, k_f8_value)
 #define k_mma_bf16(a, b, c)	k_mma_bf16_(K_WAVE_PASS a, b, c)
 #define k_mma_f16(a, b, c)	k_mma_f16_(K_WAVE_PASS a, b, c)
 #define k_mma_i8(a, b, c)	k_mma_i8_(K_WAVE_PASS a, b, c)
+#define k_mma_f8(a, b, c)	k_mma_f8_(K_WAVE_PASS a, b, c)
 
 #else
 
@@ -89,9 +103,11 @@ K_DEV struct acc name##_(const struct simt_site *site, const void *here, struct 
 K_MODEL(k_mma_bf16, k_frag16, k_acc_f32, K_FRAG16, k_mma_k16, K_MMA_K16, float, k_bf16_to_f32)
 K_MODEL(k_mma_f16, k_frag16, k_acc_f32, K_FRAG16, k_mma_k16, K_MMA_K16, float, k_f16_to_f32)
 K_MODEL(k_mma_i8, k_frag8, k_acc_i32, K_FRAG8, k_mma_k8, K_MMA_K8, int, K_AS_IS)
+K_MODEL(k_mma_f8, k_frag8, k_acc_f32, K_FRAG8, k_mma_k8, K_MMA_K8, float, k_f8_value)
 #define k_mma_bf16(a, b, c)	k_mma_bf16_(SIMT_SITE("k_mma_bf16"), a, b, c)
 #define k_mma_f16(a, b, c)	k_mma_f16_(SIMT_SITE("k_mma_f16"), a, b, c)
 #define k_mma_i8(a, b, c)	k_mma_i8_(SIMT_SITE("k_mma_i8"), a, b, c)
+#define k_mma_f8(a, b, c)	k_mma_f8_(SIMT_SITE("k_mma_f8"), a, b, c)
 
 #endif
 #endif /* KMMA_MODEL_H */

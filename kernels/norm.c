@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* RMSNorm (Zhang and Sennrich 2019, equation 4) and LayerNorm (Ba et al. 2016), with an activation and, to int8, quantisation. */
+/* RMSNorm (Zhang and Sennrich 2019, equation 4) and LayerNorm (Ba et al. 2016), with an activation and, to int8 and E4M3, quantisation. */
 #include "element.h"
 
 #define LANES	256
@@ -16,7 +16,7 @@ K_DEV float normed(K_GLOBAL const void *x, long at, int i, float mean, float fac
 	return activate(v, p.act);
 }
 
-/* y [n, rows], scales [rows] for y of int8, x [n, rows], w [n], b [n]; groups: rows */
+/* y [n, rows], scales [rows] for y of int8 or E4M3, x [n, rows], w [n], b [n]; groups: rows */
 K_KERNEL(LANES) dsk_norm(K_GLOBAL void *y, K_GLOBAL float *scales, K_GLOBAL const void *x, K_GLOBAL const float *w,
 			 K_GLOBAL const float *b, struct dsk_norm_params p)
 {
@@ -39,7 +39,7 @@ K_KERNEL(LANES) dsk_norm(K_GLOBAL void *y, K_GLOBAL float *scales, K_GLOBAL cons
 	}
 	factor = k_rsqrt(k_group_sum(K_WAVE_PASS red, LANES, sum) / (float)p.n + p.eps);
 
-	if (p.y_type != DSK_I8) {
+	if (p.y_type != DSK_I8 && p.y_type != DSK_F8) {
 		for (int i = k_tid(); i < p.n; i += LANES)
 			store_element(y, y_at + i, p.y_type, normed(x, x_at, i, mean, factor, w, b, p));
 		return;
@@ -47,6 +47,15 @@ K_KERNEL(LANES) dsk_norm(K_GLOBAL void *y, K_GLOBAL float *scales, K_GLOBAL cons
 	for (int i = k_tid(); i < p.n; i += LANES)
 		top = k_max(top, k_fabs(normed(x, x_at, i, mean, factor, w, b, p)));
 	top = k_group_max(K_WAVE_PASS red, LANES, top);
+	if (p.y_type == DSK_F8) {
+		scale = f8_scale(top);
+		for (int i = k_tid(); i < p.n; i += LANES)
+			((K_GLOBAL unsigned char *)y)[y_at + i] =
+				(unsigned char)f8_from_f32_bits(k_as_u32(normed(x, x_at, i, mean, factor, w, b, p) * (1 / scale)));
+		if (k_tid() == 0)
+			scales[k_group_x()] = scale;
+		return;
+	}
 	scale = 127 / k_max(top, 1e-30f);	/* a row of zeros stays one */
 	for (int i = k_tid(); i < p.n; i += LANES)
 		((K_GLOBAL signed char *)y)[y_at + i] = (signed char)k_rint(normed(x, x_at, i, mean, factor, w, b, p) * scale);

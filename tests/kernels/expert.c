@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Products of experts over the order that dsk_place makes: the plain kernel, tiles, few rows; GLU in one pass and in three. Tolerance of
- * a product: 3e-7 of the sum of absolute terms; of int8, whose sums are exact, 2e-7 of sum and bias. Of GLU: both products', times what
+ * a product: 3e-7 of the sum of absolute terms (E4M3: as GPUs are modelled, in float); of int8, whose sums are exact, 2e-7 of sum and bias. Of GLU: both products', times what
  * the other is at most, and 4e-6 relative.
  */
+#include <dseek_program.h>
+
 #include "ktest.h"
 
 enum spread { ANY, ONE_EXPERT, FIRST_AND_LAST };
@@ -19,6 +21,13 @@ static const struct expert_case {
 	{ 1, 1, 1, ANY, 1, 1, DSK_BF16, DSK_F32, 0, 0, DSK_ACT_SILU, 64 },
 	{ 1, 1, 1, ANY, 1, 1, DSK_I8, DSK_F32, 0, 0, DSK_ACT_SILU, 32 },
 	{ 1, 1, 1, ANY, 1, 1, DSK_I4, DSK_F32, 0, 0, DSK_ACT_SILU, 64 },
+	{ 1, 1, 1, ANY, 1, 1, DSK_F8, DSK_F32, 0, 0, DSK_ACT_SILU, 64 },
+	{ 5, 1, 1, ANY, 70, 200, DSK_F8, DSK_F32, 0, DSK_EXPERT_BIAS, DSK_ACT_SILU, 32 },	/* a dense layer */
+	{ 80, 1, 1, ONE_EXPERT, 33, 64, DSK_F8, DSK_BF16, 1, 0, DSK_ACT_GELU_TANH, 0 },
+	{ 5, 2, 8, FIRST_AND_LAST, 17, 101, DSK_F8, DSK_F32, 0, DSK_EXPERT_BIAS, DSK_ACT_SWIGLU_CLAMPED, 0 },
+	{ 70, 1, 4, ONE_EXPERT, 130, 129, DSK_F8, DSK_F16, 0, 0, DSK_ACT_SILU, 0 },
+	{ 40, 3, 6, ANY, 70, 45, DSK_F8, DSK_F32, 0, 0, DSK_ACT_GELU_TANH, 0 },
+	{ 100, 4, 16, ANY, 300, 400, DSK_F8, DSK_F32, 0, DSK_EXPERT_BIAS, DSK_ACT_SILU, ONLY },
 	{ 3, 2, 40, ANY, 33, 37, DSK_BF16, DSK_F32, 0, DSK_EXPERT_BIAS, DSK_ACT_SWIGLU_CLAMPED, 0 },
 	{ 5, 2, 8, FIRST_AND_LAST, 17, 101, DSK_I8, DSK_F32, 0, DSK_EXPERT_BIAS, DSK_ACT_GELU_TANH, 0 },
 	{ 4, 3, 8, ANY, 20, 99, DSK_I4, DSK_F32, 0, DSK_EXPERT_BIAS | DSK_EXPERT_ZEROS, DSK_ACT_SWIGLU_CLAMPED, 0 },
@@ -55,7 +64,7 @@ struct data {
 
 static int padded(int k, int type)
 {
-	int bytes = type == DSK_BF16 ? 2 * k : type == DSK_I8 ? k : (k + 1) / 2;
+	int bytes = type == DSK_BF16 ? 2 * k : type == DSK_I4 ? (k + 1) / 2 : k;
 
 	return (bytes + 15) / 16 * 16;
 }
@@ -67,6 +76,14 @@ static void put_bf16(unsigned char *row, int i, float v, double *value)
 	memcpy(row + 2 * i, bits, 2);
 	*value = typed_get(bits, 0, DSK_BF16);
 	free(bits);
+}
+
+/* Any number of E4M3, -0 and those below 2^-6 too. */
+static unsigned char random_code(void)
+{
+	int code = random_int(0, 253);
+
+	return (unsigned char)(code < 0x7f ? code : code + 1);	/* 0x7f and 0xff are NaNs */
 }
 
 static void matrix_make(struct matrix *m, const struct expert_case *c, const struct dsk_expert_params *p)
@@ -83,7 +100,7 @@ static void matrix_make(struct matrix *m, const struct expert_case *c, const str
 	m->zeros = malloc(m->columns * m->groups);
 	for (size_t i = 0; i < m->columns * m->groups; i++)
 		m->zeros[i] = (unsigned char)random_int(0, 15);
-	m->scales_bytes = c->type == DSK_I8 ? m->columns * 4 : c->type == DSK_I4 ? m->columns * m->groups * 2 : 0;
+	m->scales_bytes = c->type == DSK_I8 || c->type == DSK_F8 ? m->columns * 4 : c->type == DSK_I4 ? m->columns * m->groups * 2 : 0;
 	m->scales = c->type == DSK_I4 ? random_typed(m->columns * m->groups, DSK_F16, 0.2f) : random_typed(m->columns, DSK_F32, 0.02f);
 	for (size_t col = 0; col < m->columns; col++)
 		for (int i = 0; i < c->k; i++) {
@@ -97,6 +114,9 @@ static void matrix_make(struct matrix *m, const struct expert_case *c, const str
 			} else if (c->type == DSK_I8) {
 				row[i] = (unsigned char)q;
 				*value = q * (double)((float *)m->scales)[col];
+			} else if (c->type == DSK_F8) {
+				row[i] = random_code();
+				*value = f8_value(row[i]) * (double)((float *)m->scales)[col];
 			} else {
 				row[i / 2] = (unsigned char)(i % 2 ? (row[i / 2] & 15) | q << 4 : 0xf0 | q);
 				*value = (q - (c->flags & DSK_EXPERT_ZEROS ? m->zeros[g] : 8)) * typed_get(m->scales, g, DSK_F16);
@@ -147,6 +167,9 @@ static int data_make(struct data *s, const struct device *d, const struct expert
 			if (c->type == DSK_I8) {
 				row[i] = (unsigned char)random_int(-127, 127);
 				*value = (signed char)row[i] * (double)s->x_scales[r];
+			} else if (c->type == DSK_F8) {
+				row[i] = random_code();
+				*value = f8_value(row[i]) * (double)s->x_scales[r];
 			} else {
 				put_bf16(row, i, random_float(-2, 2), value);
 			}
@@ -238,7 +261,7 @@ static void check(const struct data *s, const unsigned char *y, const double *wa
 			IN((m).zeros, (c)->flags & DSK_EXPERT_ZEROS ? (m).columns * (m).groups : 0),		\
 			IN((m).bias, (c)->flags & DSK_EXPERT_BIAS ? (m).columns * 4 : 0)
 #define ROWS_OF(s, places, places_bytes)	IN((s)->x, (s)->x_bytes),					\
-			IN((s)->x_scales, (s)->c->type == DSK_I8 ? (size_t)(s)->p.tokens * 4 : 0),		\
+			IN((s)->x_scales, (s)->c->type == DSK_I8 || (s)->c->type == DSK_F8 ? (size_t)(s)->p.tokens * 4 : 0),		\
 			IN((s)->row_pair, (s)->c->gathered ? 0 : (size_t)(s)->pairs * 4), IN(places, places_bytes)
 
 static unsigned int up_to(int n, int of)
@@ -278,7 +301,7 @@ static unsigned int plan(const struct device *d, const struct data *s, int tile,
  */
 static void counted(const struct device *d, const struct data *s, int few, int with_glu, unsigned int tiles, const char *what)
 {
-	int wide = s->c->type == DSK_I8, x_bytes = wide ? s->c->k : 2 * s->c->k;
+	int wide = s->c->type == DSK_I8 || s->c->type == DSK_F8, x_bytes = wide ? s->c->k : 2 * s->c->k;
 	unsigned int waves = 256 / d->wave, depth = d->wave == 32 ? 16 : wide ? 32 : 16;	/* RDNA4's, CDNA3's */
 
 	if (d->name[0] != 's' || d->name[6])
@@ -499,6 +522,41 @@ out:
 	free(y);
 }
 
+/* A NaN among the codes of a row of x, and in a column's of w, is one in that row and that column and nowhere else. */
+static void not_a_number(const struct device *d)
+{
+	const struct expert_case c = { 4, 1, 1, ONE_EXPERT, 20, 70, DSK_F8, DSK_F32, 1, 0, DSK_ACT_SILU, 0 };
+	static const char *const kernels[] = { "dsk_expert", "dsk_expert_f8", "dsk_expert_few_f8" };
+	struct data s;
+	float y[4 * 23];
+	int tile[3] = { 0, 0, 4 };
+
+	if (!data_make(&s, d, &c, d->name))
+		goto out;
+	s.x[2 * s.p.x_stride + 41] = 0x7f;
+	s.gate.w[3 * s.p.w_stride + 65] = 0xff;
+	for (int kernel = 0; kernel < 3; kernel++) {
+		struct simt_launch l = { .grid = { kernel ? 1 : 4, 1, 1 }, LAUNCH_PARAMS(s.p),
+					 BUFFERS(INOUT(y, sizeof(y)), ROWS_OF(&s, tile, 12), MATRIX(s.gate, &c)) };
+		int good = 1;
+
+		if (!kernel) {
+			if (strlen(d->name) > 8)	/* the harness for one generation has the fast ones only */
+				continue;
+			l.buffers[4] = (struct simt_buffer)IN(s.offsets, 8);
+		}
+		memset(y, 0, sizeof(y));
+		if (!ktest_launch(d, kernels[kernel], &l, "%s: NaNs", d->name))
+			goto out;
+		for (int r = 0; r < 4; r++)
+			for (int col = 0; col < 20; col++)
+				good &= !isnan(y[r * 23 + col]) == (r != 2 && col != 3);
+		ktest_ok(good, "%s: %s: a NaN stays in its row and its column", d->name, kernels[kernel]);
+	}
+out:
+	data_free(&s);
+}
+
 /* As norm.c does it: int8 with a scale a row, of one input or of two; a row of zeros stays one. */
 static void quantised(const struct device *d)
 {
@@ -537,14 +595,61 @@ static void quantised(const struct device *d)
 	}
 }
 
+/* To E4M3: as the host does it, to the bit where there is nothing to compute before. */
+static void quantised_f8(const struct device *d)
+{
+	enum { N = 300, ROWS = 5 };
+	float gate[ROWS * N], up[ROWS * N], scales[ROWS];
+	unsigned char y[ROWS * N], host[N + 4];
+	struct dsk_glu_params p = { .n = N, .x_stride = N, .y_stride = N, .y_type = DSK_F8 };
+	struct simt_launch l = { .grid = { ROWS, 1, 1 }, LAUNCH_PARAMS(p),
+				 BUFFERS(OUT(y, sizeof(y)), OUT(scales, sizeof(scales)), IN(gate, sizeof(gate)), IN(up, sizeof(up))) };
+	double want[N];
+	char err[128] = "";
+
+	for (int i = 0; i < N; i++) {
+		gate[i] = random_float(-3, 3);
+		gate[N + i] = 0;
+		gate[2 * N + i] = ldexpf(random_float(-1, 1), random_int(-40, 0));
+		gate[3 * N + i] = i ? (float)(i - N / 2) * 0x1p-11f : 448;	/* a scale of 1: in the middle between two, and beside it */
+		gate[4 * N + i] = i == 7 ? NAN : random_float(-3, 3);
+	}
+	for (int i = 0; i < ROWS * N; i++)
+		up[i] = random_float(-2, 2);
+	for (int two = 0; two < 2; two++) {
+		int good = 1, same = 1;
+
+		p.act = two ? DSK_ACT_SILU : DSK_ACT_NONE;
+		p.flags = two ? DSK_GLU_UP : 0;
+		l.buffers[3] = two ? (struct simt_buffer)IN(up, sizeof(up)) : (struct simt_buffer)NONE;
+		if (!ktest_launch(d, "dsk_glu", &l, "%s: to E4M3", d->name))
+			return;
+		for (int i = 0; i < N; i++)
+			good &= ((y[4 * N + i] & 0x7f) == 0x7f) == (i == 7);
+		for (int r = 0; r < ROWS - 1; r++) {
+			for (int i = 0; i < N; i++)
+				want[i] = two ? glu_of(gate[r * N + i], up[r * N + i], DSK_ACT_SILU) : gate[r * N + i];
+			good &= f8_row_is(y + r * N, scales[r], want, N, err, sizeof(err));
+			dseek_row_from_f32(DSEEK_F8_E4M3, gate + r * N, N, host);
+			same &= two || (!memcmp(host, y + r * N, N) && !memcmp(host + N, &scales[r], 4));
+		}
+		ktest_ok(good, "%s: %s to E4M3 with a scale a row, a NaN for a NaN%s", d->name, two ? "glu" : "float", err);
+		if (d->name[0] == 's' && !two)
+			ktest_ok(same, "%s: float to E4M3, the host's bits", d->name);
+	}
+}
+
 static void test(const struct device *d)
 {
 	if (strlen(d->name) <= 8) {
 		bad_offsets(d);
 		quantised(d);
+		quantised_f8(d);
 	}
+	if (d->name[0] == 's')
+		not_a_number(d);
 	if (d->name[0] == 's' && strlen(d->name) <= 8)
-		for (int type = DSK_BF16; type <= DSK_I4; type++)
+		for (int type = DSK_BF16; type <= DSK_F8; type++)
 			bad_numbers(d, type);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
 		if (d->name[0] == 's' ? cases[i].opencl != ONLY && (strlen(d->name) <= 8 || cases[i].tokens < 50) : cases[i].opencl)

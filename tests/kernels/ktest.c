@@ -23,12 +23,12 @@ static uint32_t dtype(int type)
 
 size_t type_size(int type)
 {
-	return type == DSK_F32 ? 4 : type == DSK_I8 ? 1 : 2;
+	return type == DSK_F32 ? 4 : type == DSK_I8 || type == DSK_F8 ? 1 : 2;
 }
 
 const char *type_name(int type)
 {
-	return type == DSK_F32 ? "f32" : type == DSK_F16 ? "f16" : type == DSK_BF16 ? "bf16" : type == DSK_I8 ? "i8" : "i4";
+	return type == DSK_F32 ? "f32" : type == DSK_F16 ? "f16" : type == DSK_BF16 ? "bf16" : type == DSK_I8 ? "i8" : type == DSK_I4 ? "i4" : "f8";
 }
 
 double type_epsilon(int type)
@@ -50,6 +50,36 @@ double typed_get(const void *p, size_t i, int type)
 
 	dseek_row_to_f32(dtype(type), (const char *)p + i * type_size(type), 1, &f);
 	return f;
+}
+
+double f8_value(int code)
+{
+	int exponent = code >> 3 & 15;
+	double v = ldexp(exponent ? 8 + (code & 7) : code & 7, (exponent ? exponent : 1) - 10);
+
+	return (code & 0x7f) == 0x7f ? NAN : code & 0x80 ? -v : v;
+}
+
+int f8_row_is(const unsigned char *codes, float scale, const double *want, int n, char *err, size_t err_size)
+{
+	double top = 0, least;
+
+	for (int i = 0; i < n; i++)
+		top = fmax(top, fabs(want[i]));
+	least = fmax(top / 448, 0x1p-126);
+	if (fabs(scale - least) > 1e-5 * least) {
+		snprintf(err, err_size, ": the scale is %g, not %g", scale, least);
+		return 0;
+	}
+	for (int i = 0; i < n; i++) {
+		double off = fabs(f8_value(codes[i]) * scale - want[i]);
+
+		if (!(off <= (0x1p-4 + 2e-5) * fabs(want[i]) || off <= 0x1p-10 * scale * 1.0001 + 1e-5 * fabs(want[i]))) {
+			snprintf(err, err_size, ": element %d is %g, not %g", i, f8_value(codes[i]) * scale, want[i]);
+			return 0;
+		}
+	}
+	return 1;
 }
 
 void *random_typed(size_t n, int type, float range)

@@ -23,6 +23,10 @@ size_t type_size(int type);
 const char *type_name(int type);
 double type_epsilon(int type);		/* half a unit in the last place, relative */
 
+double f8_value(int code);		/* E4M3 by its definition */
+/* Is a row that was rounded to E4M3 @want, which float arithmetic came within 1e-5 of? The reason in @err. */
+int f8_row_is(const unsigned char *codes, float scale, const double *want, int n, char *err, size_t err_size);
+
 /* Results, as in tap.h, whose state is ktest.c's. */
 int ktest_ok(int good, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -57,3 +57,14 @@ K_KERNEL(K_WAVE) probe_##name(K_GLOBAL result *d, K_GLOBAL const type *a, K_GLOB
 PROBE(bf16, k_u16, k_frag16, K_FRAG16, k_mma_k16, K_MMA_K16, k_acc_f32, k_acc_zero_f32, float)
 PROBE(f16, k_u16, k_frag16, K_FRAG16, k_mma_k16, K_MMA_K16, k_acc_f32, k_acc_zero_f32, float)
 PROBE(i8, signed char, k_frag8, K_FRAG8, k_mma_k8, K_MMA_K8, k_acc_i32, k_acc_zero_i32, int)
+#if K_HAS_F8
+PROBE(f8, signed char, k_frag8, K_FRAG8, k_mma_k8, K_MMA_K8, k_acc_f32, k_acc_zero_f32, float)	/* of native codes, without the unit */
+
+/* What the instruction is given for @codes [n], and what its sums are to be multiplied by; groups: n / K_WAVE */
+K_KERNEL(K_WAVE) probe_f8_native(K_GLOBAL k_u32 *native, K_GLOBAL float *unit, K_GLOBAL const k_u32 *codes, struct probe_params p)
+{
+	native[k_group_x() * K_WAVE + k_tid()] = k_f8_native(codes[k_group_x() * K_WAVE + k_tid()]);
+	if (k_group_x() == 0 && k_tid() == 0)
+		unit[0] = K_F8_UNIT;
+}
+#endif

@@ -21,6 +21,9 @@ static const struct norm_case cases[] = {
 	{ 1, 1, DSK_F32, DSK_I8, 0, DSK_ACT_NONE, 0 },
 	{ 33, 2, DSK_F32, DSK_I8, DSK_NORM_WEIGHT, DSK_ACT_NONE, 0 },
 	{ 777, 2, DSK_BF16, DSK_I8, DSK_NORM_WEIGHT | DSK_NORM_MEAN | DSK_NORM_BIAS, DSK_ACT_SILU, 0 },
+	{ 1, 1, DSK_F32, DSK_F8, 0, DSK_ACT_NONE, 0 },
+	{ 33, 2, DSK_F32, DSK_F8, DSK_NORM_WEIGHT, DSK_ACT_NONE, 0 },
+	{ 777, 2, DSK_BF16, DSK_F8, DSK_NORM_WEIGHT | DSK_NORM_MEAN | DSK_NORM_BIAS, DSK_ACT_SILU, 0 },
 };
 
 static double activate(double x, int act)
@@ -95,7 +98,7 @@ static void run(const struct device *d, const struct norm_case *c)
 	struct simt_launch l = {
 		.grid = { (unsigned int)c->rows, 1, 1 }, LAUNCH_PARAMS(p),
 		BUFFERS({ y, n * type_size(c->y_type), SIMT_OUT },
-			{ scales, c->y_type == DSK_I8 ? (size_t)c->rows * 4 : 0, SIMT_OUT },
+			{ scales, c->y_type == DSK_I8 || c->y_type == DSK_F8 ? (size_t)c->rows * 4 : 0, SIMT_OUT },
 			{ x, n_x * type_size(c->x_type), SIMT_IN },
 			{ given_w ? w : NULL, given_w ? (size_t)c->n * 4 : 0, SIMT_IN },
 			{ given_b ? b : NULL, given_b ? (size_t)c->n * 4 : 0, SIMT_IN })
@@ -103,6 +106,9 @@ static void run(const struct device *d, const struct norm_case *c)
 	if (ktest_launch(d, "dsk_norm", &l, "%s", what)) {
 		if (c->y_type == DSK_I8)
 			ktest_ok(quantised(y, scales, want, c, err, sizeof(err)), "%s%s", what, err);
+		else if (c->y_type == DSK_F8)
+			for (int r = 0; r < c->rows; r++)
+				ktest_ok(f8_row_is((unsigned char *)y + r * c->n, scales[r], want + r * c->n, c->n, err, sizeof(err)), "%s, row %d%s", what, r, err);
 		else
 			ktest_close(y, c->y_type, want, n, 4e-6 * (1 + c->offset / 10), 4e-6, "%s", what);
 	}
@@ -123,6 +129,12 @@ static void zeros(const struct device *d)
 	for (int i = 0; i < 40; i++)
 		good &= y[i] == 0;
 	ktest_ok(good && scale == 0, "%s: a row of zeros is quantised to zeros", d->name);
+	p.y_type = DSK_F8;
+	if (!ktest_launch(d, "dsk_norm", &l, "%s: zeros", d->name))
+		return;
+	for (int i = 0; i < 40; i++)
+		good &= y[i] == 0;
+	ktest_ok(good && scale == 0x1p-126f, "%s: to E4M3, too", d->name);
 }
 
 static void test(const struct device *d)
