@@ -53,6 +53,7 @@ typedef __m512i vi;
 /* b where x >= y, else a */
 #define v_where_ge(x, y, a, b)	_mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, y, _CMP_GE_OQ), a, b)
 #define v_any_eq(x, y)		(_mm512_cmp_ps_mask(x, y, _CMP_EQ_OQ))
+#define v_any_byte(a, n)	(_mm512_cmpeq_epi8_mask(a, _mm512_set1_epi8(n)) != 0)
 #define v_halves(v)		_mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1))
 
 #else
@@ -94,6 +95,7 @@ typedef __m256i vi;
 #define v_within(i, lo, hi, a, b)	_mm256_blendv_ps(b, a, _mm256_castsi256_ps(_mm256_or_si256(_mm256_cmpgt_epi32(lo, i), _mm256_cmpgt_epi32(i, hi))))
 #define v_where_ge(x, y, a, b)	_mm256_blendv_ps(a, b, _mm256_cmp_ps(x, y, _CMP_GE_OQ))
 #define v_any_eq(x, y)		_mm256_movemask_ps(_mm256_cmp_ps(x, y, _CMP_EQ_OQ))
+#define v_any_byte(a, n)	(_mm256_movemask_epi8(_mm256_cmpeq_epi8(a, _mm256_set1_epi8(n))) != 0)
 #define v_halves(v)		(v)
 
 #endif

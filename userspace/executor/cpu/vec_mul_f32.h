@@ -64,22 +64,71 @@ VALWAYS void mul_chunk(uint32_t dtype, const uint8_t *w, uint32_t k, const float
 	}
 }
 
-#define MUL_CHUNK(name, dtype) \
+/*
+ * The same of E4M3, without its scale, four columns a word. With sign, exponent and mantissa in their places a code is 2^-120 of its value, those
+ * below 2^-6 too, which then are no normal numbers; the product is exact. Words with a NaN are rare.
+ */
+VALWAYS void mul_chunk_f8(uint32_t dtype, const uint8_t *w, uint32_t k, const float *tile, float *out, bool first, int m)
+{
+	const vi keep = v_iset1((int)0x87f00000), rest = v_iset1(0x7f7f7f7f), nan = v_iset1(0x07f00000);
+	vf sum[2][8];
+	uint32_t i;
+	int p, t, j;
+
+	(void)dtype;
+	for (p = 0; p < PARTS; p++) {
+#pragma GCC unroll 8
+		for (t = 0; t < m; t++)
+			sum[0][t] = sum[1][t] = v_zero();
+		for (i = 0; i < k; i += 4) {
+			vi words = v_iload(w + 16ul * i + p * VW * 4), bits[4];
+			vf v[4];
+
+			cpu_prefetch(w + 16ul * i);
+#pragma GCC unroll 4
+			for (j = 0; j < 4; j++) {
+				bits[j] = v_iand(v_isra(v_isll(words, 24 - j * 8), 4), keep);
+				v[j] = v_mul(v_as_float(bits[j]), v_set1(0x1p120f));
+			}
+			if (__builtin_expect(v_any_byte(v_iand(words, rest), 0x7f), 0))
+#pragma GCC unroll 4
+				for (j = 0; j < 4; j++)
+					v[j] = v_within(v_iand(bits[j], nan), nan, nan, v[j], v_as_float(v_iset1(0x7fc00000)));
+#pragma GCC unroll 4
+			for (j = 0; j < 4; j++)
+#pragma GCC unroll 8
+				for (t = 0; t < m; t++)
+					sum[j % 2][t] = v_fma(v[j], v_set1(tile[(i + j) * m + t]), sum[j % 2][t]);
+		}
+#pragma GCC unroll 8
+		for (t = 0; t < m; t++) {
+			vf all = v_add(sum[0][t], sum[1][t]);
+
+			if (!first)
+				all = v_add(all, v_load(out + 16 * t + p * VW));
+			v_store(out + 16 * t + p * VW, all);
+		}
+	}
+}
+
+#define MUL_CHUNK(name, dtype) MUL_CHUNK_BY(mul_chunk, name, dtype)
+#define MUL_CHUNK_BY(by, name, dtype) \
 	static void name(const uint8_t *w, uint32_t k, const float *tile, uint32_t m, float *out, bool first) \
 	{ \
 		switch (m) { \
-		case 1: mul_chunk(dtype, w, k, tile, out, first, 1); break; \
-		case 2: mul_chunk(dtype, w, k, tile, out, first, 2); break; \
-		case 3: mul_chunk(dtype, w, k, tile, out, first, 3); break; \
-		case 4: mul_chunk(dtype, w, k, tile, out, first, 4); break; \
-		case 6: mul_chunk(dtype, w, k, tile, out, first, 6); break; \
-		case 8: mul_chunk(dtype, w, k, tile, out, first, 8); break; \
+		case 1: by(dtype, w, k, tile, out, first, 1); break; \
+		case 2: by(dtype, w, k, tile, out, first, 2); break; \
+		case 3: by(dtype, w, k, tile, out, first, 3); break; \
+		case 4: by(dtype, w, k, tile, out, first, 4); break; \
+		case 6: by(dtype, w, k, tile, out, first, 6); break; \
+		case 8: by(dtype, w, k, tile, out, first, 8); break; \
 		} \
 	}
 
 MUL_CHUNK(mul_chunk_f32, DSEEK_F32)
 MUL_CHUNK(mul_chunk_f16, DSEEK_F16)
 MUL_CHUNK(mul_chunk_bf16, DSEEK_BF16)
+MUL_CHUNK_BY(mul_chunk_f8, mul_chunk_e4m3, DSEEK_F8_E4M3)
 
 /* Byte @n of each lane of the words. */
 VALWAYS vi word_byte(const uint8_t *words, int p, int n)
@@ -163,28 +212,11 @@ VALWAYS void columns_q6_k(const uint8_t *words, const uint8_t *halves, int p, fl
 	}
 }
 
-/*
- * E4M3 without its scale: with sign, exponent and mantissa in their places a code is 2^-120 of its value, those below 2^-6 too, which then
- * are no normal numbers; the product is exact.
- */
-VALWAYS void columns_f8(const uint8_t *words, int p, float *out)
-{
-	vi nan = v_iset1(0x07f00000);
-	int i;
-
-	for (i = 0; i < 4; i++) {
-		vi bits = v_iand(v_isra(v_isll(v_iload(words + p * VW * 4), 24 - i * 8), 4), v_iset1((int)0x87f00000)), rest = v_iand(bits, nan);
-		vf v = v_mul(v_as_float(bits), v_set1(0x1p120f));
-
-		v_store(out + 16 * i + p * VW, v_within(rest, nan, nan, v, v_as_float(v_iset1(0x7fc00000))));
-	}
-}
-
 /* Columns [at, at + n) of a quantised group as float32; whole blocks. */
 static void columns_to_f32(uint32_t dtype, const uint8_t *group, uint32_t k, uint32_t at, uint32_t n, float *out)
 {
 	uint32_t block = dseek_dtype_block(dtype), blocks = k / block, b;
-	uint32_t words = dtype == DSEEK_Q8_0 ? 8 : dtype == DSEEK_Q4_K ? 35 : dtype == DSEEK_Q6_K ? 52 : dtype == DSEEK_F8_E4M3 ? 1 : 4;
+	uint32_t words = dtype == DSEEK_Q8_0 ? 8 : dtype == DSEEK_Q4_K ? 35 : dtype == DSEEK_Q6_K ? 52 : 4;
 	uint32_t halves = dtype == DSEEK_Q4_1 || dtype == DSEEK_Q4_K ? 2 : 1;
 	int p;
 
@@ -192,9 +224,7 @@ static void columns_to_f32(uint32_t dtype, const uint8_t *group, uint32_t k, uin
 		const uint8_t *w = group + 64ul * words * b, *h = group + 64ul * words * blocks + 32ul * halves * b;
 
 		for (p = 0; p < PARTS; p++) {
-			if (dtype == DSEEK_F8_E4M3)
-				columns_f8(w, p, out);
-			else if (dtype == DSEEK_Q8_0)
+			if (dtype == DSEEK_Q8_0)
 				columns_q8_0(w, h, p, out);
 			else if (dtype == DSEEK_Q4_0)
 				columns_q4(w, h, false, p, out);
@@ -221,6 +251,8 @@ static void mul_f32(uint32_t dtype, const uint8_t *group, uint32_t k, const floa
 			mul_chunk_f16(group + 32ul * at, n, tile + (uint64_t)at * m, m, out, !at);
 		} else if (dtype == DSEEK_BF16) {
 			mul_chunk_bf16(group + 32ul * at, n, tile + (uint64_t)at * m, m, out, !at);
+		} else if (dtype == DSEEK_F8_E4M3) {
+			mul_chunk_e4m3(group + 16ul * at, n, tile + (uint64_t)at * m, m, out, !at);
 		} else {
 			columns_to_f32(dtype, group, k, at, n, scratch);
 			mul_chunk_f32((const uint8_t *)scratch, n, tile + (uint64_t)at * m, m, out, !at);
