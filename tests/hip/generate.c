@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "../../userspace/model/model.h"
+#include "../../userspace/model/precision.h"
 #include "../../userspace/model/synth.h"
 #include "../random.h"
 #include "../tap.h"
@@ -97,8 +98,26 @@ static void generate(struct dsk_model *model, const char *what, uint32_t prompt,
 	free(tokens);
 }
 
+/* In the mode itself: the engine has it, and says what it has. */
+static void fp8_mode(struct dsk_model *model, const char *what)
+{
+	struct dsk_session_params params = { .sched_class = DSEEK_CLASS_BATCH, .n_ctx = 16, .precision = DSK_PRECISION_FP8, .engine = "gpu0" };
+	const int32_t tokens[] = { 1, 7, 3 };
+	struct dsk_session *s = NULL;
+	int r = dsk_session_create(model, &params, &s, err, sizeof(err));
+
+	if (!r)
+		r = dsk_session_eval(s, tokens, 3);
+	tap_ok(!r && isfinite(dsk_session_logits(s)[0]) &&
+	       !strcmp(dsk_session_precision(s), "fp8: weights fp8, activations as the engine does best, KV cache fp16"), "%s: %s", what,
+	       r ? s ? dsk_session_error(s) : err : dsk_session_precision(s));
+	dsk_session_destroy(s);
+}
+
+/* F8_E4M3: a file of BF16, loaded so. */
 static void synthetic(const char *preset, int dtype)
 {
+	struct dsk_load_params load = { .numa_node = -1, .precision = dtype == DSEEK_F8_E4M3 ? DSK_PRECISION_FP8 : DSK_PRECISION_FP32 };
 	const char *dir = getenv("TMPDIR");
 	struct dsk_model *model = NULL;
 	struct synth_params synth;
@@ -108,12 +127,14 @@ static void synthetic(const char *preset, int dtype)
 	snprintf(what, sizeof(what), "%s %s", preset, dseek_dtype_name((uint32_t)dtype));
 	snprintf(path, sizeof(path), "%s/hip-%d.gguf", dir && *dir ? dir : "/tmp", getpid());
 	r = synth_preset(preset, &synth, err, sizeof(err));
-	synth.dtype = dtype;
+	synth.dtype = dtype == DSEEK_F8_E4M3 ? DSEEK_BF16 : dtype;
 	if (r || synth_write(&synth, path, err, sizeof(err)) || dsk_model_open(path, &model, err, sizeof(err)) ||
-	    dsk_model_load(model, dev, NULL, err, sizeof(err)))
+	    dsk_model_load(model, dev, &load, err, sizeof(err)))
 		tap_ok(0, "%s: %s", what, err);
 	else
 		generate(model, what, 41, 12, true);
+	if (model && dtype == DSEEK_F8_E4M3)
+		fp8_mode(model, what);
 	dsk_model_close(model);
 	unlink(path);
 }
@@ -199,6 +220,9 @@ int main(void)
 	synthetic("tiny-dsv3", DSEEK_F32);
 	synthetic("tiny-gptoss", DSEEK_F32);
 	synthetic("tiny-gptoss", DSEEK_Q8_0);
+	synthetic("tiny-llama", DSEEK_F8_E4M3);
+	synthetic("tiny-mixtral", DSEEK_F8_E4M3);
+	synthetic("tiny-dsv2lite", DSEEK_F8_E4M3);
 	/* where tests/model/reference looks, too */
 	snprintf(path, sizeof(path), "%s%s/tiny-mixtral-f32.gguf", models ? models : source ? source : ".", models ? "" : "/../shared/models");
 	from_file(path, "Mixtral", 33, 8);
