@@ -139,6 +139,7 @@ static void choose_groups(struct gen *g, uint32_t experts, uint32_t k)
 static void adjust(struct gen *g)
 {
 	struct letter *l = g->letters;
+	uint32_t rotated;
 
 	switch (g->op.code) {
 	case DSEEK_OP_ROPE:
@@ -159,6 +160,16 @@ static void adjust(struct gen *g)
 			g->op.flags &= ~DSEEK_OPF_RING;
 		if (g->op.flags & DSEEK_OPF_RING)	/* a window that the ring has slots for, often the largest */
 			g->op.i[0] = l['N'].ne - l['T'].ne + 1 - (choose(g->c, 2) ? choose(g->c, 256) % (l['N'].ne - l['T'].ne + 1) : 0);
+		break;
+	case DSEEK_OP_LATENT_ATTENTION:
+		l['G'].ne = 1;
+		rotated = 1 + choose(g->c, 16);
+		if (dseek_dtype_block(g->dtype[1]) > 1) {	/* whole blocks in the cache's rows */
+			l['L'].ne = (l['L'].ne + 31) / 32 * 32;
+			rotated = 32;
+		}
+		l['K'].ne = l['P'].ne + rotated;
+		l['C'].ne = l['L'].ne + rotated;
 		break;
 	case DSEEK_OP_MOE_ROUTE:
 		if (l['K'].ne > l['X'].ne)

@@ -248,11 +248,39 @@ static void test_rope(void)
 	tap_ok(good, "%s: rope, both orders, part of a head, factors and magnitude", arch);
 }
 
+/* Latent attention in its absorbed form: operand 6 is for the other. @row: for k * 160 numbers. */
+static bool same_latent(uint32_t dtype, uint32_t k, uint32_t window, float *row)
+{
+	static const int32_t positions[] = { 79, 0, 64 };
+	uint32_t rotated = dtype == DSEEK_Q8_0 ? 32 : 6, n = k + rotated;
+	struct one_op o;
+	bool good;
+
+	one_op_init(&o, DSEEK_OP_LATENT_ATTENTION, 0);
+	fill(one_op_tensor(&o, 0, DSEEK_F32, 20 + rotated, 5, 3), (20 + rotated) * 15);
+	fill(row, n * 80);
+	dseek_row_from_f32(dtype, row, n * 80, one_op_tensor(&o, 1, dtype, n, 1, 80));
+	one_op_weight(&o, 2, DSEEK_F16, window > 0, 20, k, 5, NULL);
+	one_op_weight(&o, 3, k % 32 ? DSEEK_BF16 : DSEEK_Q8_0, !window, k, 18, 5, NULL);
+	memcpy(one_op_tensor(&o, 4, DSEEK_I32, 3, 1, 1), positions, sizeof(positions));
+	one_op_tensor(&o, 5, DSEEK_F32, 18, 5, 3);
+	one_op_weight(&o, 6, DSEEK_F32, 0, k, 20, 5, NULL);
+	one_op_tensor(&o, 7, DSEEK_F32, n, 5, 3);
+	one_op_tensor(&o, 8, DSEEK_F32, k, 5, 3);
+	o.op.i[0] = window;
+	o.op.f[0] = 0.3f;
+	good = same(&o, 2e-5, "latent_attention");
+	if (dtype == DSEEK_F32 && !window)
+		out_of_range(&o, 4, 80, "a position of latent attention");
+	one_op_free(&o);
+	return good;
+}
+
 static void test_cache(uint32_t dtype)
 {
 	static const int32_t slots[] = { 79, 0, 64 }, positions[] = { 81, 80, 79 }, far[] = { 1000001, 1000003, 1000002 };
 	uint32_t k = dtype == DSEEK_Q8_0 ? 64 : 40;
-	float *row = malloc(k * 160 * sizeof(*row));
+	float *row = malloc((k + 32) * 160 * sizeof(*row));
 	struct one_op o;
 	uint32_t window;
 	bool good = true;
@@ -295,8 +323,10 @@ static void test_cache(uint32_t dtype)
 			out_of_range(&o, 3, DSEEK_RING_POSITIONS, "a position of a ring");
 		one_op_free(&o);
 	}
+	for (window = 0; window < 20; window += 19)
+		good &= same_latent(dtype, k, window, row);
 	free(row);
-	tap_ok(good, "%s: kv_store and attention, window, ring, soft cap, sinks, of %s", arch, dseek_dtype_name(dtype));
+	tap_ok(good, "%s: kv_store and attention, window, ring, soft cap, sinks, latent attention, of %s", arch, dseek_dtype_name(dtype));
 }
 
 static void test_route(void)
@@ -473,6 +503,16 @@ static void test_refusals(void)
 	o.tensors[3].stride[0] = 36;
 	refused(&o, "op 0, kv_store: strides of a cache are not whole blocks, or 2^31 of them");
 
+	one_op_init(&o, DSEEK_OP_LATENT_ATTENTION, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 24, 2, 1);
+	one_op_tensor(&o, 1, DSEEK_F16, 1028, 1, 2);
+	one_op_weight(&o, 2, DSEEK_F16, 0, 20, 1024, 2, NULL);
+	one_op_weight(&o, 3, DSEEK_F16, 0, 1024, 8, 2, NULL);
+	one_op_tensor(&o, 4, DSEEK_I32, 1, 1, 1);
+	one_op_tensor(&o, 5, DSEEK_F32, 8, 2, 1);
+	one_op_tensor(&o, 7, DSEEK_F32, 1028, 2, 1);
+	one_op_tensor(&o, 8, DSEEK_F32, 1024, 2, 1);
+	refused(&o, "op 0, attention: a head has more than 1024 elements");
 	one_op_init(&o, DSEEK_OP_LINEAR, 0);
 	one_op_tensor(&o, 0, DSEEK_F32, 1, 65536, 1);
 	refused(&o, "op 0, linear: more than 65535 tokens");

@@ -231,6 +231,31 @@ static void test_latent(void)
 	o.op.f[0] = 1;
 	tap_ok(!run(&o) && near(out, F(2.5f, (2 + 3 * e) / (1 + e), (2 + 3 * e) / (1 + e)), 3), "attention: values in the keys' rows");
 	one_op_free(&o);
+
+	/* two heads on latents of two: keys [2 c0 | r] and [c0 - c1 | r], values c0 + c1 and 3 c1; rows (1, 2, 0), (3, 1, 1) */
+	one_op_init(&o, DSEEK_OP_LATENT_ATTENTION, DSEEK_PROGRAM_PRECISE);
+	one_op_tensor(&o, 0, DSEEK_F32, 2, 2, 1);
+	one_op_tensor(&o, 1, DSEEK_F32, 3, 1, 3);
+	one_op_tensor(&o, 2, DSEEK_F32, 1, 2, 2);
+	one_op_tensor(&o, 3, DSEEK_F32, 2, 1, 2);
+	one_op_tensor(&o, 4, DSEEK_I32, 1, 1, 1);
+	out = one_op_tensor(&o, 5, DSEEK_F32, 1, 2, 1);
+	one_op_tensor(&o, 6, DSEEK_F32, 2, 1, 2);
+	one_op_tensor(&o, 7, DSEEK_F32, 3, 2, 1);
+	one_op_tensor(&o, 8, DSEEK_F32, 2, 2, 1);
+	fill(&o, 0, F(0.5f, -3, 1, -3), 4);	/* scores: 1, 3 - 3; -1, 2 - 3 */
+	fill(&o, 1, F(1, 2, 0, 3, 1, 1, NAN, NAN, NAN), 9);
+	fill(&o, 2, F(2, 0, 1, -1), 4);
+	fill(&o, 3, F(1, 1, 0, 3), 4);
+	fill(&o, 6, F(2, 0, 1, -1), 4);
+	ints(&o, 4, I(1), 1);
+	o.op.f[0] = 1;
+	tap_ok(!run(&o) && near(out, F((3 * e + 4) / (e + 1), 4.5f), 2), "latent_attention: two heads");
+	o.op.i[0] = 1;
+	tap_ok(!run(&o) && near(out, F(4, 3), 2), "latent_attention: a window of one");
+	ints(&o, 4, I(3), 1);
+	tap_ok(run(&o) == -ERANGE, "latent_attention: position past the cache");
+	one_op_free(&o);
 }
 
 static void test_attention(void)

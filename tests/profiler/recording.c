@@ -108,10 +108,10 @@ static void test_faults(void)
 	FAULT("a run's record is not as long as its ops", g.run->op_count = 1u << 31);
 	FAULT("a run of program 8, which was not recorded", g.run->program = 8);
 	FAULT("a run of program 7, which was not recorded", g.program_record->kind = PROFILE_END);
-	FAULT("a run with 1 ops from op 5 on, where op 6 of 19 would follow", g.ops[2].first = 5);
+	FAULT("a run with 1 ops from op 5 on, where op 6 of 20 would follow", g.ops[2].first = 5);
 	FAULT("a run with 0 ops from op 4 on", g.ops[1].count = 0);
-	FAULT("a run with 1 ops from op 19 on", g.ops[0].first = 19);
-	FAULT("a run with 17 ops from op 3 on", g.ops[0].count = 17);
+	FAULT("a run with 1 ops from op 20 on", g.ops[0].first = 20);
+	FAULT("a run with 18 ops from op 3 on", g.ops[0].count = 18);
 	FAULT("an op that ended before it began", g.ops[1].end_ns = 1099);
 	FAULT("an op that ended before it began", g.run->start_ns = 1101);
 	FAULT("a run that ended before its ops", g.run->end_ns = 1299);

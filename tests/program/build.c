@@ -154,7 +154,7 @@ static void test_dump(void)
 
 	dseek_program_validate(blob, size, &view, err, sizeof(err));
 	dseek_program_dump(&view, keep, &l);
-	tap_got(l.count == 1 + 4 + 5 + O_HEAD_LINEAR + 1 + 3, "a line each", l.text);
+	tap_got(l.count == 1 + 4 + 5 + O_COUNT + 3, "a line each", l.text);
 	tap_got(strstr(l.text, "attention") && strstr(l.text, "window=p2") && strstr(l.text, "param p2: 0..64") &&
 	       strstr(l.text, "w1=#6 Q4_0/packed[64,64]@0+") && strstr(l.text, "ids=#0 I32[p0<=5]@3+0"),
 	       "operands, parameters and places are there", l.text);

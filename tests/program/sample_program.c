@@ -75,7 +75,7 @@ void *sample_program_of(const struct sample_shape *s, size_t *ret_size)
 	struct dseek_builder *b = dseek_builder_create(DSEEK_PROGRAM_PRECISE);
 	int ids, pos, slots, rows, table, norm, wq, wk, wv, wo, gate, up, router, bias, xg, xu, xd, sinks, factors;
 	int x, y, q, k, v, att, attf, h, logits, eids, ew, scratch, half, kh, vh, kc, vc, picked, best, gate_bias, up_bias, down_bias;
-	int head_w, head_out;
+	int head_w, head_out, latent_rows, latent_k, latent_v, latent_out, latent_turned, latent_queries, latent_mixtures;
 	uint64_t off;
 	void *blob;
 
@@ -134,6 +134,14 @@ void *sample_program_of(const struct sample_shape *s, size_t *ret_size)
 
 	head_w = WEIGHT(D, 24, H);
 	head_out = HEADS(24, H);
+	/* half of q's elements are rotated, the latent has 24 */
+	latent_k = WEIGHT(D / 2, 24, H);
+	latent_v = WEIGHT(24, D, H);
+	latent_turned = WEIGHT(24, D / 2, H);
+	latent_rows = tensor(b, B_CACHE, DSEEK_F16, DSEEK_LAYOUT_ROWS, 24 + D - D / 2, 1, N, -1, 0);
+	latent_out = HEADS(D, H);
+	latent_queries = HEADS(24 + D - D / 2, H);
+	latent_mixtures = HEADS(24, H);
 
 	OP(NOP, 0, ARGS(), -1);
 	OP(SPIN, 0, ARGS(.i = { P_SPIN }, .i_param = 1), -1);
@@ -157,6 +165,8 @@ void *sample_program_of(const struct sample_shape *s, size_t *ret_size)
 	OP(ROWS, 0, ARGS(), x, rows, picked);
 	OP(ARGMAX, 0, ARGS(), x, best);
 	OP(HEAD_LINEAR, 0, ARGS(), q, head_w, head_out);
+	OP(LATENT_ATTENTION, 0, ARGS(.i = { P_WINDOW }, .i_param = 1, .f = { 0.25f }), q, latent_rows, latent_k, latent_v, pos, latent_out,
+	   latent_turned, latent_queries, latent_mixtures);
 	if (dseek_builder_finish(b, &blob, ret_size)) {
 		fprintf(stderr, "sample program: %s\n", dseek_builder_error(b));
 		abort();

@@ -47,7 +47,7 @@ static const struct fault faults[] = {
 	{ "header: 8193 tensors, at most 8192", { H(n_tensors, 8193) } },
 	{ "header: 8193 ops, at most 8192", { H(n_ops, 8193) } },
 	{ "header: no ops", { H(n_ops, 0) } },
-	{ "header: 20 labels for 19 ops", { H(n_labels, 20) } },
+	{ "header: 21 labels for 20 ops", { H(n_labels, 21) } },
 	{ "header: total_size ", { H(n_labels, 2) } },
 	{ "header: total_size 7, its tables take ", { H(total_size, 7) } },
 	{ "header: total_size ", { H(n_ops, 17) } },
@@ -92,7 +92,7 @@ static const struct fault faults[] = {
 	{ "tensor 14: it is PACKED, but its strides are not the contiguous ones", { T(O_MOE_FFN, 3, stride[1], 64) } },
 	{ "tensor 14: it is PACKED, but its strides are not the contiguous ones", { T(O_MOE_FFN, 3, stride[0], 64) } },
 
-	{ "op 3: unknown code 17", { O(O_EMBED, code, DSEEK_OP_COUNT) } },
+	{ "op 3: unknown code 18", { O(O_EMBED, code, DSEEK_OP_COUNT) } },
 	{ "op 3 (embed): it does not take flags 0x1", { O(O_EMBED, flags, DSEEK_OPF_ACCUMULATE) } },
 	{ "op 3 (embed): integer 0 is not zero, and it has no such argument", { O(O_EMBED, i[0], 1) } },
 	{ "op 3 (embed): integer 7 is not zero, and it has no such argument", { O(O_EMBED, i_param, 128) } },
@@ -187,7 +187,18 @@ static const struct fault faults[] = {
 	{ "op 18 (head_linear): operand 2 (out): it is written and overlaps operand 0 (x)", { T(O_HEAD_LINEAR, 2, offset, 2560) } },
 	{ "op 18 (head_linear): operand 2 (out): it can't be F16", { T(O_HEAD_LINEAR, 2, dtype, DSEEK_F16) } },
 	{ "op 18 (head_linear): it does not take flags 0x1", { O(O_HEAD_LINEAR, flags, DSEEK_OPF_ACCUMULATE) } },
-	{ "label 2: op 19, there are 19", { L(2, op, 19) } },
+	{ "op 19 (latent_attention): rows of 2 key heads, latent attention has one",
+	  { T(O_LATENT, 1, ne[1], 2), T(O_LATENT, 1, ne[2], 16), T(O_LATENT, 1, stride[0], 64), T(O_LATENT, 1, stride[1], 128) } },
+	{ "op 19 (latent_attention): queries of 8 elements, 8 of which are not rotated, leave none that are", 
+	  { O(O_ROPE, code, DSEEK_OP_NOP), O(O_ATTENTION, code, DSEEK_OP_NOP), O(O_HEAD_LINEAR, code, DSEEK_OP_NOP), T(O_LATENT, 0, ne[0], 8) } },
+	{ "op 19 (latent_attention): rows of 31 elements for a latent of 24 and a rotated key of 8",
+	  { T(O_LATENT, 1, ne[0], 31), T(O_LATENT, 7, ne[0], 31) } },
+	{ "op 19 (latent_attention): a latent of 24 elements is not whole blocks of Q8_0", { T(O_LATENT, 1, dtype, DSEEK_Q8_0) } },
+	{ "op 19 (latent_attention): operand 6 (k_turned): extent 1 is 7, that of operand 2 (k) is 8", { T(O_LATENT, 6, ne[1], 7) } },
+	{ "op 19 (latent_attention): operand 8 (mixtures): it is written and overlaps operand 0 (q)", { T(O_LATENT, 8, offset, 2560) } },
+	{ "op 19 (latent_attention): operand 2 (k): it is missing", { O(O_LATENT, t[2], NO) } },
+	{ "op 19 (latent_attention): it does not take flags 0x4", { O(O_LATENT, flags, DSEEK_OPF_RING) } },
+	{ "label 2: op 20, there are 20", { L(2, op, 20) } },
 	{ "label 1: op 3 is not behind the one before, 3", { L(1, op, 3) } },
 	{ "label 1: character 2 is not printable, or a blank", { L(1, name[2], ' ') } },
 	{ "label 0: character 0 is not printable, or a blank", { L(0, name[0], 0x7f) } },
@@ -246,7 +257,7 @@ static void test_valid(void)
 	void *blob = sample_program(&size);
 
 	tap_got(!dseek_program_validate(blob, size, &view, err, sizeof(err)), "the sample program is valid", err);
-	tap_got(view.header == blob && view.header->n_ops == O_HEAD_LINEAR + 1 &&
+	tap_got(view.header == blob && view.header->n_ops == O_COUNT &&
 	       (char *)(view.labels + view.header->n_labels) == (char *)blob + size, "the view covers the blob", "");
 	tap_got(!*dseek_program_label(&view, 0) && !*dseek_program_label(&view, O_EMBED - 1) &&
 	       !strcmp(dseek_program_label(&view, O_EMBED), "embed") && !strcmp(dseek_program_label(&view, O_RMSNORM), "layer") &&

@@ -2,7 +2,8 @@
 /*
  * The cpu backend: runs programs on this machine's cores. Options: isa=auto|scalar|avx2|avx512|avx512bf16,
  * threads=N (default: the CPUs this process may use), spin_us=N (how long an idle thread looks for
- * work before it sleeps; default 50), node=N (the NUMA node for the threads).
+ * work before it sleeps; default 50), node=N (the NUMA node for the threads),
+ * latent=auto|absorbed|expanded (the form of latent attention; default auto, the less work: cpu/latent.h).
  */
 #include <drm/dseek_drm.h>
 #include <errno.h>
@@ -19,6 +20,7 @@ struct cpu_options {
 	unsigned int threads;	/* 0: as many as there are CPUs */
 	unsigned int spin_us;
 	unsigned int node;	/* plus 1; 0: any */
+	enum cpu_latent latent;
 };
 
 static int parse_number(const char *name, const char *value, unsigned int max, unsigned int *ret, char *err, size_t err_size)
@@ -34,6 +36,23 @@ static int parse_number(const char *name, const char *value, unsigned int max, u
 	return 0;
 }
 
+static int parse_latent(const char *value, enum cpu_latent *ret, char *err, size_t err_size)
+{
+	static const char *const names[] = {
+		[CPU_LATENT_AUTO] = "auto", [CPU_LATENT_ABSORBED] = "absorbed", [CPU_LATENT_EXPANDED] = "expanded",
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (strcmp(value, names[i]))
+			continue;
+		*ret = i;
+		return 0;
+	}
+	snprintf(err, err_size, "cpu: latent=%s: unknown; one of auto, absorbed, expanded", value);
+	return -EINVAL;
+}
+
 static int parse_option(char *option, struct cpu_options *options, char *err, size_t err_size)
 {
 	char *value = strchr(option, '=');
@@ -44,6 +63,8 @@ static int parse_option(char *option, struct cpu_options *options, char *err, si
 		options->isa = value;
 		return 0;
 	}
+	if (value && !strcmp(option, "latent"))
+		return parse_latent(value, &options->latent, err, err_size);
 	if (value && !strcmp(option, "threads"))
 		return parse_number(option, value, 1024, &options->threads, err, err_size);
 	if (value && !strcmp(option, "spin_us"))
@@ -74,6 +95,7 @@ static int cpu_open(const char *options, void **ret_state, char *err, size_t err
 	if (!ret) {
 		ctx->kernels = cpu_kernels_of(isa);
 		ctx->bf16 = isa == CPU_ISA_AVX512_BF16;
+		ctx->latent = parsed.latent;
 		ret = cpu_pool_create(ctx->kernels ? parsed.threads : 1, parsed.spin_us, (int)parsed.node - 1, &ctx->pool);
 		if (ret)
 			snprintf(err, err_size, "cpu: can't start threads: %s", strerror(-ret));
@@ -114,7 +136,7 @@ const struct dseek_backend dseek_backend_cpu = {
 	.abi = DSEEK_BACKEND_ABI,
 	.type = DRM_DSEEK_ENGINE_CPU,
 	.name = "cpu",
-	.summary = "this machine's cores: AVX2 or AVX-512, as they have it [isa=, threads=, spin_us=, node=]",
+	.summary = "this machine's cores: AVX2 or AVX-512, as they have it [isa=, threads=, spin_us=, node=, latent=]",
 	.open = cpu_open,
 	.close = cpu_close,
 	.run = cpu_run,

@@ -213,6 +213,13 @@ enum dseek_op_code {
 	/* t0 x [K,H,T], t1 W [K,M,H], t2 out [M,H,T]: each head by a matrix of its own, as the absorbed form of multi-head latent attention
 	   has it for keys and for values (DeepSeek-V2, 2024, section 2.1.2) */
 	DSEEK_OP_HEAD_LINEAR,
+	/* t0 q [P+R,H,T], its last R elements rotated, t1 rows of the cache [L+R,1,N] (a latent vector and a rotated key, as KV_STORE stored them; Q8_0: L
+	   is a multiple of 32), t2 keys W [P,L,H] and t3 values W [L,M,H] as HEAD_LINEAR takes them, t4 positions I32 [T], t5 out [M,H,T], t6 the same
+	   keys turned, W [L,P,H], scratch F32: t7 [L+R,H,T], t8 [L,H,T]; i0 window and f0 scale as ATTENTION's. R is at least 1.
+	   Multi-head latent attention (DeepSeek-V2, 2024, section 2.1.2), in whichever form the engine has: absorbed, queries become
+	   [t2_h q | R] in t7, attend to the cache's rows and their latents, and t3_h takes the mixture in t8; or with keys [t6_h c | R] and values
+	   t3_h c of heads, made of the latents c of a block of positions for many queries at once. Both are the same but for rounding */
+	DSEEK_OP_LATENT_ATTENTION,
 	DSEEK_OP_COUNT,
 	/* t0, t1, ... none between them missing: any but PACKED, whatever their shapes: the kernel's pointers, in the order of its arguments; i0 number of
 	   the kernel, i1..i3 groups in x, y and z, may be parameters; i4 lanes of a group; i5 first of the i6 parameters that are the kernel's

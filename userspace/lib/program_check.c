@@ -200,6 +200,21 @@ static int check_attention(struct check *c)
 	return c->op->flags & DSEEK_OPF_RING ? check_ring(c) : 0;
 }
 
+static int check_latent(struct check *c)
+{
+	uint32_t query = operand(c, 0)->ne[0], plain = operand(c, 2)->ne[0], row = operand(c, 1)->ne[0], rank = operand(c, 3)->ne[0];
+
+	if (operand(c, 1)->ne[1] != 1)
+		return program_fail(c, "rows of %u key heads, latent attention has one", operand(c, 1)->ne[1]);
+	if (query <= plain)
+		return program_fail(c, "queries of %u elements, %u of which are not rotated, leave none that are", query, plain);
+	if (row != (uint64_t)rank + query - plain)
+		return program_fail(c, "rows of %u elements for a latent of %u and a rotated key of %u", row, rank, query - plain);
+	if (rank % dseek_dtype_block(operand(c, 1)->dtype))
+		return program_fail(c, "a latent of %u elements is not whole blocks of %s", rank, dseek_dtype_name(operand(c, 1)->dtype));
+	return 0;
+}
+
 static int check_groups(struct check *c, uint32_t experts, uint32_t groups, uint32_t kept)
 {
 	if (!groups)
@@ -257,6 +272,8 @@ int program_check_op(struct check *c)
 		return check_kv_store(c);
 	case DSEEK_OP_ATTENTION:
 		return check_attention(c);
+	case DSEEK_OP_LATENT_ATTENTION:
+		return check_latent(c);
 	case DSEEK_OP_MOE_ROUTE:
 		return check_route(c);
 	default:

@@ -168,6 +168,22 @@ static const struct dseek_op_info ops[DSEEK_OP_COUNT] = {
 			{ "out", "MHT", OP_T_F32, OUT },
 		},
 	},
+	[DSEEK_OP_LATENT_ATTENTION] = {
+		"latent_attention",
+		.t = {
+			{ "q", "KHT", OP_T_F32, IN },
+			{ "rows", "CGN", OP_T_CACHE, IN },
+			{ "k", "PLH", OP_T_WEIGHT, IN },
+			{ "v", "LMH", OP_T_WEIGHT, IN },
+			{ "positions", "T", OP_T_I32, IN },
+			{ "out", "MHT", OP_T_F32, OUT },
+			{ "k_turned", "LPH", OP_T_WEIGHT, IN },
+			{ "queries", "CHT", OP_T_F32, INOUT },
+			{ "mixtures", "LHT", OP_T_F32, INOUT },
+		},
+		.i = { { "window", 0, INT32_MAX, 1 } },
+		.f = { { "scale", ANY } },
+	},
 };
 
 #define POINTER(name)	{ name, "*", OP_T_ANY, IN, 1 }

@@ -52,6 +52,7 @@ const struct dsk_rule dsk_rules[DSK_WEIGHT_COUNT] = {
 	[DSK_KV_A_NORM] = { "attn_kv_a_norm.weight", "R", DSK_LATENT },
 	[DSK_K_B] = { "attn_k_b.weight", "NRH", DSK_LATENT },
 	[DSK_V_B] = { "attn_v_b.weight", "RvH", DSK_LATENT },
+	[DSK_K_TURNED] = { NULL, "RNH", DSK_MADE },
 	[DSK_GATE_SHARED] = { "ffn_gate_shexp.weight", "ES", DSK_SHARED },
 	[DSK_UP_SHARED] = { "ffn_up_shexp.weight", "ES", DSK_SHARED },
 	[DSK_DOWN_SHARED] = { "ffn_down_shexp.weight", "SE", DSK_SHARED },
@@ -287,6 +288,7 @@ bool dsk_needs(const struct dsk_arch *arch, const struct dsk_shape *s, bool expe
 	case DSK_Q_FULL: return !s->q_rank;
 	case DSK_Q_LATENT: return s->q_rank;
 	case DSK_GPT_OSS: return arch->features & DSK_ARCH_GPT_OSS;
+	case DSK_MADE: return false;
 	default: return true;
 	}
 }

@@ -18,7 +18,7 @@ enum dsk_weight {
 	DSK_FFN_NORM, DSK_GATE, DSK_UP, DSK_DOWN,
 	DSK_ROUTER, DSK_ROUTER_BIAS, DSK_GATE_EXPS, DSK_UP_EXPS, DSK_DOWN_EXPS,
 	/* latent attention, shared experts */
-	DSK_Q_A, DSK_Q_A_NORM, DSK_Q_B, DSK_KV_A, DSK_KV_A_NORM, DSK_K_B, DSK_V_B,
+	DSK_Q_A, DSK_Q_A_NORM, DSK_Q_B, DSK_KV_A, DSK_KV_A_NORM, DSK_K_B, DSK_V_B, DSK_K_TURNED,
 	DSK_GATE_SHARED, DSK_UP_SHARED, DSK_DOWN_SHARED,
 	/* gpt-oss's */
 	DSK_SINKS, DSK_O_BIAS, DSK_LOGIT_BIAS, DSK_GATE_EXPS_BIAS, DSK_UP_EXPS_BIAS, DSK_DOWN_EXPS_BIAS,
@@ -31,6 +31,7 @@ enum dsk_need {
 	DSK_HEADS,	/* attention with keys and values of their own */
 	DSK_LATENT, DSK_Q_FULL, DSK_Q_LATENT, DSK_SHARED,
 	DSK_GPT_OSS,
+	DSK_MADE,	/* of other tensors: no file has it */
 };
 
 struct dsk_rule {
@@ -65,7 +66,8 @@ extern const struct dsk_rule dsk_rules[DSK_WEIGHT_COUNT];
 
 /*
  * Files from before May 2025 have key and value matrices of all heads as one, kv_rank x n_head * (N + v): a head's rows of keys, then those
- * of values. DSK_K_B and DSK_V_B are made of it (weights.c).
+ * of values. DSK_K_B and DSK_V_B are made of it (weights.c). DSK_K_TURNED, whose products
+ * are keys, where DSK_K_B's are queries in the latent space, is made of either form.
  */
 #define DSK_KV_B_NAME		"attn_kv_b.weight"
 

@@ -22,7 +22,7 @@ struct build {
 	int factors;
 	/* latent attention: rows of projections, queries and what attention gives in the latent space, and parts of them by heads */
 	int q_a, kv_a, latent_att, shared;
-	int q_plain, q_turned, row, row_latent, row_turned, lq, lq_latent, lq_turned;
+	int q_turned, row, row_latent, row_turned, lq;
 	uint64_t tap[DSK_TAP_COUNT];
 };
 
@@ -70,16 +70,12 @@ static void make_latent(struct build *b)
 	uint64_t at = b->e.used[DSK_B_WORK];
 
 	b->q = per_token(b, DSEEK_F32, dsk_extent(s, 'Q'), s->head_k, &b->q_heads);
-	b->q_plain = part(b, at, s->head_k, s->n_head, 0, plain);
 	b->q_turned = part(b, at, s->head_k, s->n_head, plain, turned);
 	at = b->e.used[DSK_B_WORK];
 	b->kv_a = per_token(b, DSEEK_F32, key, key, &b->row);
 	b->row_latent = part(b, at, key, 1, 0, s->kv_rank);
 	b->row_turned = part(b, at, key, 1, s->kv_rank, turned);
-	at = b->e.used[DSK_B_WORK];
 	per_token(b, DSEEK_F32, key * s->n_head, key, &b->lq);
-	b->lq_latent = part(b, at, key, s->n_head, 0, s->kv_rank);
-	b->lq_turned = part(b, at, key, s->n_head, s->kv_rank, turned);
 	per_token(b, DSEEK_F32, s->kv_rank * s->n_head, s->kv_rank, &b->latent_att);
 	b->att = per_token(b, DSEEK_F32, dsk_extent(s, 'O'), s->head_v, &b->att_heads);
 	if (s->q_rank)
@@ -170,31 +166,15 @@ static void attention(struct build *b, uint32_t l)
 	     EMIT_NONE, EMIT_NONE, weight(b, l, DSK_O_BIAS));
 }
 
-/* The first @n elements of each row of the cache that cache() made last. */
-static int cache_part(struct build *b, uint32_t head, uint32_t n)
-{
-	const struct dsk_kv *kv = &b->p->kv;
-	struct dseek_program_tensor t = {
-		.dtype = kv->type, .binding = DSK_B_CACHE, .ne = { n, 1, kv->n_ctx, 1 },
-	};
-
-	memset(t.ne_param, DSEEK_NO_PARAM, sizeof(t.ne_param));
-	t.stride[1] = dseek_row_bytes(t.dtype, head);
-	t.stride[0] = t.stride[2] = t.stride[1] * kv->n_ctx;
-	t.offset = b->e.used[DSK_B_CACHE] - ((t.stride[2] + 63) & ~(uint64_t)63);
-	return dseek_builder_tensor(b->e.b, &t);
-}
-
 /*
- * Multi-head latent attention, absorbed (DeepSeek-V2, section 2.1.2 and appendix B): a token's row in the cache is its latent vector c,
- * normalised, and a rotated key that all heads share. Head h's key is [UK_h c | that], its value UV_h c; instead of making them, queries
- * become [UK_h^T q | rotated q], attention gives a mixture of latent vectors, and UV_h takes that.
+ * Multi-head latent attention (DeepSeek-V2, section 2.1.2 and appendix B): a token's row in the cache is its latent vector c, normalised, and
+ * a rotated key that all heads share. Head h's key is [UK_h c | that], its value UV_h c. Whether they are made is the engine's choice.
  */
 static void latent_attention(struct build *b, uint32_t l)
 {
 	const struct dsk_shape *s = b->s;
 	uint32_t key = dsk_extent(s, 'C');
-	int rows = cache(b, key, b->p->kv.n_ctx), latents = cache_part(b, key, s->kv_rank);
+	int rows = cache(b, key, b->p->kv.n_ctx);
 	struct dseek_program_op norm = { .f = { s->norm_eps } }, rope = {
 		.i = { s->rope_dims, s->rope_mode }, .f = { s->rope_base, s->rope_scale, s->rope_magnitude },
 	};
@@ -209,12 +189,9 @@ static void latent_attention(struct build *b, uint32_t l)
 	EMIT(&b->e, RMSNORM, norm, b->row_latent, weight(b, l, DSK_KV_A_NORM), b->row_latent);
 	EMIT(&b->e, ROPE, rope, b->row_turned, b->positions, b->factors);
 	EMIT(&b->e, KV_STORE, EMIT_ARGS(), b->row, EMIT_NONE, rows, EMIT_NONE, b->positions);
-	EMIT(&b->e, HEAD_LINEAR, EMIT_ARGS(), b->q_plain, weight(b, l, DSK_K_B), b->lq_latent);
-	EMIT(&b->e, COPY, EMIT_ARGS(), b->q_turned, b->lq_turned);
-	EMIT(&b->e, ROPE, rope, b->lq_turned, b->positions, b->factors);
-	EMIT(&b->e, ATTENTION, EMIT_ARGS(.i = { b->c_window }, .i_param = 1, .f = { s->attn_scale }), b->lq, rows, latents, b->positions,
-	     b->latent_att);
-	EMIT(&b->e, HEAD_LINEAR, EMIT_ARGS(), b->latent_att, weight(b, l, DSK_V_B), b->att_heads);
+	EMIT(&b->e, ROPE, rope, b->q_turned, b->positions, b->factors);
+	EMIT(&b->e, LATENT_ATTENTION, EMIT_ARGS(.i = { b->c_window }, .i_param = 1, .f = { s->attn_scale }), b->q_heads, rows,
+	     weight(b, l, DSK_K_B), weight(b, l, DSK_V_B), b->positions, b->att_heads, weight(b, l, DSK_K_TURNED), b->lq, b->latent_att);
 	EMIT(&b->e, LINEAR, EMIT_ARGS(.flags = DSEEK_OPF_ACCUMULATE), b->att, weight(b, l, DSK_O), EMIT_NONE, EMIT_NONE, b->x);
 }
 

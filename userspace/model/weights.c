@@ -122,6 +122,19 @@ static int place_kv_b(struct dsk_model *m, uint32_t layer, char *err, size_t err
 	return rc ? rc : reserve(m, v, name, true, (uint64_t)s->head_v * s->n_head, err, err_size);
 }
 
+/* A head's keys the other way round, for the same tensor's sake: its elements are counted where they are first. */
+static int place_k_turned(struct dsk_model *m, uint32_t layer, char *err, size_t err_size)
+{
+	const struct dsk_place *k = dsk_weight(m, layer, DSK_K_B);
+	struct dsk_place *p = (struct dsk_place *)dsk_weight(m, layer, DSK_K_TURNED);
+
+	if (!k->src)
+		return 0;
+	*p = (struct dsk_place){ .src = k->src, .ne = { k->ne[1], k->ne[0], k->ne[2] }, .row_step = k->row_step, .turned = !k->turned };
+	p->dtype = p->turned && dseek_dtype_block(k->src->dtype) > 1 ? DSEEK_F32 : matrix_dtype(k->src);
+	return reserve(m, p, dsk_weight_name(m->arch, DSK_K_B), true, 0, err, err_size);
+}
+
 static int missing(const struct dsk_model *m, uint32_t layer, enum dsk_weight w, char *err, size_t err_size)
 {
 	if (w < DSK_FIRST_OF_LAYER)
@@ -162,6 +175,8 @@ int dsk_weights_place(struct dsk_model *m, char *err, size_t err_size)
 				return rc;
 		}
 		rc = m->shape.kv_rank ? place_kv_b(m, l, err, err_size) : 0;
+		if (!rc && m->shape.kv_rank)
+			rc = place_k_turned(m, l, err, err_size);
 		if (rc)
 			return rc;
 		for (enum dsk_weight w = DSK_FIRST_OF_LAYER; w < DSK_WEIGHT_COUNT; w++)

@@ -18,6 +18,7 @@ static int (*const fast_ops[DSEEK_OP_COUNT])(struct cpu_ctx *ctx, const struct c
 	[DSEEK_OP_MUL] = cpu_binary,
 	[DSEEK_OP_ARGMAX] = cpu_argmax,
 	[DSEEK_OP_HEAD_LINEAR] = cpu_head_linear,
+	[DSEEK_OP_LATENT_ATTENTION] = cpu_latent_attention,
 };
 
 int cpu_op_fast(struct cpu_ctx *ctx, const struct cpu_op *op)

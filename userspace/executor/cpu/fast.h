@@ -19,6 +19,7 @@ struct cpu_ctx {
 	uint8_t *arena;				/* memory of the op that runs, grown as needed */
 	size_t arena_size;
 	struct cpu_rope_table *rope;
+	enum cpu_latent { CPU_LATENT_AUTO, CPU_LATENT_ABSORBED, CPU_LATENT_EXPANDED } latent;	/* latent.h */
 };
 
 /* What cpu_op_ref() does, faster; the same errors. */
@@ -72,6 +73,7 @@ void cpu_tiles_init(struct cpu_ctx *ctx, struct cpu_alloc *alloc, struct cpu_til
 /* Appends the tiles of rows [first, first + n); at most n / full + 1 of them. */
 void cpu_tiles_add(struct cpu_ctx *ctx, struct cpu_tiles *tiles, uint32_t first, uint32_t n);
 void cpu_tiles_fill(struct cpu_ctx *ctx, struct cpu_tiles *tiles);
+void cpu_tiles_fill_one(const struct cpu_ctx *ctx, const struct cpu_tiles *tiles, uint32_t i);	/* within a loop of the pool */
 uint32_t cpu_tiles_full(const struct cpu_ctx *ctx, enum cpu_tile_kind kind);	/* rows of a full tile */
 /* How many of @n rows to take at a time, so that their tiles stay in the cache. */
 uint32_t cpu_tiles_chunk(const struct cpu_ctx *ctx, enum cpu_tile_kind kind, uint32_t k, uint32_t n);
@@ -102,6 +104,7 @@ int cpu_glu(struct cpu_ctx *ctx, const struct cpu_op *op);
 int cpu_moe_ffn(struct cpu_ctx *ctx, const struct cpu_op *op);
 int cpu_head_linear(struct cpu_ctx *ctx, const struct cpu_op *op);
 int cpu_attention(struct cpu_ctx *ctx, const struct cpu_op *op);
+int cpu_latent_attention(struct cpu_ctx *ctx, const struct cpu_op *op);
 int cpu_rmsnorm(struct cpu_ctx *ctx, const struct cpu_op *op);
 int cpu_rope(struct cpu_ctx *ctx, const struct cpu_op *op);
 int cpu_kv_store(struct cpu_ctx *ctx, const struct cpu_op *op);

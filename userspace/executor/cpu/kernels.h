@@ -37,6 +37,8 @@ struct cpu_attend {
 	uint16_t k_dtype, v_dtype;	/* F32, F16, BF16 or Q8_0 */
 	uint32_t dk, dv;
 	bool shared;			/* values are the first dv elements of their keys */
+	bool plain;			/* attend: F32, a key or value behind the other; seven keys more may be read. @scratch: CPU_ATTEND_SCORES floats */
+	bool more;			/* attend: max, sum and acc have what came before */
 	int32_t begin, end;		/* positions [begin, end) */
 	int32_t slots;			/* position p is in slot p mod this; INT32_MAX: in slot p */
 	const int32_t *first, *last;	/* what each of the 16 queries sees, inclusive */
@@ -51,6 +53,7 @@ struct cpu_attend {
 #define CPU_ATTEND_SLOTS	32
 #define CPU_ATTEND_QUERIES	16
 #define CPU_ATTEND_FEW		4
+#define CPU_ATTEND_SCORES	(CPU_ATTEND_SLOTS * CPU_ATTEND_QUERIES)
 
 static inline uint64_t cpu_attend_scratch(uint32_t dk, uint32_t dv)
 {
@@ -88,6 +91,7 @@ struct cpu_kernels {
 	void (*rmsnorm)(const float *x, const float *weight, float *out, uint32_t n, float eps);
 	void (*rotate)(float *x, const float *cosine, const float *sine, uint32_t pairs, uint32_t rope);
 	void (*to_half)(const float *x, uint16_t *out, uint32_t n);
+	void (*to_f32)(uint32_t dtype, const uint8_t *src, uint32_t n, float *dst);	/* F32, F16, BF16, Q8_0 */
 	void (*attend)(const struct cpu_attend *a);
 	/* The same for a few queries, side by side only in what they read; dk and dv multiples of 16. */
 	void (*attend_few)(const struct cpu_attend *a);

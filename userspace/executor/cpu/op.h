@@ -47,6 +47,13 @@ static inline int32_t cpu_index(const struct cpu_tensor *t, uint64_t i)
 	return *(const volatile int32_t *)(t->data + i * t->stride[0]);
 }
 
+/*
+ * LATENT_ATTENTION in its absorbed form is CPU_LATENT_PARTS other ops, one after the other: HEAD_LINEAR and COPY into t7, ATTENTION into t8,
+ * HEAD_LINEAR. Number @part of them.
+ */
+#define CPU_LATENT_PARTS	4
+void cpu_latent_part(const struct cpu_op *op, int part, struct cpu_op *ret_op);
+
 /* Positions that KV_STORE and ATTENTION take are below this. */
 static inline uint32_t cpu_positions(const struct cpu_op *op, const struct cpu_tensor *cache)
 {

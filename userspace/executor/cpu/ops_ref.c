@@ -514,6 +514,18 @@ static int ref_argmax(const struct cpu_op *op)
 	return 0;
 }
 
+static int ref_latent_attention(const struct cpu_op *op)
+{
+	struct cpu_op part;
+	int i, ret = 0;
+
+	for (i = 0; i < CPU_LATENT_PARTS && !ret; i++) {
+		cpu_latent_part(op, i, &part);
+		ret = cpu_op_ref(&part);
+	}
+	return ret;
+}
+
 static int ref_nop(const struct cpu_op *op)
 {
 	return 0;
@@ -537,6 +549,7 @@ static int (*const ops[DSEEK_OP_COUNT])(const struct cpu_op *op) = {
 	[DSEEK_OP_ROWS] = ref_rows,
 	[DSEEK_OP_ARGMAX] = ref_argmax,
 	[DSEEK_OP_HEAD_LINEAR] = ref_head_linear,
+	[DSEEK_OP_LATENT_ATTENTION] = ref_latent_attention,
 };
 
 int cpu_op_ref(const struct cpu_op *op)

@@ -48,33 +48,36 @@ void cpu_tiles_add(struct cpu_ctx *ctx, struct cpu_tiles *tiles, uint32_t first,
 	}
 }
 
+void cpu_tiles_fill_one(const struct cpu_ctx *ctx, const struct cpu_tiles *tiles, uint32_t i)
+{
+	const struct cpu_tile *tile = tiles->tile + i;
+	uint8_t *data = tiles->data + i * tiles->bytes;
+
+	if (tiles->kind == CPU_TILE_BF16)
+		cpu_tile_bf16(tiles->rows + tile->first, tile->n, tile->m, tiles->k, (uint16_t *)data);
+	else if (tiles->kind == CPU_TILE_F32)
+		ctx->kernels->tile_f32(tiles->rows + tile->first, tile->n, tile->m, tiles->k, (float *)data);
+	else
+		ctx->kernels->tile_q8(tiles->rows + tile->first, tile->n, tile->m, tiles->k, data);
+}
+
 struct fill_job {
-	const struct cpu_kernels *kernels;
+	const struct cpu_ctx *ctx;
 	const struct cpu_tiles *tiles;
 };
 
 static void fill(void *arg, uint32_t first, uint32_t last, unsigned int thread)
 {
 	const struct fill_job *job = arg;
-	const struct cpu_tiles *tiles = job->tiles;
 	uint32_t i;
 
-	for (i = first; i < last; i++) {
-		const struct cpu_tile *tile = tiles->tile + i;
-		uint8_t *data = tiles->data + i * tiles->bytes;
-
-		if (tiles->kind == CPU_TILE_BF16)
-			cpu_tile_bf16(tiles->rows + tile->first, tile->n, tile->m, tiles->k, (uint16_t *)data);
-		else if (tiles->kind == CPU_TILE_F32)
-			job->kernels->tile_f32(tiles->rows + tile->first, tile->n, tile->m, tiles->k, (float *)data);
-		else
-			job->kernels->tile_q8(tiles->rows + tile->first, tile->n, tile->m, tiles->k, data);
-	}
+	for (i = first; i < last; i++)
+		cpu_tiles_fill_one(job->ctx, job->tiles, i);
 }
 
 void cpu_tiles_fill(struct cpu_ctx *ctx, struct cpu_tiles *tiles)
 {
-	struct fill_job job = { ctx->kernels, tiles };
+	struct fill_job job = { ctx, tiles };
 	uint32_t grain = 0;
 
 	/* a few rows take less time than telling another thread */

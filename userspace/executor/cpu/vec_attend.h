@@ -148,26 +148,41 @@ VALWAYS void attend_values(const struct cpu_attend *a, const float *values, int 
 	}
 }
 
+static void attend_begin(const struct cpu_attend *a)
+{
+	int i;
+
+	for (i = 0; i < 16; i++) {
+		a->max[i] = -1e30f;	/* not infinite: less itself is 0, not NaN */
+		a->sum[i] = 0;
+	}
+	memset(a->acc, 0, 16ul * a->dv * sizeof(float));
+}
+
 static void attend(const struct cpu_attend *a)
 {
 	float *keys = a->scratch, *values = keys + (uint64_t)CPU_ATTEND_SLOTS * a->dk;
-	float *scores = values + (uint64_t)CPU_ATTEND_SLOTS * a->dv, decay[16];
+	float *scores = a->plain ? a->scratch : values + (uint64_t)CPU_ATTEND_SLOTS * a->dv, decay[16];
 	int32_t slot;
-	int n, s;
+	int n;
 
-	for (s = 0; s < 16; s++) {
-		a->max[s] = -1e30f;	/* not infinite: less itself is 0, not NaN */
-		a->sum[s] = 0;
-	}
-	memset(a->acc, 0, 16ul * a->dv * sizeof(float));
+	if (!a->more)
+		attend_begin(a);
 	for (slot = a->begin; slot < a->end; slot += n) {
+		const float *k = keys, *v = a->shared ? keys : values;
+
 		n = a->end - slot < CPU_ATTEND_SLOTS ? a->end - slot : CPU_ATTEND_SLOTS;
-		slots_to_f32(a, slot, n, keys, values);
-		if (n % 8)	/* scores are made for whole eights */
-			memset(keys + (uint64_t)n * a->dk, 0, (8 - n % 8) * a->dk * sizeof(float));
-		attend_scores(a, keys, n, scores);
+		if (a->plain) {
+			k = (const float *)a->k + (uint64_t)(slot % a->slots) * a->dk;
+			v = (const float *)a->v + (uint64_t)(slot % a->slots) * a->dv;
+		} else {
+			slots_to_f32(a, slot, n, keys, values);
+			if (n % 8)	/* scores are made for whole eights */
+				memset(keys + (uint64_t)n * a->dk, 0, (8 - n % 8) * a->dk * sizeof(float));
+		}
+		attend_scores(a, k, n, scores);
 		attend_softmax(a, slot, n, scores, decay);
-		attend_values(a, a->shared ? keys : values, n, scores, decay);
+		attend_values(a, v, n, scores, decay);
 	}
 }
 

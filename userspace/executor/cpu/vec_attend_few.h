@@ -194,13 +194,7 @@ ATTEND_FEW(attend_few_q8, DSEEK_Q8_0)
 /* Keys and values of one type; other queries' lanes in the result are left as no slots give it. */
 static void attend_few(const struct cpu_attend *a)
 {
-	int i;
-
-	for (i = 0; i < 16; i++) {
-		a->max[i] = -1e30f;
-		a->sum[i] = 0;
-	}
-	memset(a->acc, 0, 16ul * a->dv * sizeof(float));
+	attend_begin(a);
 	if (a->k_dtype == DSEEK_F16)
 		attend_few_f16(a);
 	else if (a->k_dtype == DSEEK_BF16)

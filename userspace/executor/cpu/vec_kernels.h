@@ -20,6 +20,7 @@ const struct cpu_kernels KERNELS = {
 	.rmsnorm = rmsnorm,
 	.rotate = rotate,
 	.to_half = to_half,
+	.to_f32 = slot_to_f32,
 	.attend = attend,
 	.attend_few = attend_few,
 	.attend_merge = attend_merge,

@@ -33,6 +33,22 @@ static const char *refuse_any(const struct cpu_op *op)
 	return NULL;
 }
 
+static int check_op(struct hip_state *state, const struct hip_own *own, const struct cpu_op *op, uint32_t index, char *err, size_t err_size);
+
+/* The absorbed form, by the kernels of its parts. */
+static int check_latent(struct hip_state *state, const struct hip_own *own, const struct cpu_op *op, uint32_t index, char *err,
+			size_t err_size)
+{
+	struct cpu_op part;
+	int i, r = 0;
+
+	for (i = 0; i < CPU_LATENT_PARTS && !r; i++) {
+		cpu_latent_part(op, i, &part);
+		r = check_op(state, own, &part, index, err, err_size);
+	}
+	return r;
+}
+
 /* 0, or -ENOTSUP and why. @op has the largest extents. */
 static int check_op(struct hip_state *state, const struct hip_own *own, const struct cpu_op *op, uint32_t index, char *err, size_t err_size)
 {
@@ -44,6 +60,8 @@ static int check_op(struct hip_state *state, const struct hip_own *own, const st
 
 	if (op->code == DSEEK_OP_NOP || op->code == DSEEK_OP_SPIN)
 		return 0;
+	if (op->code == DSEEK_OP_LATENT_ATTENTION)
+		return check_latent(state, own, op, index, err, err_size);
 	if (op->code == DSEEK_OP_KERNEL)
 		why = hip_own_refuse(own, op, detail, sizeof(detail));
 	else if (!info)

@@ -100,6 +100,22 @@ static int spin(struct hip_job *job, uint32_t us)
 	return 0;
 }
 
+static int launch_op(const struct hip_launch *l, const struct cpu_op *op)
+{
+	struct cpu_op part;
+	int i, r = 0;
+
+	if (op->code == DSEEK_OP_KERNEL)
+		return hip_launch_own(l, op);
+	if (op->code != DSEEK_OP_LATENT_ATTENTION)
+		return hip_op_find(op->code) ? hip_op_find(op->code)->launch(l, op) : 0;
+	for (i = 0; i < CPU_LATENT_PARTS && !r; i++) {
+		cpu_latent_part(op, i, &part);
+		r = hip_op_find(part.code)->launch(l, &part);
+	}
+	return r;
+}
+
 /* The next op; its event behind it. On an error the op may have been launched in part: nothing counts as done. */
 static int launch_next(struct hip_job *job)
 {
@@ -116,10 +132,8 @@ static int launch_next(struct hip_job *job)
 			return r;
 	}
 	r = make_event(job, event);
-	if (!r && op.code == DSEEK_OP_KERNEL)
-		r = hip_launch_own(&job->launch, &op);
-	else if (!r && hip_op_find(op.code))
-		r = hip_op_find(op.code)->launch(&job->launch, &op);
+	if (!r)
+		r = launch_op(&job->launch, &op);
 	if (!r)
 		r = HIP(&job->state->api, EventRecord, (*event, job->launch.stream), job->launch.err, job->launch.err_size);
 	if (r) {
