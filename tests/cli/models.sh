@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# dseek generate, logits, model moefy, bench model, bench ops and bench quality: what they print, and what they refuse.
+# dseek generate, logits, model moefy, bench model, bench latent, bench ops and bench quality: what they print, and what they refuse.
 . "$(dirname "$0")/lib.sh"
 e=embed:
 
@@ -110,6 +110,13 @@ go bench model -q -d $e -m "$dense" -p 0 -n 4 -r 1; ok "bench model: decode alon
 go bench model -d $e -m "$dense" -p 0 -n 0; ok "bench model: nothing to do" said 2 "is out of range" err
 go bench model -d $e -m "$dense" -r 0; ok "bench model: no repetitions" said 2 "is out of range" err
 go bench model -d $e; ok "bench model without a model" said 2 "--model is needed" err
+
+go bench latent -t 1 --heads 2 -n 70 -c 60 -s 0 --json
+ok "bench latent --json" json 'd["tokens"] == 70 and d["past"] == 60 and d["heads_ms"] > 0 and d["chosen"] in ("absorbed", "expanded") and d["expanded_ratio"] > 0 and d["counted_ratio"] > 0 and 2**16 < d["scratch_bytes"] < 2**22'
+go bench latent -t 2 --heads 1 -n 3 -s 0 --type F16; ok "bench latent: a table" test "$rc" = 0 -a "$(grep -cE '^1 heads, F16, 2 threads|^ +3 +0 .*sorbed|^ +3 +0 .*expanded' "$dir/out")" = 2
+go bench latent --heads 129; ok "bench latent: too many heads" said 2 "1 to 128 heads" err
+go bench latent --type Q6_K; ok "bench latent: blocks that don't fit" said 2 "type Q6_K: not one, or it has no PACKED rows of 128" err
+go bench latent --isa scalar; ok "bench latent: one form only" said 77 "without vector instructions there is one form only" err
 
 go bench ops -t 1 -n 1 -s 0 --json
 ok "bench ops --json" json 'd["tokens"] == 1 and d["roof_gbs"] > 0.1 and d["ops"]["linear"]["calls"] == 91 and 0 < d["ops"]["linear"]["gbs"]'

@@ -127,6 +127,7 @@ int bench_roundtrip_main(int argc, char **argv);
 int bench_preempt_main(int argc, char **argv);
 int bench_shares_main(int argc, char **argv);
 int bench_ops_main(int argc, char **argv);
+int bench_latent_main(int argc, char **argv);
 int bench_model_main(int argc, char **argv);
 int bench_quality_main(int argc, char **argv);
 int bench_routing_main(int argc, char **argv);

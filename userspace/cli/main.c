@@ -14,6 +14,7 @@ static const struct cli_command commands[] = {
 	{ "model", "synth", cmd_model_synth, "a small model with random weights" },
 	{ "bench", "arb", bench_arb_main, "what a decision of the arbiter costs, by the number of queues" },
 	{ "bench", "choice", bench_choice_main, "queues over several engines, and how good predictions are" },
+	{ "bench", "latent", bench_latent_main, "the cpu engine's forms of latent attention, against plain heads" },
 	{ "bench", "ops", bench_ops_main, "the cpu engine's ops, against what memory gives" },
 	{ "bench", "preempt", bench_preempt_main, "how long something better waits, against the published bound" },
 	{ "bench", "shares", bench_shares_main, "what tenants get of an engine, beside their weights" },
