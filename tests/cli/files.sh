@@ -8,7 +8,7 @@ go model synth -q "$spm"; ok "synth" test "$rc" = 0 -a -s "$spm" -a ! -s "$dir/e
 go model synth -q -p tiny-mixtral -t q8_0 --layers 1 --experts 4 --vocabulary bpe --seed 5 "$bpe"; ok "synth with sizes" test "$rc" = 0
 go model synth -p tiny-mixtral --experts 0 "$dir/dense.gguf"; ok "synth without experts" said 0 "tiny-mixtral, " err
 go model synth --preset huge x; ok "synth: unknown preset" said 2 "no preset 'huge'; there are tiny-llama, tiny-mixtral, tiny-qwen3moe, tiny-dsv2lite, tiny-dsv3, tiny-gptoss" err
-go model synth --type q6_k "$dir/x"; ok "synth: a type it can't make" said 1 "the type is none of f32, f16, bf16, q8_0, q4_0, q4_1" err
+go model synth --type q6_k "$dir/x"; ok "synth: a type it can't make" said 1 "the type is none of f32, f16, bf16, q8_0, q4_0, q4_1, mxfp4" err
 go model synth --vocab 20 "$dir/x"; ok "synth: small vocabulary" said 1 "the vocabulary has less than 300 tokens" err
 go model synth --layers 99999999999 "$dir/x"; ok "synth: size too large" said 2 "--layers is too large" err
 go model synth --vocabulary unigram "$dir/x"; ok "synth: unknown vocabulary" said 2 "--vocabulary is neither spm nor bpe" err
@@ -28,6 +28,9 @@ go model inspect --json --full "$spm"; ok "inspect --json --full" json 'd["keys"
 go model synth -q -p tiny-gptoss "$dir/oss.gguf"; ok "synth: gpt-oss" test "$rc" = 0
 go model inspect "$dir/oss.gguf"; ok "inspect: what the KV cache takes" said 0 "KV cache of 16384 tokens: 8535552 bytes in f16, 49.1 % less than full attention's 16777216; with --kv-type q8_0 4603392, 72.6 % less" out
 go model inspect --json --ctx 1000 "$dir/oss.gguf"; ok "inspect --ctx --json" json 'd["kv_cache"] == {"tokens": 1000, "bytes": 658944, "full_bytes": 1024000, "q8_0_bytes": 418944}'
+go model synth -q -p tiny-gptoss -t mxfp4 "$dir/mx.gguf"; go model inspect "$dir/mx.gguf"
+ok "inspect: weights in memory" grep -qE '^  weights in memory: [0-9]+ bytes, [0-9.]+ of the file.s [0-9]+$' "$dir/out"
+go model inspect --json "$dir/mx.gguf"; ok "inspect --json: weights in memory" json 'd["weights"]["file_bytes"] > 2**19 and 0.5 < d["weights"]["bytes"] / d["weights"]["file_bytes"] < 2'
 go model inspect "$spm"; ok "inspect: no window" grep -qxE '  KV cache of 16384 tokens: 8388608 bytes in f16; with --kv-type q8_0 4456448, 46.9 % less' "$dir/out"
 go model inspect --ctx 99999999 "$spm"; ok "inspect: --ctx too large" said 2 "--ctx is not in 1..2^24" err
 go model inspect --ctx 0 "$spm"; ok "inspect: --ctx 0" said 2 "--ctx is not in 1..2^24" err

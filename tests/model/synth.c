@@ -93,7 +93,7 @@ static void to_f32(const struct gguf_tensor *t, uint64_t row, float *out)
 START_TEST(numbers)
 {
 	static const double tolerance[DSEEK_DTYPE_COUNT] = { [DSEEK_F16] = 1e-4, [DSEEK_BF16] = 1e-3, [DSEEK_Q8_0] = 1e-3, [DSEEK_Q4_0] = 2e-2,
-							     [DSEEK_Q4_1] = 2e-2 };
+							     [DSEEK_Q4_1] = 2e-2, [DSEEK_MXFP4] = 7e-2 };
 	struct synth_params p = preset("tiny-mixtral");
 	const struct gguf_tensor *t, *u;
 	float x[256], y[256];
@@ -220,8 +220,8 @@ static const struct {
 	BAD(used, "the number of experts used is not between 1 and that of experts"),
 	BAD(unused, "the number of experts used is not between 1 and that of experts"),
 	BAD(vocab, "the vocabulary has less than 300 tokens"),
-	BAD(dtype, "the type is none of f32, f16, bf16, q8_0, q4_0, q4_1"),
-	BAD(no_dtype, "the type is none of f32, f16, bf16, q8_0, q4_0, q4_1"),
+	BAD(dtype, "the type is none of f32, f16, bf16, q8_0, q4_0, q4_1, mxfp4"),
+	BAD(no_dtype, "the type is none of f32, f16, bf16, q8_0, q4_0, q4_1, mxfp4"),
 	BAD(block, "embedding, feed-forward and attention widths must be multiples of the type's block of 32"),
 	BAD(latent_huge, "a size is too large"),
 	BAD(latent_rank, "what of a head is not rotated, and the rank of the keys, must be multiples of 16"),

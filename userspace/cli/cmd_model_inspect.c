@@ -153,13 +153,14 @@ static struct sums sum_up(const struct gguf *g, struct sums by_type[64])
 	return all;
 }
 
-/* Of a context of so many tokens; in f16, unless it says otherwise. */
-struct kv {
-	uint64_t bytes, full, q8;	/* q8 0: the heads are no whole blocks */
+/* Weights as they are loaded; the KV cache of a context of so many tokens, in f16, unless it says otherwise. */
+struct memory {
+	uint64_t weights, weights_file;	/* of those used */
+	uint64_t kv, kv_full, kv_q8;	/* kv_q8 0: the heads are no whole blocks */
 };
 
 /* false: the file is no model that can be run here. */
-static bool kv_bytes(const struct inspect *o, const struct gguf *g, struct kv *ret_kv)
+static bool memory_of(const struct inspect *o, const struct gguf *g, struct memory *ret)
 {
 	struct dsk_kv kv = { .n_ctx = o->n_ctx, .run = RUN, .type = DSEEK_F16, .ring_type = DSEEK_F16 };
 	const struct dsk_shape *shape;
@@ -170,27 +171,31 @@ static bool kv_bytes(const struct inspect *o, const struct gguf *g, struct kv *r
 		return false;
 	shape = dsk_model_shape(model);
 	dsk_kv_widths(shape, &k, &v);
-	ret_kv->bytes = dsk_kv_bytes(shape, &kv);
+	ret->weights = dsk_model_memory(model);
+	ret->weights_file = shape->weight_bytes;
+	ret->kv = dsk_kv_bytes(shape, &kv);
 	kv.all = true;
-	ret_kv->full = dsk_kv_bytes(shape, &kv);
+	ret->kv_full = dsk_kv_bytes(shape, &kv);
 	kv.all = false;
 	kv.type = DSEEK_Q8_0;
-	ret_kv->q8 = k % 32 || v % 32 ? 0 : dsk_kv_bytes(shape, &kv);
+	ret->kv_q8 = k % 32 || v % 32 ? 0 : dsk_kv_bytes(shape, &kv);
 	dsk_model_close(model);
 	return true;
 }
 
-static void print_kv(const struct inspect *o, const struct gguf *g)
+static void print_memory(const struct inspect *o, const struct gguf *g)
 {
-	struct kv kv;
+	struct memory m;
 
-	if (!kv_bytes(o, g, &kv))
+	if (!memory_of(o, g, &m))
 		return;
-	printf("  KV cache of %" PRIu64 " tokens: %" PRIu64 " bytes in f16", o->n_ctx, kv.bytes);
-	if (kv.bytes != kv.full)
-		printf(", %.1f %% less than full attention's %" PRIu64, 100 * (1 - (double)kv.bytes / kv.full), kv.full);
-	if (kv.q8)
-		printf("; with --kv-type q8_0 %" PRIu64 ", %.1f %% less", kv.q8, 100 * (1 - (double)kv.q8 / kv.full));
+	printf("  weights in memory: %" PRIu64 " bytes, %.2f of the file's %" PRIu64 "\n", m.weights, (double)m.weights / m.weights_file,
+	       m.weights_file);
+	printf("  KV cache of %" PRIu64 " tokens: %" PRIu64 " bytes in f16", o->n_ctx, m.kv);
+	if (m.kv != m.kv_full)
+		printf(", %.1f %% less than full attention's %" PRIu64, 100 * (1 - (double)m.kv / m.kv_full), m.kv_full);
+	if (m.kv_q8)
+		printf("; with --kv-type q8_0 %" PRIu64 ", %.1f %% less", m.kv_q8, 100 * (1 - (double)m.kv_q8 / m.kv_full));
 	putchar('\n');
 }
 
@@ -212,7 +217,7 @@ static void print_all(const struct inspect *o, const struct gguf *g)
 			printf("  %-8s %6" PRIu64 " tensors %14" PRIu64 " elements %14" PRIu64 " bytes%s\n", gguf_tensor_type(type)->name,
 			       by_type[type].tensors, by_type[type].elements, by_type[type].bytes,
 			       gguf_tensor_type(type)->dtype < 0 ? "  (no op of dseek takes this type)" : "");
-	print_kv(o, g);
+	print_memory(o, g);
 	for (size_t i = 0; o->tensors && i < gguf_n_tensors(g); i++) {
 		const struct gguf_tensor *t = gguf_tensor(g, i);
 
@@ -285,7 +290,7 @@ static cJSON *json_key(const struct inspect *o, const struct gguf_key *key)
 static void print_json(const struct inspect *o, const struct gguf *g)
 {
 	cJSON *root = cJSON_CreateObject(), *keys, *tensors;
-	struct kv kv;
+	struct memory m;
 	char *out;
 
 	cJSON_AddNumberToObject(root, "version", gguf_version(g));
@@ -293,14 +298,16 @@ static void print_json(const struct inspect *o, const struct gguf *g)
 	keys = cJSON_AddObjectToObject(root, "keys");
 	for (size_t i = 0; i < gguf_n_keys(g); i++)
 		cJSON_AddItemToObject(keys, gguf_key(g, i)->name, json_key(o, gguf_key(g, i)));
-	if (kv_bytes(o, g, &kv)) {
-		cJSON *cache = cJSON_AddObjectToObject(root, "kv_cache");
+	if (memory_of(o, g, &m)) {
+		cJSON *weights = cJSON_AddObjectToObject(root, "weights"), *cache = cJSON_AddObjectToObject(root, "kv_cache");
 
+		cJSON_AddNumberToObject(weights, "bytes", (double)m.weights);
+		cJSON_AddNumberToObject(weights, "file_bytes", (double)m.weights_file);
 		cJSON_AddNumberToObject(cache, "tokens", (double)o->n_ctx);
-		cJSON_AddNumberToObject(cache, "bytes", (double)kv.bytes);
-		cJSON_AddNumberToObject(cache, "full_bytes", (double)kv.full);
-		if (kv.q8)
-			cJSON_AddNumberToObject(cache, "q8_0_bytes", (double)kv.q8);
+		cJSON_AddNumberToObject(cache, "bytes", (double)m.kv);
+		cJSON_AddNumberToObject(cache, "full_bytes", (double)m.kv_full);
+		if (m.kv_q8)
+			cJSON_AddNumberToObject(cache, "q8_0_bytes", (double)m.kv_q8);
 	}
 	tensors = cJSON_AddArrayToObject(root, "tensors");
 	for (size_t i = 0; i < gguf_n_tensors(g); i++) {

@@ -36,7 +36,7 @@ int cmd_model_synth(int argc, char **argv)
 	uint64_t sizes[SIZES], seed = 1;
 	const struct cli_option options[] = {
 		{ "preset", 'p', CLI_STRING, &preset, "NAME", "tiny-llama (default), tiny-mixtral, tiny-qwen3moe, tiny-dsv2lite, tiny-dsv3, tiny-gptoss" },
-		{ "type", 't', CLI_STRING, &type, "TYPE", "of the matrices: f32 (default), f16, bf16, q8_0, q4_0, q4_1" },
+		{ "type", 't', CLI_STRING, &type, "TYPE", "of the matrices: f32 (default), f16, bf16, q8_0, q4_0, q4_1, mxfp4" },
 		{ "seed", 's', CLI_UINT, &seed, "S", "of the weights (default 1)" },
 		{ "layers", 0, CLI_UINT, &sizes[LAYERS], "N", "layers" },
 		{ "embd", 0, CLI_UINT, &sizes[EMBD], "N", "embedding width" },

@@ -336,8 +336,8 @@ static const char *check(const struct synth_params *p)
 		return "the vocabulary has less than 300 tokens";
 	if (p->dtype != DSEEK_F32 && p->dtype != DSEEK_F16 && p->dtype != DSEEK_BF16 &&
 	    p->dtype != DSEEK_Q8_0 && p->dtype != DSEEK_Q4_0 &&
-	    p->dtype != DSEEK_Q4_1)
-		return "the type is none of f32, f16, bf16, q8_0, q4_0, q4_1";
+	    p->dtype != DSEEK_Q4_1 && p->dtype != DSEEK_MXFP4)
+		return "the type is none of f32, f16, bf16, q8_0, q4_0, q4_1, mxfp4";
 	if (p->n_embd % dseek_dtype_block(p->dtype) || p->n_ff % dseek_dtype_block(p->dtype) ||
 	    p->n_head * p->head_dim % dseek_dtype_block(p->dtype))
 		return "embedding, feed-forward and attention widths must be multiples of the type's block of 32";
