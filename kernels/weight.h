@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Weights as programs have them: rows of blocks as in GGUF files, one after the other or PACKED, that is groups of 16 rows whose 4-byte
- * words lie side by side, then their 16-bit scales (userspace/lib/dtype_pack.c has the layout, dtype.c the blocks). F8_E4M3's scale is the word
- * behind a row's last.
+ * words lie side by side, then their scales, of 16 bits or MXFP4's of 8 (userspace/lib/dtype_pack.c has the layout, dtype.c the blocks).
+ * F8_E4M3's scale is the word behind a row's last.
  */
 #ifndef WEIGHT_H
 #define WEIGHT_H
@@ -40,8 +40,8 @@ K_DEV struct weight_block weight_block(int type, int packed)
 		b.elements = 32, b.bytes = 20, b.words = 4, b.words_at = 4, b.halves = 2;
 	} else if (type == DSK_W_Q4_K) {
 		b.elements = 256, b.bytes = 144, b.words = 35, b.words_at = 4, b.halves = 2;
-	} else if (type == DSK_W_MXFP4) {	/* in rows alone, at any address */
-		b.elements = 32, b.bytes = 17;
+	} else if (type == DSK_W_MXFP4) {	/* in rows at any address */
+		b.elements = 32, b.bytes = 17, b.words = 4, b.words_at = 1, b.halves = 1;
 	} else if (type == DSK_W_F8_E4M3) {
 		b.elements = 4;
 	} else if (type == DSK_W_Q6_K) {
@@ -57,13 +57,13 @@ K_DEV struct weight_row weight_row(K_GLOBAL const void *matrix, struct dsk_matri
 	struct weight_row r;
 
 	if (m.packed) {
-		int lane = row % WEIGHT_GROUP;
+		int lane = row % WEIGHT_GROUP, scale = m.type == DSK_W_MXFP4 ? 1 : 2;
 
 		at += (long)(row / WEIGHT_GROUP) * (((long)m.row_bytes * WEIGHT_GROUP + 63) / 64 * 64);
 		r.words = at + lane * 4;
-		r.halves = at + (long)(m.k / b.elements) * b.words * WEIGHT_GROUP * 4 + lane * 2;
+		r.halves = at + (long)(m.k / b.elements) * b.words * WEIGHT_GROUP * 4 + lane * scale;
 		r.word_step = WEIGHT_GROUP * 4;
-		r.half_step = WEIGHT_GROUP * 2;
+		r.half_step = WEIGHT_GROUP * scale;
 		r.word_block = b.words * r.word_step;
 		r.half_block = b.halves * r.half_step;
 	} else {
@@ -141,12 +141,12 @@ K_DEV void weight_quad(struct weight_row r, int type, int packed, int k, int q, 
 		for (int j = 0; j < 4; j++)
 			v[j] = d * (float)(signed char)(w >> j * 8 & 0xff);
 	} else if (type == DSK_W_MXFP4) {
-		K_GLOBAL const unsigned char *block = (K_GLOBAL const unsigned char *)r.words + (long)(q / 8) * r.word_block;
-		int e = block[0];
+		K_GLOBAL const unsigned char *word = (K_GLOBAL const unsigned char *)r.words + (long)(q / 8) * r.word_block + q % 4 * r.word_step;
+		int e = ((K_GLOBAL const unsigned char *)r.halves)[(long)(q / 8) * r.half_block];
 		float d = k_as_float(e ? (k_u32)e << 23 : 0x400000u);	/* 2^(e - 127) */
 
 		for (int j = 0; j < 4; j++)
-			v[j] = d * e2m1(block[1 + q % 4 * 4 + j] >> q % 8 / 4 * 4 & 15);
+			v[j] = d * e2m1(word[j] >> q % 8 / 4 * 4 & 15);
 	} else if (type == DSK_W_F8_E4M3) {
 		float d = k_as_float(weight_word(r, k / 4, 0));
 		k_u32 w = weight_word(r, q, 0);

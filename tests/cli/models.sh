@@ -129,6 +129,8 @@ go bench ops -t 1 -n 2 -s 0 --type F8_E4M3 --against BF16; ok "bench ops --again
 	"$(grep -cE '^F8_E4M3 against BF16: products [0-9.]+ x as fast, whole step [0-9.]+ x; 0.50 of the bytes, which take [0-9]+ % of' "$dir/out")" = 1
 go bench ops -t 1 -n 1 -s 0 --type F8_E4M3 --against Q8_0 --json; tail -1 "$dir/out" >"$dir/last"; mv "$dir/last" "$dir/out"
 ok "bench ops --against --json" json 'd["dtype"] == "F8_E4M3" and d["against"] == "Q8_0" and d["products"] > 0 and 0.94 < d["bytes"] < 0.96'
+go bench ops -t 1 -n 1 -s 0 --type MXFP4 --against Q8_0; ok "bench ops: MXFP4 and what it was made" test "$rc" = 0 -a \
+	"$(grep -cE '^MXFP4 against Q8_0: products [0-9.]+ x as fast, whole step [0-9.]+ x; 0.50 of the bytes' "$dir/out")" = 1
 go bench ops --against Q6_K; ok "bench ops: against blocks that don't fit" said 2 "against Q6_K: not a type, or it has no PACKED rows of 576" err
 go bench ops --isa mmx; ok "bench ops: unknown instructions" said 1 "isa=mmx: unknown" err
 end

@@ -570,8 +570,7 @@ static void test_target(const char *name)
 		return;
 	}
 	for (i = 0; i < 2 * COUNT(weight_types); i++)
-		if (weight_types[i / 2] != DSEEK_MXFP4 || !(i % 2))	/* which has no PACKED */
-			test_weights(weight_types[i / 2], i % 2);
+		test_weights(weight_types[i / 2], i % 2);
 	for (i = 0; i < COUNT(weight_types); i++)
 		test_moe(weight_types[i], i % 2);
 	for (i = 0; i < COUNT(float_types); i++)

@@ -290,7 +290,7 @@ static void test(const struct device *d)
 	for (size_t i = 0; i < N_DTYPES; i++) {
 		uint32_t block = dseek_dtype_block(dtypes[i]), k = block == 1 ? 38 : block == 32 ? 96 : 512;
 
-		for (int packed = 0; packed < (dtypes[i] == DSEEK_MXFP4 ? 1 : 2); packed++) {
+		for (int packed = 0; packed < 2; packed++) {
 			linear(d, dtypes[i], k, 1, 1, packed, 0);
 			linear(d, dtypes[i], k, 65, 2, packed, 0);
 			linear(d, dtypes[i], k, 37, 3, packed, DSK_LINEAR_BIAS);
@@ -303,6 +303,7 @@ static void test(const struct device *d)
 	moe(d, DSEEK_F16, 1, 0, 0);
 	moe(d, DSEEK_Q8_0, 1, 0, 0);
 	moe(d, DSEEK_Q4_0, 0, 0, 0);
+	moe(d, DSEEK_MXFP4, 1, 0, 0);
 	moe(d, DSEEK_MXFP4, 0, 0, DSK_MOE_GATE_BIAS | DSK_MOE_UP_BIAS | DSK_MOE_DOWN_BIAS);
 	moe(d, DSEEK_F8_E4M3, 1, 0, DSK_MOE_DOWN_BIAS);
 	moe(d, DSEEK_BF16, 1, -1, 0);

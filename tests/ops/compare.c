@@ -19,7 +19,7 @@ static const char *isa;
 static uint64_t digest;		/* of all results of the set under test, in order */
 
 static const uint32_t weight_types[] = { DSEEK_F32, DSEEK_F16, DSEEK_BF16, DSEEK_Q8_0, DSEEK_Q4_0, DSEEK_Q4_1, DSEEK_Q4_K, DSEEK_Q6_K,
-	DSEEK_F8_E4M3 };
+	DSEEK_F8_E4M3, DSEEK_MXFP4 };
 #define N_TYPES	(sizeof(weight_types) / sizeof(*weight_types))
 
 /* What products with @dtype that may do so make of activations: q8 where weights are quantised, bf16 where they are fp8 and the set has it. */
@@ -715,6 +715,61 @@ static void test_codes(int precise)
 	tap_ok(good, "%s F8_E4M3%s: each code is what the oracle takes it for", isa, precise ? ", precise" : "");
 }
 
+/* MXFP4's products are the bits of Q8_0's, which holds the same numbers where half precision has their scales; any scale is near the oracle. */
+static void test_mxfp4(void)
+{
+	uint32_t k = 96, n = 37, tokens = 21, r, b;
+	uint8_t *rows = malloc(dseek_row_bytes(DSEEK_MXFP4, k) * n), *same = malloc(dseek_row_bytes(DSEEK_Q8_0, k) * n);
+	bool bits = true, good = true;
+	struct one_op o;
+	float *got;
+	int precise, i;
+
+	for (precise = 0; precise < 2; precise++) {
+		one_op_init(&o, DSEEK_OP_LINEAR, precise ? DSEEK_PROGRAM_PRECISE : 0);
+		fill(one_op_tensor(&o, 0, DSEEK_F32, k, tokens, 1), (uint64_t)k * tokens);
+		for (r = 0; r < n; r++)
+			for (b = 0; b < 3; b++)
+				for (i = 0; i < 17; i++)
+					rows[(3 * r + b) * 17 + i] = i ? (uint32_t)(int32_t)(test_random() * 128) & 255 : 128 - 24 + (r + 7 * b) % 40;
+		one_op_tensor(&o, 4, DSEEK_F32, n, tokens, 1);
+		dseek_tensor_pack(DSEEK_MXFP4, k, n, rows, one_op_weight(&o, 1, DSEEK_MXFP4, DSEEK_LAYOUT_PACKED, k, n, 1, NULL));
+		bits &= !one_op_run(&o, cpu, fast);
+		got = copy_of(o.data[4], 4ul * n * tokens);
+		for (r = 0; r < n; r++)
+			bits &= !dseek_row_mxfp4_to_q8_0(rows + 51 * r, k, same + dseek_row_bytes(DSEEK_Q8_0, k) * r);
+		dseek_tensor_pack(DSEEK_Q8_0, k, n, same, one_op_weight(&o, 1, DSEEK_Q8_0, DSEEK_LAYOUT_PACKED, k, n, 1, NULL));
+		bits &= !one_op_run(&o, cpu, fast) && !memcmp(got, o.data[4], 4ul * n * tokens);
+		free(got);
+		one_op_free(&o);
+	}
+	for (i = 0; i < 250; i++) {	/* each scale whose sums are numbers, the smallest too */
+		float x[32], want[16];
+
+		one_op_init(&o, DSEEK_OP_LINEAR, DSEEK_PROGRAM_PRECISE);
+		fill(one_op_tensor(&o, 0, DSEEK_F32, 32, 1, 1), 32);
+		one_op_tensor(&o, 4, DSEEK_F32, 16, 1, 1);
+		for (r = 0; r < 16; r++) {
+			rows[17 * r] = i;
+			for (b = 0; b < 16; b++)
+				rows[17 * r + 1 + b] = (b + r) % 16 | (b * 7 + 3 * r) % 16 << 4;
+			dseek_row_to_f32(DSEEK_MXFP4, rows + 17 * r, 32, x);
+			for (b = 0, want[r] = 0; b < 32; b++)
+				want[r] += ldexpf(x[b], i < 20 ? 40 : -40) * ((float *)o.data[0])[b];
+		}
+		dseek_tensor_pack(DSEEK_MXFP4, 32, 16, rows, one_op_weight(&o, 1, DSEEK_MXFP4, DSEEK_LAYOUT_PACKED, 32, 16, 1, NULL));
+		good &= !one_op_run(&o, cpu, fast);
+		for (r = 0; r < 16; r++)
+			((float *)o.data[4])[r] = ldexpf(((float *)o.data[4])[r], i < 20 ? 40 : -40);
+		good &= distance(o.data[4], want, 16) < (i < 20 ? 1e-3 : 1e-5);
+		one_op_free(&o);
+	}
+	free(rows);
+	free(same);
+	tap_ok(bits, "%s MXFP4: the bits of Q8_0", isa);
+	tap_ok(good, "%s MXFP4: all scales", isa);
+}
+
 static bool test_isa(const char *name)
 {
 	char options[100], err[200];
@@ -745,6 +800,7 @@ static bool test_isa(const char *name)
 	}
 	for (precise = 0; precise < 2; precise++)
 		test_codes(precise);
+	test_mxfp4();
 	test_attention();
 	test_rows();
 	test_rope();

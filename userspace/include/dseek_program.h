@@ -38,7 +38,7 @@ extern "C" {
 
 /*
  * Element types; numbers of our own. Blocks as in GGUF files. MXFP4 (OCP Microscaling Formats 1.0, 2023, 5.3.1 and 5.4.1): E2M1 numbers with a
- * scale of 2^(e - 127) for each 32, 17 bytes; ROWS only. F8_E4M3 (kernels/f8.h): a row is one code an element, in fours, and behind them
+ * scale of 2^(e - 127) for each 32, 17 bytes. F8_E4M3 (kernels/f8.h): a row is one code an element, in fours, and behind them
  * the row's scale, a float32 that all are multiplied by. A scale for fewer elements wouldn't lower the bound of what rounding costs: that is half
  * a unit of the mantissa, 2^-4 of an element, as long as it is above 2^-14.8 of its row's largest (precision.h has the rest).
  */

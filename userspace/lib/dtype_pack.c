@@ -3,15 +3,16 @@
  * The PACKED layout. Rows in groups of 16, the last one padded with zeros. A group holds, for each block
  * along the row, the block's 4-byte words, each word for the 16 rows side by side (64 bytes: one lane a
  * row for the vector units, and one row of a matrix tile); after the words of all blocks the 16-bit
- * scales in the same order, 16 rows side by side (32 bytes). Each group starts on 64 bytes.
+ * scales in the same order, 16 rows side by side (32 bytes; MXFP4's are of 8 bits, 16 bytes). Each group starts on 64 bytes.
  *
- *	words[n_blocks][n_words][16] u32 | halves[n_blocks][n_halves][16] u16 | to 64 bytes
+ *	words[n_blocks][n_words][16] u32 | halves[n_blocks][n_halves][16] u16 (u8) | to 64 bytes
  *
  * F8_E4M3's rows are words throughout, four elements each and the scale last: blocks of one word, one more than the elements make.
  *
  * So one load of activations serves 16 rows, and 4 neighbours along the row are a lane of VPDPBUSD.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "dseek_program.h"
@@ -24,6 +25,7 @@ static const struct packing {
 	uint16_t bytes;
 	uint16_t words, words_at;
 	uint16_t halves, halves_at;
+	bool bytes_only;		/* a half is a byte */
 } packings[DSEEK_DTYPE_COUNT] = {
 	[DSEEK_F32] = { 1, 4, 1, 0, 0, 0 },
 	[DSEEK_F16] = { 1, 2, 0, 0, 1, 0 },
@@ -33,6 +35,7 @@ static const struct packing {
 	[DSEEK_Q4_1] = { 32, 20, 4, 4, 2, 0 },
 	[DSEEK_Q4_K] = { 256, 144, 35, 4, 2, 0 },
 	[DSEEK_Q6_K] = { 256, 210, 52, 0, 1, 208 },
+	[DSEEK_MXFP4] = { 32, 17, 4, 1, 1, 0, .bytes_only = true },
 	[DSEEK_F8_E4M3] = { 4, 4, 1, 0, 0, 0 },
 };
 
@@ -76,29 +79,31 @@ uint64_t dseek_tensor_bytes(uint32_t dtype, uint32_t layout, uint64_t ne0, uint6
 /* Move one row between its ROWS bytes and its lane of a group. */
 static void row_into_group(const struct packing *p, uint64_t blocks, int lane, const uint8_t *row, uint8_t *group)
 {
-	uint8_t *words = group + lane * 4, *halves = group + blocks * p->words * GROUP * 4 + lane * 2;
+	const int half = p->bytes_only ? 1 : 2;
+	uint8_t *words = group + lane * 4, *halves = group + blocks * p->words * GROUP * 4 + lane * half;
 	uint64_t b;
 	int i;
 
 	for (b = 0; b < blocks; b++, row += p->bytes) {
 		for (i = 0; i < p->words; i++, words += GROUP * 4)
 			memcpy(words, row + p->words_at + i * 4, 4);
-		for (i = 0; i < p->halves; i++, halves += GROUP * 2)
-			memcpy(halves, row + p->halves_at + i * 2, 2);
+		for (i = 0; i < p->halves; i++, halves += GROUP * half)
+			memcpy(halves, row + p->halves_at + i * half, half);
 	}
 }
 
 static void row_from_group(const struct packing *p, uint64_t blocks, int lane, const uint8_t *group, uint8_t *row)
 {
-	const uint8_t *words = group + lane * 4, *halves = group + blocks * p->words * GROUP * 4 + lane * 2;
+	const int half = p->bytes_only ? 1 : 2;
+	const uint8_t *words = group + lane * 4, *halves = group + blocks * p->words * GROUP * 4 + lane * half;
 	uint64_t b;
 	int i;
 
 	for (b = 0; b < blocks; b++, row += p->bytes) {
 		for (i = 0; i < p->words; i++, words += GROUP * 4)
 			memcpy(row + p->words_at + i * 4, words, 4);
-		for (i = 0; i < p->halves; i++, halves += GROUP * 2)
-			memcpy(row + p->halves_at + i * 2, halves, 2);
+		for (i = 0; i < p->halves; i++, halves += GROUP * half)
+			memcpy(row + p->halves_at + i * half, halves, half);
 	}
 }
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Weights: from the file's mapping into one buffer, packed on the way; each byte is read once and
- * written once. Matrices become PACKED; vectors F32; MXFP4 becomes Q8_0, the same values in twice the memory, which the engines are
- * fast with. In a mode that says so matrices become F8_E4M3 (weights_fp8.c).
+ * written once. Matrices become PACKED; vectors F32. In a mode that says so matrices become F8_E4M3 (weights_fp8.c).
  */
 #include "model_priv.h"
 
@@ -68,12 +67,6 @@ static int reserve(struct dsk_model *m, struct dsk_place *p, const char *name, b
 	return 0;
 }
 
-/* What tensor @t becomes as a matrix. */
-static uint32_t matrix_dtype(const struct gguf_tensor *t)
-{
-	return t->dtype == DSEEK_MXFP4 ? DSEEK_Q8_0 : t->dtype;
-}
-
 static int place(struct dsk_model *m, uint32_t layer, enum dsk_weight w, struct dsk_place *p, char *err, size_t err_size)
 {
 	const struct dsk_rule *rule = &dsk_rules[w];
@@ -88,7 +81,7 @@ static int place(struct dsk_model *m, uint32_t layer, enum dsk_weight w, struct 
 	rc = find(m, name, rule->shape, &p->src, err, err_size);
 	if (rc || !p->src)
 		return rc;
-	p->dtype = matrix ? matrix_dtype(p->src) : DSEEK_F32;
+	p->dtype = matrix ? (uint32_t)p->src->dtype : DSEEK_F32;
 	for (size_t d = 0; d < 3; d++)
 		p->ne[d] = p->src->ne[d];
 	p->row_step = p->ne[1];
@@ -117,7 +110,7 @@ static int place_kv_b(struct dsk_model *m, uint32_t layer, char *err, size_t err
 	*k = (struct dsk_place){ .src = t, .ne = { keys, s->kv_rank, s->n_head }, .row_step = keys + s->head_v, .turned = true,
 				 .dtype = dseek_dtype_block(t->dtype) > 1 ? DSEEK_F32 : t->dtype };
 	*v = (struct dsk_place){ .src = t, .ne = { s->kv_rank, s->head_v, s->n_head }, .row_step = keys + s->head_v, .first_row = keys,
-				 .dtype = matrix_dtype(t) };
+				 .dtype = t->dtype };
 	rc = reserve(m, k, name, true, (uint64_t)keys * s->n_head, err, err_size);
 	return rc ? rc : reserve(m, v, name, true, (uint64_t)s->head_v * s->n_head, err, err_size);
 }
@@ -131,7 +124,7 @@ static int place_k_turned(struct dsk_model *m, uint32_t layer, char *err, size_t
 	if (!k->src)
 		return 0;
 	*p = (struct dsk_place){ .src = k->src, .ne = { k->ne[1], k->ne[0], k->ne[2] }, .row_step = k->row_step, .turned = !k->turned };
-	p->dtype = p->turned && dseek_dtype_block(k->src->dtype) > 1 ? DSEEK_F32 : matrix_dtype(k->src);
+	p->dtype = p->turned && dseek_dtype_block(k->src->dtype) > 1 ? DSEEK_F32 : k->src->dtype;
 	return reserve(m, p, dsk_weight_name(m->arch, DSK_K_B), true, 0, err, err_size);
 }
 
@@ -250,26 +243,6 @@ static int copy_turned(const struct dsk_place *p, const uint8_t *src, uint8_t *d
 	return rc;
 }
 
-/* Rows of MXFP4 into place as Q8_0, by way of one row. */
-static int copy_mxfp4(const struct dsk_place *p, const uint8_t *src, uint32_t rows, uint8_t *dst)
-{
-	uint64_t src_bytes = dseek_row_bytes(DSEEK_MXFP4, p->ne[0]), bytes = dseek_row_bytes(DSEEK_Q8_0, p->ne[0]);
-	uint8_t *row = malloc(bytes);
-	int rc = row ? 0 : -ENOMEM;
-
-	if (p->layout == DSEEK_LAYOUT_PACKED && rows % DSEEK_PACK_ROWS && row)	/* padding of the last group */
-		memset(dst, 0, dseek_tensor_bytes(p->dtype, p->layout, p->ne[0], rows));
-	for (uint32_t r = 0; !rc && r < rows; r++) {
-		rc = dseek_row_mxfp4_to_q8_0(src + r * src_bytes, p->ne[0], row);
-		if (!rc && p->layout == DSEEK_LAYOUT_PACKED)
-			rc = dseek_tensor_pack_row(p->dtype, p->ne[0], r, row, dst);
-		else if (!rc)
-			memcpy(dst + r * bytes, row, bytes);
-	}
-	free(row);
-	return rc;
-}
-
 static int copy_slice(struct copy *c, const struct slice *s)
 {
 	const struct dsk_place *p = s->place;
@@ -282,8 +255,6 @@ static int copy_slice(struct copy *c, const struct slice *s)
 
 	if (p->turned)
 		rc = copy_turned(p, src, dst);
-	else if (t->dtype == DSEEK_MXFP4 && p->dtype == DSEEK_Q8_0)
-		rc = copy_mxfp4(p, src, s->rows, dst);
 	else if (p->dtype == DSEEK_F8_E4M3)
 		rc = dsk_weights_copy_fp8(p, src, s->rows, dst);
 	else if (p->layout == DSEEK_LAYOUT_PACKED)

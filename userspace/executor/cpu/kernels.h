@@ -30,6 +30,9 @@
 #define CPU_Q8_SUM(m)		(48 * (m))
 #define CPU_F32_CHUNK	256	/* of a row, as float32 in scratch */
 
+/* MXFP4: what its 4 bits mean, doubled; the scales that go with these are half of 2^(e - 127) (dtype.c). */
+#define CPU_E2M1	0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12
+
 /* Part of an attention op: up to 16 queries that share a KV head, side by side. */
 struct cpu_attend {
 	const uint8_t *k, *v;		/* of the head, slot 0 */
@@ -81,7 +84,7 @@ struct cpu_kernels {
 	/* Tiles of @m tokens of which @n exist; the rest is zero. */
 	void (*tile_q8)(const float *const *x, uint32_t n, uint32_t m, uint32_t k, uint8_t *tile);
 	void (*tile_f32)(const float *const *x, uint32_t n, uint32_t m, uint32_t k, float *tile);
-	/* @dtype Q8_0, Q4_0, Q4_1, Q4_K, Q6_K */
+	/* @dtype Q8_0, Q4_0, Q4_1, Q4_K, Q6_K, MXFP4 */
 	void (*mul_q8)(uint32_t dtype, const uint8_t *group, uint32_t k, const uint8_t *tile, uint32_t m, float *out);
 	/* any; @scratch: 16 * CPU_F32_CHUNK floats */
 	void (*mul_f32)(uint32_t dtype, const uint8_t *group, uint32_t k, const float *tile, uint32_t m, float *out,

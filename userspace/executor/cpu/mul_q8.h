@@ -6,7 +6,7 @@
  *	MUL_Q8					the name to give to what kernels.h calls mul_q8
  *	MUL_WIDTHS(X, dtype)			X(dtype, m) for each m
  */
-#define MUL_TYPES(X) X(Q8_0) X(Q4_0) X(Q4_1) X(Q4_K) X(Q6_K)
+#define MUL_TYPES(X) X(Q8_0) X(Q4_0) X(Q4_1) X(Q4_K) X(Q6_K) X(MXFP4)
 
 #define MUL_WIDTH(dtype, m) case m: mul(dtype, group, k, tile, out, m); break;
 /* not inlined: the registers of one are enough for the compiler to allocate at a time */

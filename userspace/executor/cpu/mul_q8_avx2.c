@@ -244,6 +244,62 @@ ALWAYS void mul_q6_k(const uint8_t *words, uint32_t k, int p, const uint8_t *til
 	}
 }
 
+/* E8M0 scales of 8 rows, halved: the two smallest are no normal numbers. */
+ALWAYS __m256 mx_scales(const uint8_t *p)
+{
+	__m256i e = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
+	__m256i normal = _mm256_slli_epi32(_mm256_sub_epi32(e, _mm256_set1_epi32(1)), 23);
+	__m256i tiny = _mm256_slli_epi32(_mm256_add_epi32(e, _mm256_set1_epi32(1)), 21);
+
+	return _mm256_castsi256_ps(_mm256_blendv_epi8(normal, tiny, _mm256_cmpgt_epi32(_mm256_set1_epi32(2), e)));
+}
+
+/* Doubled numbers from a table, 12 too large: 4 * 2 * 24 * 127 = 24384; of 12 sums the tile has 128. */
+ALWAYS void block_mxfp4(const __m256i *w, __m256 d, const uint8_t *tile, __m256 *sum, int m)
+{
+	int t, c, h;
+
+#pragma GCC unroll 4
+	for (t = 0; t < m; t++) {
+		__m256i dot[2];
+
+#pragma GCC unroll 2
+		for (h = 0; h < 2; h++) {
+			__m256i pairs = _mm256_setzero_si256(), four = _mm256_srai_epi32(four_bytes(tile + CPU_Q8_S128(m, h) + 4 * t), 5);
+
+#pragma GCC unroll 4
+			for (c = 4 * h; c < 4 * h + 4; c++)
+				pairs = _mm256_add_epi16(pairs, _mm256_maddubs_epi16(w[c], four_bytes(tile + 32 * t + 4 * c)));
+			dot[h] = _mm256_add_epi32(widen(pairs), _mm256_add_epi32(four, _mm256_slli_epi32(four, 1)));
+		}
+		sum[t] = _mm256_fmadd_ps(scaled(dot[0], dot[1], tile, m, t), d, sum[t]);
+	}
+}
+
+ALWAYS void mul_mxfp4(const uint8_t *words, uint32_t k, int p, const uint8_t *tile, __m256 *sum, int m)
+{
+	static const int8_t numbers[16] = { CPU_E2M1 };
+	const __m256i low = _mm256_set1_epi8(15);
+	const __m256i table = _mm256_add_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)numbers)), _mm256_set1_epi8(12));
+	uint32_t blocks = k / 32, b;
+	const uint8_t *exponents = words + 256ul * blocks + 8 * p;
+	__m256i w[8];
+	int c;
+
+	words += 32 * p;
+	for (b = 0; b < blocks; b++, words += 256, exponents += 16, tile += CPU_Q8_BYTES * m) {
+		cpu_prefetch(exponents);
+#pragma GCC unroll 4
+		for (c = 0; c < 4; c++) {
+			__m256i v = weights(words + 64 * c);
+
+			w[c] = _mm256_shuffle_epi8(table, _mm256_and_si256(v, low));
+			w[c + 4] = _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(v, 4), low));
+		}
+		block_mxfp4(w, mx_scales(exponents), tile, sum, m);
+	}
+}
+
 ALWAYS void mul(uint32_t dtype, const uint8_t *group, uint32_t k, const uint8_t *tile, float *out, int m)
 {
 	__m256 sum[4];
@@ -261,8 +317,10 @@ ALWAYS void mul(uint32_t dtype, const uint8_t *group, uint32_t k, const uint8_t 
 			mul_q4(group, k, p, tile, sum, m, true);
 		else if (dtype == DSEEK_Q4_K)
 			mul_q4_k(group, k, p, tile, sum, m);
-		else
+		else if (dtype == DSEEK_Q6_K)
 			mul_q6_k(group, k, p, tile, sum, m);
+		else
+			mul_mxfp4(group, k, p, tile, sum, m);
 #pragma GCC unroll 4
 		for (t = 0; t < m; t++)
 			_mm256_storeu_ps(out + 16 * t + 8 * p, sum[t]);

@@ -238,6 +238,40 @@ ALWAYS void mul_q6_k(const uint8_t *words, uint32_t k, const uint8_t *tile, __m5
 	}
 }
 
+/* E8M0 scales of 16 rows, halved: the two smallest are no normal numbers. */
+ALWAYS __m512 mx_scales(const uint8_t *p)
+{
+	__m512i e = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
+	__m512i normal = _mm512_slli_epi32(_mm512_sub_epi32(e, _mm512_set1_epi32(1)), 23);
+	__m512i tiny = _mm512_slli_epi32(_mm512_add_epi32(e, _mm512_set1_epi32(1)), 21);
+
+	return _mm512_castsi512_ps(_mm512_mask_blend_epi32(_mm512_cmplt_epi32_mask(e, _mm512_set1_epi32(2)), normal, tiny));
+}
+
+/* Doubled numbers from a table, 128 too large. */
+ALWAYS void mul_mxfp4(const uint8_t *words, uint32_t k, const uint8_t *tile, __m512 *sum, int m)
+{
+	static const int8_t numbers[16] = { CPU_E2M1 };
+	const __m512i low = _mm512_set1_epi8(15), flip = _mm512_set1_epi8((char)0x80);
+	const __m512i table = _mm512_xor_si512(_mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)numbers)), flip);
+	uint32_t blocks = k / 32, b;
+	const uint8_t *exponents = words + 256ul * blocks;
+	__m512i w[8];
+	int c;
+
+	for (b = 0; b < blocks; b++, words += 256, exponents += 16, tile += CPU_Q8_BYTES * m) {
+		cpu_prefetch(exponents);
+#pragma GCC unroll 4
+		for (c = 0; c < 4; c++) {
+			__m512i v = weights(words + 64 * c);
+
+			w[c] = _mm512_shuffle_epi8(table, _mm512_and_si512(v, low));
+			w[c + 4] = _mm512_shuffle_epi8(table, _mm512_and_si512(_mm512_srli_epi16(v, 4), low));
+		}
+		block_32(w, mx_scales(exponents), _mm512_setzero_ps(), OFFSET_128, tile, sum, m);
+	}
+}
+
 ALWAYS void mul(uint32_t dtype, const uint8_t *group, uint32_t k, const uint8_t *tile, float *out, int m)
 {
 	__m512 sum[CPU_TILE_MAX];
@@ -254,8 +288,10 @@ ALWAYS void mul(uint32_t dtype, const uint8_t *group, uint32_t k, const uint8_t 
 		mul_q4_1(group, k, tile, sum, m);
 	else if (dtype == DSEEK_Q4_K)
 		mul_q4_k(group, k, tile, sum, m);
-	else
+	else if (dtype == DSEEK_Q6_K)
 		mul_q6_k(group, k, tile, sum, m);
+	else
+		mul_mxfp4(group, k, tile, sum, m);
 #pragma GCC unroll 16
 	for (t = 0; t < m; t++)
 		_mm512_storeu_ps(out + 16 * t, sum[t]);

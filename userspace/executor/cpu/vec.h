@@ -54,6 +54,8 @@ typedef __m512i vi;
 #define v_where_ge(x, y, a, b)	_mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, y, _CMP_GE_OQ), a, b)
 #define v_any_eq(x, y)		(_mm512_cmp_ps_mask(x, y, _CMP_EQ_OQ))
 #define v_any_byte(a, n)	(_mm512_cmpeq_epi8_mask(a, _mm512_set1_epi8(n)) != 0)
+/* element 0..15 of 16 floats at t */
+#define v_pick(t, i)		_mm512_permutexvar_ps(i, _mm512_loadu_ps(t))
 #define v_halves(v)		_mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1))
 
 #else
@@ -96,6 +98,8 @@ typedef __m256i vi;
 #define v_where_ge(x, y, a, b)	_mm256_blendv_ps(a, b, _mm256_cmp_ps(x, y, _CMP_GE_OQ))
 #define v_any_eq(x, y)		_mm256_movemask_ps(_mm256_cmp_ps(x, y, _CMP_EQ_OQ))
 #define v_any_byte(a, n)	(_mm256_movemask_epi8(_mm256_cmpeq_epi8(a, _mm256_set1_epi8(n))) != 0)
+#define v_pick(t, i)		_mm256_blendv_ps(_mm256_permutevar8x32_ps(_mm256_loadu_ps(t), i), \
+						 _mm256_permutevar8x32_ps(_mm256_loadu_ps((t) + 8), i), _mm256_castsi256_ps(_mm256_slli_epi32(i, 28)))
 #define v_halves(v)		(v)
 
 #endif

@@ -212,16 +212,37 @@ VALWAYS void columns_q6_k(const uint8_t *words, const uint8_t *halves, int p, fl
 	}
 }
 
+/* Half of 2^(e - 127), as dtype.c has it, of the bytes e. */
+VALWAYS vf mx_scale(const uint8_t *exponents, int p)
+{
+	vi e = v_iand(v_int8(exponents + p * VW), v_iset1(255));
+
+	return v_within(e, v_iset1(0), v_iset1(1), v_as_float(v_isll(v_iadd(e, v_iset1(-1)), 23)), v_as_float(v_isll(v_iadd(e, v_iset1(1)), 21)));
+}
+
+VALWAYS void columns_mxfp4(const uint8_t *words, const uint8_t *exponents, int p, float *out)
+{
+	static const float numbers[16] = { CPU_E2M1 };
+	vf d = mx_scale(exponents, p);
+	int i;
+
+	for (i = 0; i < 32; i++) {
+		vi q = v_iand(v_isrl(word_byte(words + i % 16 / 4 * 64, p, i % 4), i / 16 * 4), v_iset1(15));
+
+		v_store(out + 16 * i + p * VW, v_mul(d, v_pick(numbers, q)));
+	}
+}
+
 /* Columns [at, at + n) of a quantised group as float32; whole blocks. */
 static void columns_to_f32(uint32_t dtype, const uint8_t *group, uint32_t k, uint32_t at, uint32_t n, float *out)
 {
 	uint32_t block = dseek_dtype_block(dtype), blocks = k / block, b;
 	uint32_t words = dtype == DSEEK_Q8_0 ? 8 : dtype == DSEEK_Q4_K ? 35 : dtype == DSEEK_Q6_K ? 52 : 4;
-	uint32_t halves = dtype == DSEEK_Q4_1 || dtype == DSEEK_Q4_K ? 2 : 1;
+	uint32_t scales = dtype == DSEEK_Q4_1 || dtype == DSEEK_Q4_K ? 64 : dtype == DSEEK_MXFP4 ? 16 : 32;	/* bytes */
 	int p;
 
 	for (b = at / block; b < (at + n) / block; b++, out += 16 * block) {
-		const uint8_t *w = group + 64ul * words * b, *h = group + 64ul * words * blocks + 32ul * halves * b;
+		const uint8_t *w = group + 64ul * words * b, *h = group + 64ul * words * blocks + (uint64_t)scales * b;
 
 		for (p = 0; p < PARTS; p++) {
 			if (dtype == DSEEK_Q8_0)
@@ -232,8 +253,10 @@ static void columns_to_f32(uint32_t dtype, const uint8_t *group, uint32_t k, uin
 				columns_q4(w, h, true, p, out);
 			else if (dtype == DSEEK_Q4_K)
 				columns_q4_k(w, h, p, out);
-			else
+			else if (dtype == DSEEK_Q6_K)
 				columns_q6_k(w, h, p, out);
+			else
+				columns_mxfp4(w, h, p, out);
 		}
 	}
 }
