@@ -25,6 +25,8 @@ go generate -d $e -m "$dense" -p hi --top-p 2; ok "generate: top-p" said 1 "top"
 go generate -d $e -m "$dense" -p hi --experts 2; ok "generate: experts of a dense model" said 1 "2 experts selected, the model has 0" err
 go generate -d $e -m "$dense" -p hi -t 1; ok "generate: two prompts" said 2 "--prompt and --tokens exclude each other" err
 go generate -d $e -m "$dense" -p hi --chat --raw; ok "generate --chat --raw" said 2 "--chat and --raw exclude each other" err
+go generate -d $e -m "$dense" -p hi --raw --reasoning low; ok "generate --reasoning --raw" said 2 "--reasoning is for a chat: not with --raw, nor --tokens" err
+go generate -d $e -m "$dense" -p hi --reasoning low; ok "generate --reasoning without a template" said 1 "the file has no chat template" err
 go generate -d $e -m "$dense" -p hi -n 0; ok "generate -n 0" said 2 "--number is not in 1..2^24" err
 go generate -d $e -m "$dense"; ok "generate without a prompt" said 2 "--model and --prompt (or --tokens) are needed" err
 go generate -d $e -m "$dir/none.gguf" -p hi; ok "generate: no such model" said 1 "none.gguf" err

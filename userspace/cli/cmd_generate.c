@@ -2,6 +2,7 @@
 /* dseek generate: a prompt's continuation, streamed to standard output. */
 #include "cli_model.h"
 
+#include "../model/channel.h"
 #include "../model/chat.h"
 #include "../model/generate.h"
 #include "../model/model.h"
@@ -18,10 +19,10 @@
 struct generate {
 	struct cli_common common;
 	struct cli_model_options options;
-	const char *prompt, *tokens, *system;
+	const char *prompt, *tokens, *system, *reasoning;
 	uint64_t n, top_k, seed;
 	double temperature, top_p;
-	int chat, raw, ignore_end, ids_only;
+	int chat, raw, ignore_end, ids_only, all_channels;
 
 	struct cli_model m;
 	struct tokenizer *tokenizer;
@@ -30,17 +31,33 @@ struct generate {
 	cJSON *json_ids, *json_margins;
 	char *text;
 	size_t text_size;
+
+	/* An answer in channels: the user is shown "final", all others where asked for, in JSON apart. */
+	bool in_channels, any_final;
+	struct channel_reader reader;
+	char channel[sizeof(((struct channel_reader *)0)->name)];	/* of what was printed last */
+	cJSON *json_channels;
 };
 
 static int encode_chat(struct generate *g, char *err, size_t err_size)
 {
 	struct chat_message messages[2] = { { "system", g->system }, { "user", g->prompt } };
+	const struct chat_settings settings = { .reasoning = g->reasoning };
 	struct chat *chat;
 	size_t n = 0;
 	int rc = chat_create(dsk_model_gguf(g->m.model), g->tokenizer, &chat, err, err_size);
 
 	if (rc)
 		return rc;
+	g->in_channels = chat_has_channels(chat);
+	if (g->in_channels)
+		rc = channel_reader_init(&g->reader, g->tokenizer, err, err_size);
+	if (!rc && g->reasoning)
+		rc = chat_set(chat, &settings, err, err_size);
+	if (rc) {
+		chat_destroy(chat);
+		return rc == -ENOENT ? -EINVAL : rc;	/* there is a template: no going on without */
+	}
 	rc = chat_encode(chat, g->system ? messages : messages + 1, g->system ? 2 : 1, &g->ids, &n, err, err_size);
 	g->n_ids = n;
 	chat_destroy(chat);
@@ -58,7 +75,7 @@ static int encode(struct generate *g)
 		return cli_read_tokens(g->tokens, &g->ids, &g->n_ids);
 	if (!g->raw) {
 		rc = encode_chat(g, err, sizeof(err));
-		if (!rc || g->chat || g->system || (rc != -ENOENT && rc != -ENOTSUP)) {
+		if (!rc || g->chat || g->system || g->reasoning || (rc != -ENOENT && rc != -ENOTSUP)) {
 			if (rc)
 				cli_log(CLI_ERROR, "%s", err);
 			return rc;
@@ -75,28 +92,63 @@ static int encode(struct generate *g)
 	return rc;
 }
 
+/* Text for the user; of other channels than the last one's, a line says so first. */
+static void print_text(struct generate *g, const struct dsk_token *t, const char *channel)
+{
+	if (g->in_channels && g->all_channels && strcmp(channel, g->channel)) {
+		printf("%s[%s]\n", *g->channel ? "\n" : "", channel);
+		snprintf(g->channel, sizeof(g->channel), "%s", channel);
+	}
+	fwrite(t->text, 1, t->text_size, stdout);
+}
+
+static int keep_text(char **text, size_t *size, const struct dsk_token *t)
+{
+	char *more = realloc(*text, *size + t->text_size + 1);
+
+	if (!more)
+		return 1;
+	memcpy(more + *size, t->text, t->text_size);
+	*text = more;
+	*size += t->text_size;
+	more[*size] = 0;
+	return 0;
+}
+
+static int keep_channel(struct generate *g, const struct dsk_token *t, const char *channel)
+{
+	cJSON *old = cJSON_GetObjectItemCaseSensitive(g->json_channels, channel);
+	char *text = strdup(old ? cJSON_GetStringValue(old) : "");
+	size_t size = text ? strlen(text) : 0;
+	int rc = !text || keep_text(&text, &size, t);
+
+	if (!rc && old)
+		rc = !cJSON_SetValuestring(old, text);
+	else if (!rc)
+		rc = !cJSON_AddStringToObject(g->json_channels, channel, text);
+	free(text);
+	return rc;
+}
+
 static int on_token(void *arg, const struct dsk_token *t)
 {
 	struct generate *g = arg;
-	char *text;
+	const char *channel = g->in_channels ? channel_reader_push(&g->reader, t->id) : CHANNEL_FINAL;
+	bool final = channel && !strcmp(channel, CHANNEL_FINAL);
 
+	g->any_final |= final;
 	if (!g->common.json) {
 		if (g->ids_only)
 			printf("%s%d", t->index ? "," : "", t->id);
-		else
-			fwrite(t->text, 1, t->text_size, stdout);
+		else if (final || (channel && g->all_channels))
+			print_text(g, t, channel);
 		return fflush(stdout) ? 1 : 0;	/* nobody reads any more: stop */
 	}
 	cJSON_AddItemToArray(g->json_ids, cJSON_CreateNumber(t->id));
 	cJSON_AddItemToArray(g->json_margins, cJSON_CreateNumber((double)t->margin));
-	text = realloc(g->text, g->text_size + t->text_size + 1);
-	if (!text)
+	if (g->in_channels && channel && keep_channel(g, t, channel))
 		return 1;
-	memcpy(text + g->text_size, t->text, t->text_size);
-	g->text = text;
-	g->text_size += t->text_size;
-	text[g->text_size] = 0;
-	return 0;
+	return final ? keep_text(&g->text, &g->text_size, t) : 0;
 }
 
 static void print_json(struct generate *g, const struct dsk_generated *r)
@@ -111,6 +163,8 @@ static void print_json(struct generate *g, const struct dsk_generated *r)
 		cJSON_AddItemToArray(prompt, cJSON_CreateNumber(g->ids[i]));
 	cJSON_AddItemToObject(root, "ids", g->json_ids);
 	cJSON_AddStringToObject(root, "text", g->text ? g->text : "");
+	if (g->json_channels)
+		cJSON_AddItemToObject(root, "channels", g->json_channels);
 	cJSON_AddItemToObject(root, "margin", g->json_margins);
 	cJSON_AddStringToObject(root, "stop", stops[r->stop]);
 	cJSON_AddStringToObject(root, "transport", dseek_transport(g->m.dev));
@@ -127,7 +181,7 @@ static void print_json(struct generate *g, const struct dsk_generated *r)
 	puts(out ? out : "{}");
 	free(out);
 	cJSON_Delete(root);
-	g->json_ids = g->json_margins = NULL;
+	g->json_ids = g->json_margins = g->json_channels = NULL;
 }
 
 static int run(struct generate *g)
@@ -161,12 +215,16 @@ static int run(struct generate *g)
 	if (g->common.json) {
 		g->json_ids = cJSON_CreateArray();
 		g->json_margins = cJSON_CreateArray();
+		g->json_channels = g->in_channels ? cJSON_CreateObject() : NULL;
 	}
 	rc = dsk_generate(g->m.session, g->tokenizer, g->ids, g->n_ids, &params, &result, err, sizeof(err));
 	if (rc) {
 		cli_log(CLI_ERROR, "%s", err);
 		return rc;
 	}
+	if (g->in_channels && !g->any_final)
+		cli_log(CLI_WARN, "all %u tokens were for other channels than the final one, which shows the answer: --number, --all-channels",
+			result.n_tokens);
 	if (g->common.json) {
 		print_json(g, &result);
 		return 0;
@@ -187,6 +245,8 @@ int cmd_generate(int argc, char **argv)
 		CLI_OPTIONS_MODEL(&g.options),
 		{ "prompt", 'p', CLI_STRING, &g.prompt, "TEXT", "what the user says" },
 		{ "system", 0, CLI_STRING, &g.system, "TEXT", "the system message of a chat" },
+		{ "reasoning", 0, CLI_STRING, &g.reasoning, "LEVEL", "low, medium or high, where the model's format has it (gpt-oss)" },
+		{ "all-channels", 0, CLI_FLAG, &g.all_channels, NULL, "show all channels of the answer, not the final one only (gpt-oss)" },
 		{ "tokens", 't', CLI_STRING, &g.tokens, "IDS|FILE", "the prompt as token ids, instead of text" },
 		{ "number", 'n', CLI_UINT, &g.n, "N", "tokens at most (default 128)" },
 		{ "chat", 0, CLI_FLAG, &g.chat, NULL, "insist on the file's chat template (default: where there is one)" },
@@ -209,6 +269,8 @@ int cmd_generate(int argc, char **argv)
 		return cli_usage_error(&usage, "--model and --prompt (or --tokens) are needed");
 	if (g.prompt && g.tokens)
 		return cli_usage_error(&usage, "--prompt and --tokens exclude each other");
+	if (g.reasoning && (g.raw || g.tokens))
+		return cli_usage_error(&usage, "--reasoning is for a chat: not with --raw, nor --tokens");
 	if (g.chat && g.raw)
 		return cli_usage_error(&usage, "--chat and --raw exclude each other");
 	if (!g.n || g.n > 1u << 24)
@@ -220,6 +282,7 @@ int cmd_generate(int argc, char **argv)
 	rc = run(&g);
 	cJSON_Delete(g.json_ids);
 	cJSON_Delete(g.json_margins);
+	cJSON_Delete(g.json_channels);
 	tokenizer_destroy(g.tokenizer);
 	cli_model_close(&g.m);
 	free(g.ids);

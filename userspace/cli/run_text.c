@@ -2,6 +2,7 @@
 /* Text from a model: each stream is a session of its own, reads its tenant's prompt and writes until the text ends, again and again. */
 #include "cli.h"
 #include "run.h"
+#include "../model/channel.h"
 #include "../model/chat.h"
 #include "../model/model.h"
 #include "../model/sampler.h"
@@ -20,6 +21,8 @@ struct text {
 	struct tokenizer *tokenizer;
 	int32_t *prompt;
 	size_t n_prompt;
+	bool in_channels;			/* only "final" is for who looks on */
+	struct channel_reader answer;		/* at its beginning */
 };
 
 struct text_stream {
@@ -28,6 +31,7 @@ struct text_stream {
 	struct sampler *sampler;
 	int32_t next;			/* drawn, not yet in the context */
 	uint64_t tokens;		/* of this text */
+	struct channel_reader reader;
 };
 
 /* As the model's chat template has it, or as it stands if the file has no template that we know. */
@@ -43,7 +47,11 @@ static int read_prompt(struct text *t, char *err, size_t err_size)
 		return r;
 	r = chat_create(g, t->tokenizer, &chat, err, err_size);
 	if (!r) {
-		r = chat_encode(chat, &message, 1, &t->prompt, &t->n_prompt, err, err_size);
+		t->in_channels = chat_has_channels(chat);
+		if (t->in_channels && channel_reader_init(&t->answer, t->tokenizer, err, err_size))
+			r = -EINVAL;
+		if (!r)
+			r = chat_encode(chat, &message, 1, &t->prompt, &t->n_prompt, err, err_size);
 		chat_destroy(chat);
 	} else if (r == -ENOENT || r == -ENOTSUP) {
 		r = tokenizer_encode(t->tokenizer, message.content, strlen(message.content), TOKENIZER_ADD, &t->prompt,
@@ -186,6 +194,7 @@ static int text_step(void *stream, uint64_t due_ns, char *text, size_t text_size
 	int prompt = !dsk_session_n_past(s->session);
 	uint64_t now = cli_now_ns();
 	struct gguf_str piece;
+	const char *channel;
 	int32_t id;
 	int r;
 
@@ -208,7 +217,12 @@ static int text_step(void *stream, uint64_t due_ns, char *text, size_t text_size
 	sampler_accept(s->sampler, id);
 	s->next = id;
 	s->tokens++;
+	if (prompt)
+		s->reader = t->answer;
+	channel = t->in_channels ? channel_reader_push(&s->reader, id) : CHANNEL_FINAL;
 	r = tokenizer_piece(t->tokenizer, id, 0, &piece);
+	if (!channel || strcmp(channel, CHANNEL_FINAL))
+		piece.size = 0;
 	if (r) {
 		snprintf(err, err_size, "token %d is not in the vocabulary", id);
 		return r;

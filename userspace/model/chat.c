@@ -4,14 +4,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "channel.h"
 #include "chat.h"
 #include "gguf.h"
 #include "tokenizer.h"
 
-enum family { CHATML, LLAMA3, MISTRAL, DEEPSEEK_USER, DEEPSEEK_V3, FAMILY_COUNT };
+enum family { CHATML, LLAMA3, MISTRAL, DEEPSEEK_USER, DEEPSEEK_V3, HARMONY, FAMILY_COUNT };
 
-static const char *const family_names[FAMILY_COUNT] = { "ChatML", "Llama 3", "Mistral", "DeepSeek V2", "DeepSeek V3" };
+static const char *const family_names[FAMILY_COUNT] = { "ChatML", "Llama 3", "Mistral", "DeepSeek V2", "DeepSeek V3", "harmony" };
 
 struct chat {
 	const struct tokenizer *tokenizer;
@@ -20,6 +22,8 @@ struct chat {
 	char *default_system;		/* ChatML; NULL: none */
 	char *date;			/* Llama 3.1 and later; NULL: no date lines */
 	bool has_bos;			/* the template prints it */
+	const char *reasoning;		/* harmony */
+	char today[32];
 };
 
 /* The rendered text, and where messages' own words lie in it. */
@@ -69,6 +73,8 @@ static char *literal(const char *source, const char *before, const char *after)
 	return out;
 }
 
+static const char *const reasoning_levels[] = { "low", "medium", "high" };
+
 static int recognise(struct chat *c)
 {
 	if (has(c, "<|im_start|>' + message") && has(c, "<|im_end|>")) {
@@ -77,6 +83,13 @@ static int recognise(struct chat *c)
 		if (!c->default_system)	/* a line break in the literal itself */
 			c->default_system = literal(c->source, "'<|im_start|>system\n",
 						    "<|im_end|>");
+	} else if (has(c, "<|start|>") && has(c, "<|channel|>") && has(c, "<|message|>")) {
+		time_t now = time(NULL);
+		struct tm tm;
+
+		c->family = HARMONY;
+		c->reasoning = reasoning_levels[1];
+		strftime(c->today, sizeof(c->today), "%Y-%m-%d", gmtime_r(&now, &tm));
 	} else if (has(c, "<|start_header_id|>") && has(c, "<|eot_id|>")) {
 		c->family = LLAMA3;
 		if (has(c, "Cutting Knowledge Date: December 2023")) {
@@ -126,7 +139,7 @@ int chat_create(const struct gguf *g, const struct tokenizer *t, struct chat **r
 	r = recognise(c);
 	if (r) {
 		snprintf(err, err_size,
-			 "%s: the chat template is none of those known (ChatML, Llama 3, Mistral, DeepSeek); --raw takes the prompt as it is",
+			 "%s: the chat template is none of those known (ChatML, Llama 3, Mistral, DeepSeek, harmony); --raw takes the prompt as it is",
 			 gguf_path(g));
 		chat_destroy(c);
 		return r;
@@ -148,6 +161,39 @@ void chat_destroy(struct chat *c)
 const char *chat_family(const struct chat *c)
 {
 	return family_names[c->family];
+}
+
+bool chat_has_channels(const struct chat *c)
+{
+	return c->family == HARMONY;
+}
+
+int chat_set(struct chat *c, const struct chat_settings *s, char *err, size_t err_size)
+{
+	const char *reasoning = NULL;
+	struct tm tm;
+	char *end;
+
+	if (c->family != HARMONY) {
+		snprintf(err, err_size, "how much to reason is no setting of %s's conversations", family_names[c->family]);
+		return -ENOTSUP;
+	}
+	for (size_t i = 0; s->reasoning && i < sizeof(reasoning_levels) / sizeof(reasoning_levels[0]); i++)
+		if (!strcmp(s->reasoning, reasoning_levels[i]))
+			reasoning = reasoning_levels[i];
+	if (s->reasoning && !reasoning) {
+		snprintf(err, err_size, "reasoning '%s' is none of low, medium, high", s->reasoning);
+		return -EINVAL;
+	}
+	end = s->date ? strptime(s->date, "%Y-%m-%d", &tm) : NULL;
+	if (s->date && (!end || *end || strlen(s->date) >= sizeof(c->today))) {
+		snprintf(err, err_size, "the date '%s' is no year-month-day", s->date);
+		return -EINVAL;
+	}
+	if (s->date)
+		strcpy(c->today, s->date);
+	c->reasoning = reasoning ? reasoning : c->reasoning;
+	return 0;
 }
 
 static void put_bytes(struct rendering *r, const char *text, size_t size)
@@ -362,6 +408,56 @@ static int render_deepseek_v3(const struct chat *c, struct rendering *r,
 	return 0;
 }
 
+static bool is_channel(const struct chat_message *m, const char *name)
+{
+	return is(m, "assistant") && !strcmp(m->channel ? m->channel : CHANNEL_FINAL, name);
+}
+
+static int render_harmony(const struct chat *c, struct rendering *r, const struct chat_message *m, size_t n)
+{
+	size_t last_final = n;
+
+	for (size_t i = 0; i < n; i++)
+		if (is_channel(&m[i], CHANNEL_FINAL))
+			last_final = i;
+	put3(r, "<|start|>system<|message|>You are ChatGPT, a large language model trained by OpenAI.\nKnowledge cutoff: 2024-06\nCurrent date: ",
+	     c->today, "\n\n");
+	put3(r, "Reasoning: ", c->reasoning,
+	     "\n\n# Valid channels: analysis, commentary, final. Channel must be included for every message.<|end|>");
+	for (size_t i = 0; i < n; i++) {
+		if (is_channel(&m[i], "analysis") && last_final < n && i < last_final)
+			continue;
+		if (is(&m[i], "assistant"))
+			put3(r, "<|start|>assistant<|channel|>", m[i].channel ? m[i].channel : CHANNEL_FINAL, "<|message|>");
+		else if (is(&m[i], "user"))
+			put(r, "<|start|>user<|message|>");
+		else
+			put(r, "<|start|>developer<|message|># Instructions\n\n");
+		put_content(r, m[i].content);
+		put(r, "<|end|>");
+	}
+	put(r, "<|start|>assistant");
+	return 0;
+}
+
+/* What a message is called must be known; of harmony's names nothing else is known elsewhere. */
+static int check_message(const struct chat *c, const struct rendering *r, const struct chat_message *m, size_t number)
+{
+	bool harmony = c->family == HARMONY;
+
+	if (!is(m, "system") && !is(m, "user") && !is(m, "assistant") && !(harmony && is(m, "developer")))
+		return wrong(r, "message %zu is of role '%s'; system, %suser and assistant are known", number, m->role, harmony ? "developer, " : "");
+	if (!m->channel || (is_channel(m, CHANNEL_FINAL) && harmony))
+		return 0;
+	if (!harmony)
+		return wrong(r, "message %zu is of channel '%s'; %s's conversations have none", number, m->channel, family_names[c->family]);
+	if (!is(m, "assistant"))
+		return wrong(r, "message %zu is of channel '%s'; only the assistant's have one", number, m->channel);
+	if (!is_channel(m, "analysis") && !is_channel(m, "commentary"))
+		return wrong(r, "message %zu is of channel '%s'; analysis, commentary and final are known", number, m->channel);
+	return 0;
+}
+
 static int render(const struct chat *c, const struct chat_message *messages, size_t n,
 		  struct rendering *r)
 {
@@ -371,11 +467,7 @@ static int render(const struct chat *c, const struct chat_message *messages, siz
 	put(r, "");
 	r->short_of_memory |= !r->plain;
 	for (size_t i = 0; i < n && !error && !r->short_of_memory; i++)
-		if (!is(&messages[i], "system") && !is(&messages[i], "user") &&
-		    !is(&messages[i], "assistant"))
-			error = wrong(r,
-				      "message %zu is of role '%s'; system, user and assistant are known",
-				      i + 1, messages[i].role);
+		error = check_message(c, r, &messages[i], i + 1);
 	if (!error && !r->short_of_memory) {
 		switch (c->family) {
 		case CHATML:
@@ -389,6 +481,9 @@ static int render(const struct chat *c, const struct chat_message *messages, siz
 			break;
 		case DEEPSEEK_USER:
 			error = render_deepseek_user(r, messages, n);
+			break;
+		case HARMONY:
+			error = render_harmony(c, r, messages, n);
 			break;
 		default:
 			error = render_deepseek_v3(c, r, messages, n);

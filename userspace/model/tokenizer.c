@@ -96,6 +96,17 @@ static void mark_end(struct tokenizer *t, const char *name)
 		t->ends[id] = true;
 }
 
+/* Where answers are in channels (channel.h), <|end|> is a message's end, not the answer's; <|call|> is, for a tool is to speak. */
+static void mark_harmony_ends(struct tokenizer *t)
+{
+	int32_t end = str_map_find(&t->special, "<|end|>", 7);
+
+	if (end < 0 || str_map_find(&t->special, "<|channel|>", 11) < 0 || str_map_find(&t->special, "<|return|>", 10) < 0)
+		return;
+	t->ends[end] = false;
+	mark_end(t, "<|call|>");
+}
+
 static int load_ids(struct tokenizer *t, char *err, size_t err_size)
 {
 	/* Files often name just one; these end a turn wherever they exist. */
@@ -133,6 +144,7 @@ static int load_ids(struct tokenizer *t, char *err, size_t err_size)
 		t->ends[t->eos] = true;
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
 		mark_end(t, ends[i]);
+	mark_harmony_ends(t);
 	return 0;
 }
 
