@@ -11,7 +11,7 @@ go model synth --preset huge x; ok "synth: unknown preset" said 2 "no preset 'hu
 go model synth --type q6_k "$dir/x"; ok "synth: a type it can't make" said 1 "the type is none of f32, f16, bf16, q8_0, q4_0, q4_1, mxfp4" err
 go model synth --vocab 20 "$dir/x"; ok "synth: small vocabulary" said 1 "the vocabulary has less than 300 tokens" err
 go model synth --layers 99999999999 "$dir/x"; ok "synth: size too large" said 2 "--layers is too large" err
-go model synth --vocabulary unigram "$dir/x"; ok "synth: unknown vocabulary" said 2 "--vocabulary is neither spm nor bpe" err
+go model synth --vocabulary unigram "$dir/x"; ok "synth: unknown vocabulary" said 2 "--vocabulary is none of spm, bpe, harmony" err
 go model synth "$dir/none/x"; ok "synth: no such folder" said 1 "No such file or directory" err
 go model synth; ok "synth without a file" said 2 "operand" err
 ok "synth: nothing half-made" test -z "$(ls "$dir" | grep -vE '^(why|out|err|spm.gguf|bpe.gguf|dense.gguf)$')"

@@ -27,6 +27,16 @@ go generate -d $e -m "$dense" -p hi -t 1; ok "generate: two prompts" said 2 "--p
 go generate -d $e -m "$dense" -p hi --chat --raw; ok "generate --chat --raw" said 2 "--chat and --raw exclude each other" err
 go generate -d $e -m "$dense" -p hi --raw --reasoning low; ok "generate --reasoning --raw" said 2 "--reasoning is for a chat: not with --raw, nor --tokens" err
 go generate -d $e -m "$dense" -p hi --reasoning low; ok "generate --reasoning without a template" said 1 "the file has no chat template" err
+harmony=$dir/harmony.gguf
+"$dseek" model synth -q -p tiny-gptoss --vocabulary harmony --layers 2 "$harmony" || exit 1
+go generate -q -d $e -m "$harmony" -p hi --system 'be kind' --reasoning high -n 40 --temp 3 --seed 1 --json; cp "$dir/out" "$dir/first"
+ok "generate --json: channels" json 'isinstance(d["channels"], dict) and d["text"] == d["channels"].get("final", "")'
+said_ids() { "$dseek" tokenize -m "$harmony" -D "$(python3 -c 'import json; print(*json.load(open("'"$dir"'/first"))["prompt_ids"], sep=",")')" >"$dir/out" 2>"$dir/err"; }
+said_ids; ok "generate: harmony's conversation" grep -q '^Reasoning: high$' "$dir/out"
+ok "generate: the system message is the developer's" grep -qF "<|start|>developer<|message|># Instructions" "$dir/out"
+ok "generate: the answer begins" grep -qF 'be kind<|end|><|start|>user<|message|>hi<|end|><|start|>assistant' "$dir/out"
+go generate -d $e -m "$harmony" -p hi -n 3; ok "generate: no final channel" said 0 "all 3 tokens were for other channels than the final one" err
+go generate -d $e -m "$harmony" -p hi --reasoning some; ok "generate: unknown reasoning" said 1 "reasoning 'some' is none of low, medium, high" err
 go generate -d $e -m "$dense" -p hi -n 0; ok "generate -n 0" said 2 "--number is not in 1..2^24" err
 go generate -d $e -m "$dense"; ok "generate without a prompt" said 2 "--model and --prompt (or --tokens) are needed" err
 go generate -d $e -m "$dir/none.gguf" -p hi; ok "generate: no such model" said 1 "none.gguf" err

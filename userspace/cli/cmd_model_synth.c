@@ -49,7 +49,7 @@ int cmd_model_synth(int argc, char **argv)
 		{ "vocab", 0, CLI_UINT, &sizes[VOCAB], "N", "tokens in the vocabulary (at least 300)" },
 		{ "ctx", 0, CLI_UINT, &sizes[CTX], "N", "context length stated in the file" },
 		{ "window", 0, CLI_UINT, &sizes[WINDOW], "N", "sliding window of attention (0: full)" },
-		{ "vocabulary", 0, CLI_STRING, &vocabulary, "KIND", "spm or bpe" },
+		{ "vocabulary", 0, CLI_STRING, &vocabulary, "KIND", "spm, bpe or harmony (bpe with gpt-oss's conversations)" },
 		CLI_OPTION_NO_DEVICE(&common),
 		CLI_OPTION_QUIET(&common), CLI_OPTIONS_END,
 	};
@@ -79,10 +79,12 @@ int cmd_model_synth(int argc, char **argv)
 		p.n_expert_used = 0;
 	p.dtype = find_type(type);
 	p.seed = seed;
-	if (vocabulary && strcmp(vocabulary, "spm") && strcmp(vocabulary, "bpe"))
-		return cli_usage_error(&usage, "--vocabulary is neither spm nor bpe");
-	if (vocabulary)
+	if (vocabulary && strcmp(vocabulary, "spm") && strcmp(vocabulary, "bpe") && strcmp(vocabulary, "harmony"))
+		return cli_usage_error(&usage, "--vocabulary is none of spm, bpe, harmony");
+	if (vocabulary) {
 		p.spm = !strcmp(vocabulary, "spm");
+		p.harmony = !strcmp(vocabulary, "harmony");
+	}
 	if (common.quiet)
 		cli_log_limit(CLI_ERROR);
 	if (synth_write(&p, argv[first], err, sizeof(err))) {

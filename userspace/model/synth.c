@@ -371,7 +371,7 @@ int synth_write(const struct synth_params *p, const char *path, char *err, size_
 	k.row = malloc(widest(p) * sizeof(*k.row));
 	k.packed = malloc(widest(p) * sizeof(float));
 	write_keys(k.w, p);
-	r = k.row && k.packed ? synth_vocabulary(k.w, p->n_vocab, p->spm) : -ENOMEM;
+	r = k.row && k.packed ? synth_vocabulary(k.w, p->n_vocab, p->spm, p->harmony) : -ENOMEM;
 	if (!r) {
 		walk(&k, false);
 		walk(&k, true);

@@ -23,6 +23,7 @@ struct synth_params {
 	float rope_base, eps;
 	int dtype;			/* enum dseek_dtype of the matrices: F32, F16, BF16, Q8_0, Q4_0, Q4_1 */
 	int spm;			/* SentencePiece vocabulary, else byte-level BPE */
+	int harmony;			/* that with gpt-oss's control tokens and conversations, not ChatML's */
 	uint64_t seed;
 	/* deepseek2: heads of head_dim, n_rot of it rotated, values of head_v; the first n_dense layers have no experts, but n_ff_dense */
 	uint32_t kv_rank, q_rank, n_rot, head_v;	/* q_rank 0: full queries */
@@ -44,6 +45,6 @@ int synth_preset(const char *name, struct synth_params *ret_params, char *err, s
 int synth_write(const struct synth_params *p, const char *path, char *err, size_t err_size);
 
 /* The vocabulary alone (synth_vocab.c): keys tokenizer.ggml.*. 0 or -ENOMEM. */
-int synth_vocabulary(struct gguf_writer *w, uint32_t n_vocab, int spm);
+int synth_vocabulary(struct gguf_writer *w, uint32_t n_vocab, int spm, int harmony);
 
 #endif /* DSEEK_SYNTH_H */

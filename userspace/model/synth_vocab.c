@@ -121,11 +121,21 @@ static void fill_spm(struct lists *l, const struct trainer *t)
 		add(l, t->names[256 + m], TOKEN_NORMAL, -(float)m);
 }
 
-static void fill_bpe(struct lists *l, const struct trainer *t)
+static const char *const chatml_tokens[] = { "<|endoftext|>", "<|im_start|>", "<|im_end|>" };
+static const char *const harmony_tokens[] = {
+	"<|endoftext|>", "<|startoftext|>", "<|return|>", "<|start|>", "<|end|>", "<|message|>", "<|channel|>", "<|constrain|>", "<|call|>",
+};
+static const char chatml_template[] =
+	"{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n'}}"
+	"{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+static const char harmony_template[] =
+	"{{ '<|start|>system<|message|>' }}{% for m in messages %}{{ '<|start|>' + m['role'] + '<|channel|>final<|message|>' + m['content'] + '<|end|>' }}"
+	"{% endfor %}{{ '<|start|>assistant' }}";
+
+static void fill_bpe(struct lists *l, const struct trainer *t, const char *const *control, size_t n_control)
 {
-	add(l, "<|endoftext|>", TOKEN_CONTROL, 0);
-	add(l, "<|im_start|>", TOKEN_CONTROL, 0);
-	add(l, "<|im_end|>", TOKEN_CONTROL, 0);
+	for (size_t i = 0; i < n_control; i++)
+		add(l, control[i], TOKEN_CONTROL, 0);
 	for (uint32_t i = 0; i < t->n_symbols; i++)
 		add(l, t->names[i], TOKEN_NORMAL, 0);
 	for (uint32_t m = 0; m < t->n_merges; m++) {
@@ -137,7 +147,7 @@ static void fill_bpe(struct lists *l, const struct trainer *t)
 	}
 }
 
-static void write_lists(struct gguf_writer *w, struct lists *l, uint32_t n_vocab, bool spm)
+static void write_lists(struct gguf_writer *w, struct lists *l, uint32_t n_vocab, bool spm, const char *chat_template)
 {
 	char name[32];
 
@@ -157,13 +167,13 @@ static void write_lists(struct gguf_writer *w, struct lists *l, uint32_t n_vocab
 	gguf_writer_u32(w, "tokenizer.ggml.eos_token_id", 2);
 	gguf_writer_bool(w, "tokenizer.ggml.add_bos_token", spm);
 	if (!spm)
-		gguf_writer_str(w, "tokenizer.chat_template",
-				"{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n'}}"
-				"{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}");
+		gguf_writer_str(w, "tokenizer.chat_template", chat_template);
 }
 
-int synth_vocabulary(struct gguf_writer *w, uint32_t n_vocab, int spm)
+int synth_vocabulary(struct gguf_writer *w, uint32_t n_vocab, int spm, int harmony)
 {
+	const char *const *control = harmony ? harmony_tokens : chatml_tokens;
+	uint32_t n_control = harmony ? sizeof(harmony_tokens) / sizeof(*harmony_tokens) : sizeof(chatml_tokens) / sizeof(*chatml_tokens);
 	struct trainer *t = calloc(1, sizeof(*t));
 	struct lists l = { 0 };
 	uint32_t left, right, letters = 0;
@@ -191,7 +201,7 @@ int synth_vocabulary(struct gguf_writer *w, uint32_t n_vocab, int spm)
 		letters += spm && *t->names[b];
 	if (spm && letters > n_vocab - 259)
 		letters = n_vocab - 259;
-	while (t->n_merges < MAX_MERGES && t->n_merges < n_vocab - 259 - letters &&
+	while (t->n_merges < MAX_MERGES && t->n_merges < n_vocab - 256 - (spm ? 3 : n_control) - letters &&
 	       best_pair(t, &left, &right))
 		merge(t, left, right);
 	if (spm) {
@@ -202,9 +212,9 @@ int synth_vocabulary(struct gguf_writer *w, uint32_t n_vocab, int spm)
 				letters--;
 			}
 	} else {
-		fill_bpe(&l, t);
+		fill_bpe(&l, t, control, n_control);
 	}
-	write_lists(w, &l, n_vocab, spm);
+	write_lists(w, &l, n_vocab, spm, harmony ? harmony_template : chatml_template);
 	r = 0;
 out:
 	free(t->text);
