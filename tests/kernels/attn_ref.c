@@ -22,6 +22,23 @@ static float *random_scales(size_t n)
 	return p;
 }
 
+/* Tokens of @page from @from on are nobody's: all ones, which is a NaN. */
+static void spoil(struct attn_cache *c, int page, int from)
+{
+	size_t row = ((size_t)page * DSK_PAGE + (size_t)from) * (size_t)c->p.kv_heads, n = (size_t)((DSK_PAGE - from) * c->p.kv_heads);
+	size_t size = type_size(c->p.kv_type), d = (size_t)c->d * size, dv = (size_t)c->dv * size, scales = c->latent ? 2 : 1;
+
+	if (c->p.kv_type == DSK_I8) {
+		memset(c->k_scales + row * scales, 0xff, n * scales * 4);
+		if (!c->latent)
+			memset(c->v_scales + row, 0xff, n * 4);
+		return;
+	}
+	memset((char *)c->k + row * d, 0xff, n * d);
+	if (!c->latent)
+		memset((char *)c->v + row * dv, 0xff, n * dv);
+}
+
 static void make(struct attn_cache *c, int d, int dv, int latent, int q_heads, int kv_heads, int kv_type, const int *lengths, int sequences)
 {
 	int most = 1, used = 0, *order;
@@ -66,19 +83,11 @@ static void make(struct attn_cache *c, int d, int dv, int latent, int q_heads, i
 		c->k_scales = random_scales(latent ? c->rows * 2 : c->rows);
 		c->v_scales = latent ? NULL : random_scales(c->rows);
 	}
-	for (int i = used; i < c->p.n_pages; i++) {	/* all ones is a NaN */
-		size_t rows = (size_t)(DSK_PAGE * kv_heads), bytes = rows * type_size(kv_type), page = (size_t)order[i];
-
-		if (kv_type == DSK_I8) {
-			memset(c->k_scales + page * rows * (latent ? 2 : 1), 0xff, rows * (latent ? 8 : 4));
-			if (!latent)
-				memset(c->v_scales + page * rows, 0xff, rows * 4);
-			continue;
-		}
-		memset((char *)c->k + page * (size_t)d * bytes, 0xff, (size_t)d * bytes);
-		if (!latent)
-			memset((char *)c->v + page * (size_t)dv * bytes, 0xff, (size_t)dv * bytes);
-	}
+	for (int i = used; i < c->p.n_pages; i++)
+		spoil(c, order[i], 0);
+	for (int s = 0; s < sequences; s++)
+		if (lengths[s] % DSK_PAGE)
+			spoil(c, c->pages[s * most + lengths[s] / DSK_PAGE], lengths[s] % DSK_PAGE);
 	free(order);
 	c->sinks = random_typed((size_t)q_heads, DSK_F32, 2);
 }
