@@ -296,8 +296,8 @@ static unsigned int plan(const struct device *d, const struct data *s, int tile,
 }
 
 /*
- * What a fast kernel did: of a tile of 64 rows two barriers a step of 64 bytes, of few rows a multiplication for each 16 columns and step of 64; of what
- * has no rows, nothing.
+ * What a fast kernel did: of a tile of 64 rows two barriers a step of 64 bytes and 32 multiplications for its 64 x 128 elements and each depth of K,
+ * of few rows a multiplication for each 16 columns and step of 64; of what has no rows, nothing.
  */
 static void counted(const struct device *d, const struct data *s, int few, int with_glu, unsigned int tiles, const char *what)
 {
@@ -306,13 +306,17 @@ static void counted(const struct device *d, const struct data *s, int few, int w
 
 	if (d->name[0] != 's' || d->name[6])
 		return;
-	if (!few)
-		ktest_ok(device_simt_report.barriers == tiles * up_to(s->c->n, with_glu ? 64 : 128) * 2 * up_to(x_bytes, 64), "%s: %llu barriers", what,
-			 (unsigned long long)device_simt_report.barriers);
-	else
+	if (!few) {
+		unsigned long long steps = tiles * up_to(s->c->n, with_glu ? 64 : 128) * up_to(x_bytes, 64);
+
+		ktest_ok(device_simt_report.barriers == 2 * steps && device_simt_report.collectives == steps * 32 * ((wide ? 64 : 32) / depth),
+			 "%s: %llu barriers, %llu multiplications", what, (unsigned long long)device_simt_report.barriers,
+			 (unsigned long long)device_simt_report.collectives);
+	} else {
 		ktest_ok(device_simt_report.collectives == tiles * up_to(s->c->n, (with_glu ? 16 : 32) * (int)waves) * waves * 2 *
 			 up_to(s->c->k, 64) * (64 / depth), "%s: %llu multiplications", what,
 			 (unsigned long long)device_simt_report.collectives);
+	}
 }
 
 static void run_fast(const struct device *d, const struct data *s, int few, const double *want, double off, const double *want_glu,
