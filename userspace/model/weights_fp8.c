@@ -19,7 +19,7 @@ static bool takes(enum dsk_weight w, const struct dsk_place *p)
 {
 	bool product = w >= DSK_FIRST_OF_LAYER && strlen(dsk_rules[w].shape) > 1 && !dsk_rules[w].vectors;
 
-	if (!p->src || !product || w == DSK_ROUTER || w == DSK_K_B || w == DSK_V_B || p->turned)
+	if (!p->src || !product || w == DSK_ROUTER || w == DSK_K_B || w == DSK_V_B || w == DSK_K_TURNED)
 		return false;
 	return (p->src->dtype == DSEEK_F32 || p->src->dtype == DSEEK_F16 || p->src->dtype == DSEEK_BF16) &&
 		dseek_tensor_bytes(DSEEK_F8_E4M3, DSEEK_LAYOUT_PACKED, p->ne[0], p->ne[1]);
