@@ -17,7 +17,7 @@
 #include "dseek_drv.h"
 #include "dseek_trace.h"
 
-#define DSEEK_BO_FLAGS DRM_DSEEK_BO_HUGE
+#define DSEEK_BO_FLAGS (DRM_DSEEK_BO_HUGE | DRM_DSEEK_BO_DEVICE)
 
 /*
  * account_locked_vm() would take mmap_lock, which munmap holds when it drops the last reference; pinned_vm is
@@ -93,13 +93,15 @@ static void bo_free(struct drm_gem_object *obj)
 	struct dseek_bo *bo = to_bo(obj);
 
 	WARN_ON(!list_empty(&bo->maps) || atomic_read(&bo->jobs));
-	if (bo->pages || bo->purged || bo->sgt)		/* else it never came to be */
+	if (bo->pages || bo->purged || bo->sgt || bo->memory)	/* else it never came to be */
 		trace_dseek_bo_free(bo);
 	xa_erase(&dseek->bos, bo->index);
 	if (bo->counted)
 		atomic_long_sub(obj->size >> PAGE_SHIFT, &dseek->purgeable_pages);
 	if (bo->pages)
 		dseek_bo_depopulate(bo);
+	if (bo->memory)
+		dseek_memory_put(bo->memory);
 	if (obj->import_attach) {
 		dseek_uncharge(bo->tenant, DSEEK_IMPORTED, obj->size);
 		drm_prime_gem_destroy(obj, bo->sgt);
@@ -159,6 +161,8 @@ static struct dma_buf *bo_export(struct drm_gem_object *obj, int flags)
 {
 	struct dseek_bo *bo = to_bo(obj);
 
+	if (bo->memory)
+		return dseek_memory_export(bo->memory);
 	mutex_lock(&bo->lock);
 	if (bo->purged) {
 		mutex_unlock(&bo->lock);
@@ -228,17 +232,42 @@ struct dseek_bo *dseek_bo_find(unsigned long *at, unsigned long last, xa_mark_t 
 	return bo;
 }
 
+static int get_pages(struct dseek_bo *bo, const struct drm_dseek_bo_create *args)
+{
+	int err;
+
+	bo->mm = current->mm;
+	mmgrab(bo->mm);
+	err = dseek_bo_set_file(bo, args->numa_node);
+	return err ?: dseek_bo_populate(bo);
+}
+
+static int get_memory(struct dseek_bo *bo, struct dseek_file *file, u32 engine)
+{
+	struct dseek_memory *memory = dseek_memory_create(file, engine, bo->id, bo->base.size);
+
+	if (IS_ERR(memory))
+		return PTR_ERR(memory);
+	bo->memory = memory;
+	return 0;
+}
+
 int dseek_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_file *drm_file)
 {
 	struct dseek_file *file = drm_file->driver_priv;
 	struct drm_dseek_bo_create *args = data;
+	bool device = args->flags & DRM_DSEEK_BO_DEVICE;
 	struct dseek_bo *bo;
 	u64 size;
 	u32 handle;
 	int err;
 
-	if (args->pad || args->flags & ~DSEEK_BO_FLAGS) {
+	if (args->pad || args->pad2 || args->flags & ~DSEEK_BO_FLAGS) {
 		drm_dbg(drm, "BO_CREATE: pad or unknown flags 0x%x\n", args->flags);
+		return -EINVAL;
+	}
+	if (device ? args->flags & DRM_DSEEK_BO_HUGE || args->numa_node != -1 : args->engine) {
+		drm_dbg(drm, "BO_CREATE: flags 0x%x with node %d and engine %u\n", args->flags, args->numa_node, args->engine);
 		return -EINVAL;
 	}
 	if (args->numa_node < -1 || (args->numa_node >= 0 && (args->numa_node >= nr_node_ids ||
@@ -260,11 +289,7 @@ int dseek_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_file *d
 		return -ENOMEM;
 	bo->flags = args->flags;
 	bo->tenant = dseek_tenant_get(file->tenant);
-	bo->mm = current->mm;
-	mmgrab(bo->mm);
-	err = dseek_bo_set_file(bo, args->numa_node);
-	if (!err)
-		err = dseek_bo_populate(bo);
+	err = device ? get_memory(bo, file, args->engine) : get_pages(bo, args);
 	if (!err) {
 		trace_dseek_bo_create(bo);
 		dseek_bo_publish(bo);
@@ -286,8 +311,8 @@ int dseek_ioctl_bo_info(struct drm_device *drm, void *data, struct drm_file *drm
 	struct drm_gem_object *obj;
 	int err;
 
-	if (args->flags) {
-		drm_dbg(drm, "BO_INFO: flags 0x%x must be 0\n", args->flags);
+	if (args->flags || args->pad) {
+		drm_dbg(drm, "BO_INFO: flags 0x%x and pad must be 0\n", args->flags);
 		return -EINVAL;
 	}
 	obj = drm_gem_object_lookup(drm_file, args->handle);
@@ -298,7 +323,8 @@ int dseek_ioctl_bo_info(struct drm_device *drm, void *data, struct drm_file *drm
 		drm_gem_object_put(obj);
 		return err;
 	}
-	args->flags = to_bo(obj)->flags;
+	args->flags = to_bo(obj)->memory ? dseek_memory_flags(to_bo(obj)->memory) : to_bo(obj)->flags;
+	args->engine = to_bo(obj)->memory ? dseek_memory_engine(to_bo(obj)->memory) : 0;
 	args->size = obj->size;
 	args->mmap_offset = drm_vma_node_offset_addr(&obj->vma_node);
 	args->id = to_bo(obj)->id;

@@ -8,10 +8,12 @@
 #include <linux/xarray.h>
 #include <drm/drm_gem.h>
 
+struct dma_buf;
 struct dma_buf_attachment;
 struct drm_device;
 struct drm_file;
 struct dseek_device;
+struct dseek_memory;
 struct dseek_tenant;
 struct sg_table;
 
@@ -33,6 +35,7 @@ struct dseek_bo {
 	struct mutex lock;
 	struct page **pages;		/* NULL: purged or imported; under @lock */
 	struct sg_table *sgt;		/* imported */
+	struct dseek_memory *memory;	/* of an engine's own, instead of pages */
 	atomic_t handles;
 	atomic_t jobs;			/* that name it and aren't over */
 	struct list_head maps;		/* struct dseek_exec_map, dseek->map_lock */
@@ -65,7 +68,7 @@ void dseek_backing_fini(void);	/* no buffers left */
 vm_fault_t dseek_bo_fault_page(struct dseek_bo *bo, struct vm_fault *vmf, pgoff_t page);
 vm_fault_t dseek_bo_fault_huge(struct dseek_bo *bo, struct vm_fault *vmf, unsigned int order, pgoff_t base);
 int dseek_mmap(struct file *file, struct vm_area_struct *vma);
-int dseek_import_mmap(struct dseek_bo *bo, struct vm_area_struct *vma, pgoff_t page);
+int dseek_dmabuf_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma, pgoff_t page);
 struct drm_gem_object *dseek_gem_import_sg(struct drm_device *drm, struct dma_buf_attachment *attach,
 					   struct sg_table *sgt);
 unsigned long dseek_purge(unsigned long pages);	/* pages dropped */

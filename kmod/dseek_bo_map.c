@@ -108,13 +108,13 @@ static struct drm_gem_object *bo_at(struct drm_file *drm_file, struct vm_area_st
  * Whole or the first part: drm_gem_shmem_helper's exporters take their pages from the start of the VMA, whatever its
  * offset.
  */
-int dseek_import_mmap(struct dseek_bo *bo, struct vm_area_struct *vma, pgoff_t page)
+int dseek_dmabuf_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma, pgoff_t page)
 {
 	if (page) {
-		drm_dbg(&dseek->drm, "mmap: an imported buffer is mapped from its start\n");
+		drm_dbg(&dseek->drm, "mmap: a buffer that is imported, or an engine's, is mapped from its start\n");
 		return -EINVAL;
 	}
-	return dma_buf_mmap(bo->base.import_attach->dmabuf, vma, 0);
+	return dma_buf_mmap(dmabuf, vma, 0);
 }
 
 /* drm_gem_mmap() maps only from a buffer's start; here any part of one may be. */
@@ -122,6 +122,7 @@ int dseek_mmap(struct file *filp, struct vm_area_struct *vma)
 {
 	struct drm_file *drm_file = filp->private_data;
 	struct drm_gem_object *obj = bo_at(drm_file, vma);
+	pgoff_t page;
 	int err;
 
 	if (IS_ERR(obj)) {
@@ -129,8 +130,10 @@ int dseek_mmap(struct file *filp, struct vm_area_struct *vma)
 			vma->vm_pgoff);
 		return PTR_ERR(obj);
 	}
-	if (obj->import_attach) {
-		err = dseek_import_mmap(to_bo(obj), vma, vma->vm_pgoff - drm_vma_node_start(&obj->vma_node));
+	page = vma->vm_pgoff - drm_vma_node_start(&obj->vma_node);
+	if (obj->import_attach || to_bo(obj)->memory) {
+		err = obj->import_attach ? dseek_dmabuf_mmap(obj->import_attach->dmabuf, vma, page) :
+					   dseek_memory_mmap(to_bo(obj)->memory, vma, page);
 		drm_gem_object_put(obj);
 		return err;
 	}

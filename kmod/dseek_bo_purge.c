@@ -138,9 +138,9 @@ int dseek_ioctl_bo_madvise(struct drm_device *drm, void *data, struct drm_file *
 	if (!obj)
 		return -ENOENT;
 	bo = to_bo(obj);
-	if (obj->import_attach) {
+	if (obj->import_attach || bo->memory) {
 		drm_gem_object_put(obj);
-		drm_dbg(drm, "BO_MADVISE: an imported buffer is its exporter's\n");
+		drm_dbg(drm, "BO_MADVISE: a buffer that is imported is its exporter's, one in an engine's memory the executor's\n");
 		return -EINVAL;
 	}
 	mutex_lock(&bo->lock);

@@ -38,6 +38,7 @@ static int counters_show(struct seq_file *m, void *unused)
 		[DSEEK_COUNT_FENCES] = "fences",
 		[DSEEK_COUNT_EXECUTORS] = "executors",
 		[DSEEK_COUNT_MAPS] = "maps",
+		[DSEEK_COUNT_MEMORIES] = "memories",
 	};
 	int i;
 
@@ -66,8 +67,8 @@ static int tenants_show(struct seq_file *m, void *unused)
 
 	mutex_lock(&dseek->lock);
 	list_for_each_entry(tenant, &dseek->tenants, link)
-		seq_printf(m, "%s pinned %llu imported %llu programs %llu queues %llu jobs %llu\n", tenant->label,
-			   dseek_used(tenant, DSEEK_PINNED), dseek_used(tenant, DSEEK_IMPORTED),
+		seq_printf(m, "%s pinned %llu imported %llu device %llu programs %llu queues %llu jobs %llu\n", tenant->label,
+			   dseek_used(tenant, DSEEK_PINNED), dseek_used(tenant, DSEEK_IMPORTED), dseek_used(tenant, DSEEK_DEVICE),
 			   dseek_used(tenant, DSEEK_PROGRAMS), dseek_used(tenant, DSEEK_QUEUES),
 			   dseek_used(tenant, DSEEK_JOBS));
 	mutex_unlock(&dseek->lock);

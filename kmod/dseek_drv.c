@@ -46,7 +46,7 @@ static int dseek_ioctl_dev_query(struct drm_device *drm, void *data, struct drm_
 		.abi_minor = DRM_DSEEK_ABI_MINOR,
 		.features = DRM_DSEEK_FEATURE_STANDBY | DRM_DSEEK_FEATURE_ENGINE_SET |
 			    DRM_DSEEK_FEATURE_TENANT_TREE | DRM_DSEEK_FEATURE_DRAIN | DRM_DSEEK_FEATURE_REPORT |
-			    DRM_DSEEK_FEATURE_DESC_CLASS | DRM_DSEEK_FEATURE_OWNER,
+			    DRM_DSEEK_FEATURE_DESC_CLASS | DRM_DSEEK_FEATURE_OWNER | DRM_DSEEK_FEATURE_MEMORY,
 		.engine_count = READ_ONCE(dseek->engine_count),
 	};
 	int err;
@@ -199,6 +199,7 @@ static void dseek_device_init(struct dseek_device *dev)
 	mutex_init(&dev->lock);
 	spin_lock_init(&dev->map_lock);
 	xa_init_flags(&dev->bos, XA_FLAGS_ALLOC);
+	dseek_memory_init(dev);
 	INIT_LIST_HEAD(&dev->tenants);
 	xa_init_flags(&dev->engines, XA_FLAGS_ALLOC);
 	dev->exec_misc.minor = MISC_DYNAMIC_MINOR;
@@ -310,6 +311,7 @@ static void __exit dseek_exit(void)
 	dseek_debugfs_fini(dseek);
 	dseek_purge_fini(dseek);
 	dseek_engines_stop();
+	dseek_memory_fini(dseek);
 	destroy_workqueue(dseek->wq);
 	destroy_workqueue(dseek->free_wq);
 	dseek_tenants_free();

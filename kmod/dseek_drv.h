@@ -9,10 +9,10 @@
  *	mm->mmap_lock			faults and mmap come with it held
  *	bo->lock		mutex	pages and advice of a buffer; the shrinker only tries it
  *	fence locks		spin	ours and foreign: callbacks run under the fence's own lock
- *	engine->lock		spin	the arbitration core, its queues, jobs and executor
+ *	engine->lock		spin	the arbitration core, its queues, jobs and executor, and what memory that is asked for
  *	spare.lock		spin	of an engine: jobs to be used again; under submit_lock at most, nothing comes under it
- *	dseek->map_lock		spin	who maps which buffer, what is to be unmapped; comes under bo->lock, not under
- *					engine->lock: interrupts take that one
+ *	dseek->map_lock		spin	who maps which buffer, what is to be unmapped, memory that lingers; comes under bo->lock,
+ *					not under engine->lock: interrupts take that one
  *
  * A queue is guarded by the lock of the engine it is on, and that may change (dseek_choice.c): take it by
  * dseek_queue_lock(). No two engines' locks are ever held at once: they are of one lockdep class, so that it would tell.
@@ -37,6 +37,7 @@
 #include "dseek_bo.h"
 #include "dseek_engine.h"
 #include "dseek_job.h"
+#include "dseek_memory.h"
 #include "dseek_tenant.h"
 
 struct shrinker;
@@ -54,6 +55,7 @@ enum dseek_count {
 	DSEEK_COUNT_FENCES,
 	DSEEK_COUNT_EXECUTORS,
 	DSEEK_COUNT_MAPS,
+	DSEEK_COUNT_MEMORIES,		/* of engines' own */
 	DSEEK_COUNT_COUNT,
 };
 
@@ -85,6 +87,8 @@ struct dseek_device {
 
 	spinlock_t map_lock;
 	struct xarray bos;		/* by bo->index; its lock is a leaf */
+	struct list_head lingering;	/* memory of engines whose dma-buf others have */
+	struct delayed_work linger_work;
 	unsigned long purge_hand;	/* where the next purge begins: READ_ONCE(), WRITE_ONCE() */
 	atomic_long_t purgeable_pages;	/* in buffers marked DONTNEED and not purged */
 	atomic64_t purged_pages;

@@ -383,6 +383,7 @@ int dseek_engine_attach(struct dseek_exec *exec, struct drm_dseek_attach *args)
 	exec->depth = args->depth;
 	exec->numa_node = args->numa_node;
 	exec->caps = args->caps;
+	exec->memory = args->flags & DRM_DSEEK_ATTACH_MEMORY;
 	spin_lock_irq(&engine->lock);
 	now = ktime_get_ns();
 	if (!engine->exec) {
@@ -429,7 +430,8 @@ int dseek_engine_info(u32 index, const struct dseek_file *file, struct drm_dseek
 		      (list_empty(&engine->standby) ? 0 : DRM_DSEEK_ENGINE_STANDBY) |
 		      (engine->draining ? DRM_DSEEK_ENGINE_DRAINING : 0) |
 		      (uid_valid(engine->owner) ? DRM_DSEEK_ENGINE_OWNED : 0) |
-		      (dseek_engine_admits(engine, file) ? 0 : DRM_DSEEK_ENGINE_FOREIGN);
+		      (dseek_engine_admits(engine, file) ? 0 : DRM_DSEEK_ENGINE_FOREIGN) |
+		      (engine->exec && engine->exec->memory ? DRM_DSEEK_ENGINE_MEMORY : 0);
 	info->depth = dseek_engine_depth(engine);
 	info->numa_node = engine->numa_node;
 	info->caps = engine->caps;

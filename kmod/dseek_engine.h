@@ -172,6 +172,9 @@ struct dseek_exec {
 	u64 abort_ns;			/* when the oldest was told to stop; 0: was not */
 	u64 serve_ns;			/* since when it serves the engine */
 	u64 seen_ns;			/* when it last looked for jobs; 0: never did */
+	bool memory;			/* it gives memory of the engine's own */
+	struct list_head wanted, asked;	/* struct dseek_memory: it is to be asked for; it was, and didn't answer yet */
+	struct list_head unwanted;	/* that it is to free */
 
 	/* dseek->map_lock */
 	struct xarray maps;		/* struct dseek_exec_map by offset >> DSEEK_MAP_SHIFT */
@@ -184,7 +187,7 @@ static inline u32 dseek_exec_holds(const struct dseek_exec *exec)
 }
 
 extern const struct file_operations dseek_exec_fops;
-int dseek_exec_next(struct dseek_exec *exec, u64 arg);	/* dseek_next.c; @arg: struct drm_dseek_next */
+int dseek_exec_next(struct dseek_exec *exec, u64 arg, bool short_arg);	/* dseek_next.c; @arg: struct drm_dseek_next, as it was before 1.3 if @short_arg */
 
 /* Buffers are mapped on the executor's file at (index << DSEEK_MAP_SHIFT): one terabyte each. */
 #define DSEEK_MAP_SHIFT	40

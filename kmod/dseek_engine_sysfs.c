@@ -128,6 +128,8 @@ static int drain_store(struct dseek_engine *engine, const char *buf)
 		return err;
 	spin_lock_irq(&engine->lock);
 	engine->draining = drain;
+	if (drain && engine->exec)
+		dseek_memory_refuse(engine, engine->exec);
 	spin_unlock_irq(&engine->lock);
 	return 0;
 }

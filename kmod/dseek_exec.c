@@ -18,6 +18,9 @@ static int exec_open(struct inode *inode, struct file *filp)
 		return -ENOMEM;
 	mutex_init(&exec->lock);
 	INIT_LIST_HEAD(&exec->standby_link);
+	INIT_LIST_HEAD(&exec->wanted);
+	INIT_LIST_HEAD(&exec->asked);
+	INIT_LIST_HEAD(&exec->unwanted);
 	INIT_LIST_HEAD(&exec->active);
 	INIT_LIST_HEAD(&exec->retired);
 	xa_init_flags(&exec->maps, XA_FLAGS_ALLOC1);
@@ -33,6 +36,7 @@ static int exec_release(struct inode *inode, struct file *filp)
 
 	if (exec->engine)
 		dseek_engine_detach(exec);
+	dseek_memory_forget(exec);
 	dseek_exec_unmap_all(exec);
 	vfree(exec->descs);
 	vfree(exec->control);
@@ -60,7 +64,7 @@ static int exec_attach(struct dseek_exec *exec, struct drm_dseek_attach *args)
 {
 	int err;
 
-	if (args->flags & ~(DRM_DSEEK_ATTACH_REATTACH | DRM_DSEEK_ATTACH_STANDBY | DRM_DSEEK_ATTACH_OWNER) ||
+	if (args->flags & ~(DRM_DSEEK_ATTACH_REATTACH | DRM_DSEEK_ATTACH_STANDBY | DRM_DSEEK_ATTACH_OWNER | DRM_DSEEK_ATTACH_MEMORY) ||
 	    (args->owner && !(args->flags & DRM_DSEEK_ATTACH_OWNER)) || !name_valid(args->name) ||
 	    args->type >= DRM_DSEEK_ENGINE_TYPE_COUNT || !args->depth || args->depth > DRM_DSEEK_MAX_DEPTH ||
 	    args->numa_node < -1 || args->numa_node >= (s32)nr_node_ids) {
@@ -150,6 +154,7 @@ static int exec_detach(struct dseek_exec *exec)
 static noinline long exec_control(struct dseek_exec *exec, unsigned int cmd, unsigned long arg)
 {
 	struct drm_dseek_program_read program;
+	struct drm_dseek_memory memory;
 	struct drm_dseek_report report;
 	struct drm_dseek_attach attach;
 	struct drm_dseek_map map;
@@ -175,6 +180,9 @@ static noinline long exec_control(struct dseek_exec *exec, unsigned int cmd, uns
 	case DRM_IOCTL_DSEEK_REPORT:
 		err = dseek_copy_in(&report, arg, sizeof(report), DSEEK_COPIED_DESCRIPTORS);
 		return err ?: exec_report(exec, &report);
+	case DRM_IOCTL_DSEEK_MEMORY:
+		err = dseek_copy_in(&memory, arg, sizeof(memory), DSEEK_COPIED_DESCRIPTORS);
+		return err ?: dseek_memory_answer(exec, &memory);
 	case DRM_IOCTL_DSEEK_DETACH:
 		return exec_detach(exec);
 	default:
@@ -186,7 +194,14 @@ static long exec_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 {
 	struct dseek_exec *exec = filp->private_data;
 
-	return cmd == DRM_IOCTL_DSEEK_NEXT ? dseek_exec_next(exec, arg) : exec_control(exec, cmd, arg);
+	switch (cmd) {
+	case DRM_IOCTL_DSEEK_NEXT:
+		return dseek_exec_next(exec, arg, false);
+	case DRM_IOCTL_DSEEK_NEXT_1_0:
+		return dseek_exec_next(exec, arg, true);
+	default:
+		return exec_control(exec, cmd, arg);
+	}
 }
 
 static int exec_mmap(struct file *filp, struct vm_area_struct *vma)

@@ -134,7 +134,12 @@ int dseek_exec_map(struct dseek_exec *exec, struct drm_dseek_map *args)
 		drm_dbg(&dseek->drm, "MAP: tag %u isn't held or has no binding %u\n", args->tag, args->binding);
 		return err;
 	}
-	err = map_create(exec, bo, &index);
+	if (bo->memory) {
+		err = dseek_memory_lost(bo->memory) ? -ENODEV : -EINVAL;
+		drm_dbg(&dseek->drm, "MAP: tag %u: binding %u is in the engine's own memory\n", args->tag, args->binding);
+	} else {
+		err = map_create(exec, bo, &index);
+	}
 	if (!err) {
 		args->mmap_offset = (u64)index << DSEEK_MAP_SHIFT;
 		args->bo_id = bo->id;
@@ -213,7 +218,7 @@ int dseek_exec_mmap_bo(struct dseek_exec *exec, struct vm_area_struct *vma)
 	if (!READ_ONCE(bo->writable))
 		vm_flags_clear(vma, VM_MAYWRITE);
 	if (bo->base.import_attach) {
-		err = dseek_import_mmap(bo, vma, page);
+		err = dseek_dmabuf_mmap(bo->base.import_attach->dmabuf, vma, page);
 		map_put(map);
 		return err;
 	}
@@ -285,7 +290,7 @@ u32 dseek_exec_take_retired(struct dseek_exec *exec, u64 *ids, u32 max)
 		xa_erase(&exec->maps, map->index);
 		map_put(map);
 	}
-	return count;
+	return count + dseek_memory_take_unwanted(exec, ids + count, max - count);
 }
 
 /* The file is closing: nobody else can reach @exec but buffers, through their maps. */

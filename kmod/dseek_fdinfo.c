@@ -85,12 +85,25 @@ static void show_share(struct drm_printer *p, struct dseek_tenant *tenant, struc
 }
 
 /*
- * One region: system memory. Active: named by a job that isn't over. Shared: more than one handle, of this or of other files.
+ * Two regions: system memory, and engines' own. Active: named by a job that isn't over. Shared: more than one handle, of this or of other files.
  * The kernel's drm_show_memory_stats() knows jobs by reservation objects only, which ours are not in.
  */
+struct memory_sums {
+	u64 total, shared, resident, purgeable, active;
+};
+
+static void show_region(struct drm_printer *p, const char *region, const struct memory_sums *sums)
+{
+	drm_printf(p, "drm-total-%s:\t%llu KiB\n", region, sums->total >> 10);
+	drm_printf(p, "drm-shared-%s:\t%llu KiB\n", region, sums->shared >> 10);
+	drm_printf(p, "drm-active-%s:\t%llu KiB\n", region, sums->active >> 10);
+	drm_printf(p, "drm-resident-%s:\t%llu KiB\n", region, sums->resident >> 10);
+	drm_printf(p, "drm-purgeable-%s:\t%llu KiB\n", region, sums->purgeable >> 10);
+}
+
 static void show_memory(struct drm_printer *p, struct drm_file *drm_file)
 {
-	u64 total = 0, shared = 0, resident = 0, purgeable = 0, active = 0;
+	struct memory_sums memory = {}, vram = {}, *sums;
 	struct drm_gem_object *obj;
 	int handle;
 
@@ -98,22 +111,20 @@ static void show_memory(struct drm_printer *p, struct drm_file *drm_file)
 	idr_for_each_entry(&drm_file->object_idr, obj, handle) {
 		const struct dseek_bo *bo = to_bo(obj);
 
-		total += obj->size;
+		sums = bo->memory ? &vram : &memory;
+		sums->total += obj->size;
 		if (obj->handle_count > 1)
-			shared += obj->size;
-		if (READ_ONCE(bo->pages) || bo->sgt)
-			resident += obj->size;
+			sums->shared += obj->size;
+		if (bo->memory ? !dseek_memory_lost(bo->memory) : READ_ONCE(bo->pages) || bo->sgt)
+			sums->resident += obj->size;
 		if (atomic_read(&bo->jobs))
-			active += obj->size;
+			sums->active += obj->size;
 		else if (READ_ONCE(bo->counted))
-			purgeable += obj->size;
+			sums->purgeable += obj->size;
 	}
 	spin_unlock(&drm_file->table_lock);
-	drm_printf(p, "drm-total-memory:\t%llu KiB\n", total >> 10);
-	drm_printf(p, "drm-shared-memory:\t%llu KiB\n", shared >> 10);
-	drm_printf(p, "drm-active-memory:\t%llu KiB\n", active >> 10);
-	drm_printf(p, "drm-resident-memory:\t%llu KiB\n", resident >> 10);
-	drm_printf(p, "drm-purgeable-memory:\t%llu KiB\n", purgeable >> 10);
+	show_region(p, "memory", &memory);
+	show_region(p, "vram", &vram);
 }
 
 static void show_queues(struct drm_printer *p, struct dseek_file *file)

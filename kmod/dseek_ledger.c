@@ -21,6 +21,10 @@ static ulong imported_limit_mb;
 module_param(imported_limit_mb, ulong, 0644);
 MODULE_PARM_DESC(imported_limit_mb, "imported dma-bufs of a tenant, in MiB (0: no limit)");
 
+static ulong device_limit_mb;
+module_param(device_limit_mb, ulong, 0644);
+MODULE_PARM_DESC(device_limit_mb, "buffers of a tenant in engines' own memory, in MiB (0: no limit)");
+
 static ulong program_limit_mb = 64;
 module_param(program_limit_mb, ulong, 0644);
 MODULE_PARM_DESC(program_limit_mb, "programs of a tenant, in MiB (64)");
@@ -58,6 +62,8 @@ static u64 default_limit(enum dseek_limit what)
 		return mib_or(READ_ONCE(pinned_limit_mb), ((u64)totalram_pages() << PAGE_SHIFT) / 2);
 	case DSEEK_IMPORTED:
 		return mib_or(READ_ONCE(imported_limit_mb), DSEEK_LIMIT_NONE);
+	case DSEEK_DEVICE:
+		return mib_or(READ_ONCE(device_limit_mb), DSEEK_LIMIT_NONE);
 	case DSEEK_PROGRAMS:
 		return (u64)READ_ONCE(program_limit_mb) << 20;
 	case DSEEK_REGISTERED:
@@ -129,6 +135,7 @@ int dseek_charge(struct dseek_tenant *tenant, enum dseek_limit what, u64 by)
 	static const char *const names[DSEEK_HELD_COUNT] = {
 		[DSEEK_PINNED] = "bytes of pinned memory",
 		[DSEEK_IMPORTED] = "bytes of imported dma-bufs",
+		[DSEEK_DEVICE] = "bytes in engines' own memory",
 		[DSEEK_PROGRAMS] = "bytes of programs",
 		[DSEEK_REGISTERED] = "bytes registered with NICs",
 		[DSEEK_QUEUES] = "queues",

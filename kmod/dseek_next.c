@@ -11,6 +11,7 @@
 #include "dseek_trace.h"
 
 #define CHUNK 16	/* completions, jobs, and then retired buffers, at once, on the stack */
+#define NEXT_1_0 offsetofend(struct drm_dseek_next, pad)
 
 /* ---- giving back */
 
@@ -158,7 +159,7 @@ static void describe(struct dseek_exec *exec, struct dseek_job *job)
 		desc->bindings[i].bo_size = job->bindings[i].bo->base.size;
 		desc->bindings[i].offset = job->bindings[i].offset;
 		desc->bindings[i].size = job->bindings[i].size;
-		desc->bindings[i].access = job->bindings[i].access;
+		desc->bindings[i].access = job->bindings[i].access | (job->bindings[i].bo->memory ? DRM_DSEEK_ACCESS_DEVICE : 0);
 		desc->bindings[i].pad = 0;
 	}
 	if (job->const_size)
@@ -311,9 +312,16 @@ static int pull_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32 *
 	return err;
 }
 
+/* It is to be told of something besides jobs. */
+static bool has_notices(const struct dseek_exec *exec)
+{
+	return !list_empty_careful(&exec->retired) || !list_empty_careful(&exec->unwanted) ||
+	       !list_empty_careful(&exec->wanted);
+}
+
 static bool stirred(const struct dseek_exec *exec, u32 events)
 {
-	return READ_ONCE(exec->engine->events) != events || !list_empty_careful(&exec->retired);
+	return READ_ONCE(exec->engine->events) != events || has_notices(exec);
 }
 
 /* One thread of the executor looks, the others sleep. */
@@ -361,7 +369,7 @@ static int wait_for_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u
 		else
 			args->tag_count = take_jobs(exec, tags, args->tag_max, ktime_get_ns());
 		spin_unlock_irq(&engine->lock);
-		if (err || over || args->tag_count || !list_empty_careful(&exec->retired))
+		if (err || over || args->tag_count || has_notices(exec))
 			break;
 	}
 	finish_wait(&engine->wait, &wait);
@@ -396,7 +404,24 @@ static int wait_for_turn(struct dseek_exec *exec, u64 deadline_ns)
 	return err;
 }
 
-static int next_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32 *tags)
+/* *told: their ids. */
+static int tell_requests(struct dseek_exec *exec, struct drm_dseek_next *args, u64 *told)
+{
+	struct drm_dseek_memory_request request;
+
+	while (args->request_count < args->request_max && dseek_memory_tell(exec, &request)) {
+		told[args->request_count++] = request.bo_id;
+		if (dseek_copy_out(args->requests + (args->request_count - 1) * sizeof(request), &request, sizeof(request),
+				   DSEEK_COPIED_DESCRIPTORS)) {
+			dseek_memory_untell(exec, told, args->request_count);
+			args->request_count = 0;
+			return -EFAULT;
+		}
+	}
+	return 0;
+}
+
+static int next_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32 *tags, u64 *told)
 {
 	struct dseek_engine *engine = exec->engine;
 	u64 retired[CHUNK] __uninitialized;
@@ -406,10 +431,11 @@ static int next_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32 *
 	args->completed = 0;
 	args->tag_count = 0;
 	args->retired_count = 0;
+	args->request_count = 0;
 	if (args->flags || args->pad || args->completion_count > DRM_DSEEK_MAX_DEPTH ||
-	    args->tag_max > DRM_DSEEK_MAX_DEPTH) {
-		drm_dbg(&dseek->drm, "NEXT: flags 0x%x, pad, %u completions or %u tags\n", args->flags,
-			args->completion_count, args->tag_max);
+	    args->tag_max > DRM_DSEEK_MAX_DEPTH || args->request_max > DRM_DSEEK_MAX_REQUESTS) {
+		drm_dbg(&dseek->drm, "NEXT: flags 0x%x, pad, %u completions, %u tags or %u requests\n", args->flags,
+			args->completion_count, args->tag_max, args->request_max);
 		return -EINVAL;
 	}
 	if (!engine)
@@ -422,7 +448,7 @@ static int next_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32 *
 	if (args->tag_max) {
 		if (!args->tag_count && !READ_ONCE(exec->held))
 			err = pull_jobs(exec, args, tags);
-		if (!err && !args->tag_count && args->deadline_ns && list_empty_careful(&exec->retired))
+		if (!err && !args->tag_count && args->deadline_ns && !has_notices(exec))
 			err = wait_for_jobs(exec, args, tags, events);
 		if (err) {
 			/* A wake-up may have been meant for this thread: hand it on. */
@@ -436,7 +462,7 @@ static int next_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32 *
 			return -EFAULT;
 		}
 	}
-	while (args->retired_count < args->retired_max && !list_empty_careful(&exec->retired)) {
+	while (args->retired_count < args->retired_max && has_notices(exec)) {
 		u32 count = dseek_exec_take_retired(exec, retired, min_t(u32, CHUNK, args->retired_max -
 										      args->retired_count));
 
@@ -447,25 +473,38 @@ static int next_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32 *
 			return -EFAULT;
 		args->retired_count += count;
 	}
+	err = tell_requests(exec, args, told);
+	if (err)
+		return err;
 	/* More than was taken, and another thread that waits: its turn. */
 	if (dseek_exec_holds(exec) < exec->depth)
 		dseek_engine_wake(engine);
 	return 0;
 }
 
-int dseek_exec_next(struct dseek_exec *exec, u64 arg)
+int dseek_exec_next(struct dseek_exec *exec, u64 arg, bool short_arg)
 {
 	u32 tags[DRM_DSEEK_MAX_DEPTH] __uninitialized;
+	u64 told[DRM_DSEEK_MAX_REQUESTS] __uninitialized;
 	struct drm_dseek_next args;
 	int err;
 
-	err = dseek_copy_in(&args, arg, sizeof(args), DSEEK_COPIED_DESCRIPTORS);
+	if (short_arg) {
+		args.requests = 0;
+		args.request_max = 0;
+		err = dseek_copy_in(&args, arg, NEXT_1_0, DSEEK_COPIED_DESCRIPTORS);
+	} else {
+		err = dseek_copy_in(&args, arg, sizeof(args), DSEEK_COPIED_DESCRIPTORS);
+	}
 	if (err)
 		return err;
-	err = next_jobs(exec, &args, tags);
-	if (!dseek_copy_out(arg, &args, sizeof(args), DSEEK_COPIED_DESCRIPTORS))
+	err = next_jobs(exec, &args, tags, told);
+	if (!(short_arg ? dseek_copy_out(arg, &args, NEXT_1_0, DSEEK_COPIED_DESCRIPTORS) :
+			  dseek_copy_out(arg, &args, sizeof(args), DSEEK_COPIED_DESCRIPTORS)))
 		return err;
 	if (args.tag_count)
 		untake_jobs(exec, tags, args.tag_count);
+	if (args.request_count)
+		dseek_memory_untell(exec, told, args.request_count);
 	return -EFAULT;
 }

@@ -22,6 +22,7 @@ void dseek_engine_lose(struct dseek_engine *engine, struct dseek_exec *exec, u64
 	engine->exec = NULL;
 	exec->held = 0;
 	memset(exec->jobs, 0, sizeof(exec->jobs));
+	dseek_memory_refuse(engine, exec);
 	while ((job = dseek_engine_runs(engine))) {
 		u64 used = now - job->arb.start_ns;
 

@@ -41,6 +41,7 @@ struct submission {
 
 static int prepare_bindings(struct submission *sub, struct dseek_job *job, const struct drm_dseek_job *args)
 {
+	u64 set = sub->queue->set ?: BIT_ULL(sub->queue->engine->id);
 	struct drm_device *drm = &dseek->drm;
 	struct drm_dseek_binding binding;
 	struct drm_gem_object *obj;
@@ -66,6 +67,13 @@ static int prepare_bindings(struct submission *sub, struct dseek_job *job, const
 				binding.size, binding.offset, obj->size);
 			drm_gem_object_put(obj);
 			return -EINVAL;
+		}
+		err = to_bo(obj)->memory ? dseek_memory_check(to_bo(obj)->memory, set) : 0;
+		if (err) {
+			drm_dbg(drm, "SUBMIT: binding %u: buffer %u is in the memory of %s\n", i, binding.handle,
+				err == -EXDEV ? "another engine" : "an executor that is gone");
+			drm_gem_object_put(obj);
+			return err;
 		}
 		if (dseek_bo_use(to_bo(obj), binding.access & DRM_DSEEK_ACCESS_WRITE)) {
 			drm_dbg(drm, "SUBMIT: binding %u: buffer %u is marked DONTNEED\n", i, binding.handle);

@@ -370,6 +370,8 @@ void dseek_tenant_info(struct dseek_tenant *tenant, struct drm_dseek_tenant_info
 	info->registered_bytes = dseek_used(tenant, DSEEK_REGISTERED);
 	info->registered_limit = dseek_limit(tenant, DSEEK_REGISTERED);
 	info->rate_limit = dseek_limit(tenant, DSEEK_RATE);
+	info->device_bytes = dseek_used(tenant, DSEEK_DEVICE);
+	info->device_limit = dseek_limit(tenant, DSEEK_DEVICE);
 }
 
 /* ---- the root */

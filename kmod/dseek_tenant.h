@@ -24,6 +24,7 @@ enum dseek_limit {
 	/* held: charged to the tenant and each of its parents, and given back */
 	DSEEK_PINNED,			/* bytes of buffers that have pages */
 	DSEEK_IMPORTED,			/* bytes of foreign dma-bufs */
+	DSEEK_DEVICE,			/* bytes in engines' own memory */
 	DSEEK_PROGRAMS,			/* bytes of programs */
 	DSEEK_REGISTERED,		/* bytes of buffers that executors of NICs have mapped */
 	DSEEK_QUEUES,

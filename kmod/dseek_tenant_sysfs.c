@@ -145,12 +145,14 @@ FACT(engine_ns, engine_ns_show);
 FACT(refused_count, refused_show);
 USED(pinned_bytes, DSEEK_PINNED);
 USED(imported_bytes, DSEEK_IMPORTED);
+USED(device_bytes, DSEEK_DEVICE);
 USED(program_bytes, DSEEK_PROGRAMS);
 USED(registered_bytes, DSEEK_REGISTERED);
 USED(queue_count, DSEEK_QUEUES);
 USED(job_count, DSEEK_JOBS);
 LIMIT(pinned_limit, DSEEK_PINNED, limit_show, limit_store);
 LIMIT(imported_limit, DSEEK_IMPORTED, limit_show, limit_store);
+LIMIT(device_limit, DSEEK_DEVICE, limit_show, limit_store);
 LIMIT(program_limit, DSEEK_PROGRAMS, limit_show, limit_store);
 LIMIT(registered_limit, DSEEK_REGISTERED, limit_show, limit_store);
 LIMIT(queue_limit, DSEEK_QUEUES, limit_show, limit_store);
@@ -162,8 +164,8 @@ LIMIT(rate_limit, DSEEK_RATE, limit_show, rate_store);
 static struct attribute *tenant_attrs[] = {
 	&tenant_name_attr.attr, &tenant_id_attr.attr, &has_policy_attr.attr, &engine_ns_attr.attr,
 	&refused_count_attr.attr, &pinned_bytes_attr.attr, &pinned_limit_attr.attr,
-	&imported_bytes_attr.attr, &imported_limit_attr.attr, &program_bytes_attr.attr,
-	&program_limit_attr.attr, &registered_bytes_attr.attr, &registered_limit_attr.attr,
+	&imported_bytes_attr.attr, &imported_limit_attr.attr, &device_bytes_attr.attr,
+	&device_limit_attr.attr, &program_bytes_attr.attr, &program_limit_attr.attr, &registered_bytes_attr.attr, &registered_limit_attr.attr,
 	&queue_count_attr.attr, &queue_limit_attr.attr, &job_count_attr.attr, &job_limit_attr.attr,
 	&weight_limit_attr.attr, &class_limit_attr.attr, &rate_limit_attr.attr,
 	NULL

@@ -30,7 +30,7 @@ static void attach_refusals(void)
 	REFUSED(set_name(&a, "."), EINVAL);
 	REFUSED(set_name(&a, ".."), EINVAL);
 	REFUSED(a.type = DRM_DSEEK_ENGINE_TYPE_COUNT, EINVAL);
-	REFUSED(a.flags = DRM_DSEEK_ATTACH_OWNER << 1, EINVAL);
+	REFUSED(a.flags = DRM_DSEEK_ATTACH_MEMORY << 1, EINVAL);
 	REFUSED((set_name(&a, m.name), a.type = DRM_DSEEK_ENGINE_NIC, a.flags = DRM_DSEEK_ATTACH_STANDBY), EMEDIUMTYPE);
 	REFUSED(a.depth = 0, EINVAL);
 	REFUSED(a.depth = DRM_DSEEK_MAX_DEPTH + 1, EINVAL);

@@ -22,11 +22,11 @@ engines:
 Y
 apply --dry-run "$dir/policy.yaml"
 ok "what would change" said 0 "uid:1001 pinned_limit: 4G -> 1G" out
-ok "and how much" said 0 "8 would be changed, 22 as they were" out
+ok "and how much" said 0 "8 would be changed, 25 as they were" out
 ok "nothing did" holds tenants/uid/1001/pinned_limit 4294967296
 apply "$dir/policy.yaml"
 ok "changes are said" said 0 "uid:1001 class_limit: interactive,batch -> deadline,batch" out
-ok "and counted" said 0 "8 changed, 22 as they were" out
+ok "and counted" said 0 "8 changed, 25 as they were" out
 ok "all" holds tenants/pinned_limit 25769803776
 ok "a uid" holds tenants/uid/1001/rate_limit 100
 ok "classes" holds tenants/uid/1001/class_limit "deadline batch"
@@ -34,7 +34,7 @@ ok "a cgroup" holds tenants/cgroup/a/b/weight_limit 10
 ok "an engine" holds engines/cpu0/drain 1
 ok "what the file does not say of an engine stays" holds engines/cpu0/recovery_ms default
 apply "$dir/policy.yaml"
-ok "the second time nothing changes" said 0 "0 changed, 30 as they were" out
+ok "the second time nothing changes" said 0 "0 changed, 33 as they were" out
 file <<'Y'
 tenants: [{tenant: "uid:1001"}]
 Y

@@ -98,6 +98,7 @@ int main(int argc, char **argv)
 	exec_close(&on.exec);
 	exec_close(&on.second);
 	job_steps_end();
+	object_steps_end();
 	close(on.fd);
 	return bad;
 }

@@ -64,6 +64,7 @@ extern const struct step object_steps[];	/* failnth_object.c: files, buffers, pr
 extern const struct step job_steps[];		/* failnth_job.c: jobs, and executors, who have them */
 extern const struct step tenant_steps[];	/* failnth_object.c; last: tenants stay, and are listed in the order of their last use */
 void object_steps_begin(void);			/* what they need besides */
+void object_steps_end(void);
 void job_steps_begin(void);
 void job_steps_end(void);
 

@@ -234,6 +234,71 @@ static int do_detach(void)
 	return call(other, DRM_IOCTL_DSEEK_DETACH, NULL);
 }
 
+/* ---- memory of the engine's own, asked for by another thread */
+
+static struct test_exec giver;
+static pthread_t asker;
+static struct drm_dseek_memory_request request;
+static uint32_t asked_for;
+
+static void *ask(void *arg)
+{
+	struct drm_dseek_bo_create c = { .size = SMALL, .flags = DRM_DSEEK_BO_DEVICE, .numa_node = -1, .engine = giver.engine };
+
+	must(call(on.fd, DRM_IOCTL_DSEEK_BO_CREATE, &c), "BO_CREATE of an engine's memory");
+	asked_for = c.handle;
+	return NULL;
+}
+
+static int do_next_request(void)
+{
+	struct drm_dseek_next n = { .requests = (uintptr_t)&request, .request_max = 1 };
+	int r = call(giver.fd, DRM_IOCTL_DSEEK_NEXT, &n);
+
+	return r ? r : n.request_count == 1 ? 0 : -ETIME;
+}
+
+static void prepare_request(void)
+{
+	uint64_t before = tenant_info(on.fd).device_bytes;
+
+	must(-pthread_create(&asker, NULL, ask, NULL), "a thread");
+	while (tenant_info(on.fd).device_bytes == before)
+		sleep_ns(MS);
+	sleep_ns(50 * MS);	/* from the charge to the list */
+}
+
+static int do_memory(void)
+{
+	return call(giver.fd, DRM_IOCTL_DSEEK_MEMORY, &(struct drm_dseek_memory){ .bo_id = request.bo_id, .fd = -1 });
+}
+
+static void undo_memory(void)
+{
+	uint64_t retired;
+	struct drm_dseek_next n = { .retired = (uintptr_t)&retired, .retired_max = 1 };
+
+	pthread_join(asker, NULL);
+	must(bo_close(on.fd, asked_for), "GEM_CLOSE");
+	must(call(giver.fd, DRM_IOCTL_DSEEK_NEXT, &n), "NEXT");
+}
+
+static void undo_request(void)
+{
+	must(do_memory(), "MEMORY");
+	undo_memory();
+}
+
+static void prepare_asked(void)
+{
+	int r;
+
+	prepare_request();
+	for (r = do_next_request(); r == -ETIME; r = do_next_request())
+		sleep_ns(MS);
+	must(r, "NEXT");
+}
+
 const struct step job_steps[] = {
 	{ "submit", nothing, do_submit, undo_submit, "fences" },
 	{ "submit-first", prepare_first, do_submit, undo_first, "fences" },
@@ -247,6 +312,8 @@ const struct step job_steps[] = {
 	{ "map-nic", prepare_map_nic, do_map, undo_map_nic, "maps" },
 	{ "exec-mmap", prepare_exec_mmap, do_exec_mmap, undo_exec_mmap },
 	{ "program-read", prepare_held, do_program_read, undo_held },
+	{ "next-request", prepare_request, do_next_request, undo_request },
+	{ "memory", prepare_asked, do_memory, undo_memory },
 	{ "detach", prepare_attached, do_detach, undo_exec, "failnth", 1 },
 	{ NULL },
 };
@@ -257,6 +324,7 @@ void job_steps_begin(void)
 	undo_exec();
 	must(exec_attach_as(&nic, TEST_ENGINE ".nic", DRM_DSEEK_ENGINE_NIC, 8, 0), "ATTACH");
 	must(queue_create(on.fd, nic.engine, DRM_DSEEK_CLASS_INTERACTIVE, 1, &nic_queue), "QUEUE_CREATE");
+	must(exec_attach_flags(&giver, TEST_ENGINE ".memory", 1, DRM_DSEEK_ATTACH_MEMORY), "ATTACH");
 	must(syncobj_create(on.fd, &binary), "SYNCOBJ_CREATE");
 	must(syncobj_create(on.fd, &timeline), "SYNCOBJ_CREATE");
 	must(syncobj_signal(on.fd, binary), "SYNCOBJ_SIGNAL");
@@ -266,4 +334,5 @@ void job_steps_begin(void)
 void job_steps_end(void)
 {
 	exec_close(&nic);
+	exec_close(&giver);
 }

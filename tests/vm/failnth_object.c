@@ -257,6 +257,79 @@ static int do_queue_query(void)
 	return call(on.fd, DRM_IOCTL_DSEEK_QUEUE_QUERY, &(struct drm_dseek_queue_query){ .handle = on.queue });
 }
 
+/* ---- in an engine's own memory: a thread gives it, and meets no failures */
+
+static struct test_exec giver;
+
+static int own_dmabuf(void)
+{
+	struct udmabuf_create c = { .flags = UDMABUF_FLAGS_CLOEXEC, .size = SMALL };
+	int dev = open("/dev/udmabuf", O_RDWR | O_CLOEXEC), mem = memfd_create("failnth", MFD_CLOEXEC | MFD_ALLOW_SEALING), fd;
+
+	if (dev < 0 || mem < 0 || ftruncate(mem, SMALL) || fcntl(mem, F_ADD_SEALS, F_SEAL_SHRINK))
+		die("/dev/udmabuf");
+	c.memfd = (uint32_t)mem;
+	fd = ioctl(dev, UDMABUF_CREATE, &c);
+	must(fd < 0 ? -errno : 0, "UDMABUF_CREATE");
+	close(dev);
+	close(mem);
+	return fd;
+}
+
+static void *give(void *arg)
+{
+	struct drm_dseek_memory_request r;
+	struct drm_dseek_memory m = { 0 };
+	uint64_t retired[8];
+	uint32_t tag;
+	struct drm_dseek_next n = { .tags = (uintptr_t)&tag, .tag_max = 1, .retired = (uintptr_t)retired, .retired_max = 8,
+				    .requests = (uintptr_t)&r, .request_max = 1 };
+	int err;
+
+	while (!giver.stop) {
+		n.deadline_ns = now_ns() + 20 * MS;
+		err = call(giver.fd, DRM_IOCTL_DSEEK_NEXT, &n);
+		must(err == -EINTR ? 0 : err, "NEXT");
+		if (err || !n.request_count)
+			continue;
+		m.bo_id = r.bo_id;
+		m.fd = own_dmabuf();
+		err = call(giver.fd, DRM_IOCTL_DSEEK_MEMORY, &m);
+		must(err == -ENOENT ? 0 : err, "MEMORY");	/* who asked may have failed meanwhile */
+		close(m.fd);
+	}
+	return NULL;
+}
+
+static int do_device_create(void)
+{
+	struct drm_dseek_bo_create c = { .size = SMALL, .flags = DRM_DSEEK_BO_DEVICE, .numa_node = -1, .engine = giver.engine };
+	int r = call(on.fd, DRM_IOCTL_DSEEK_BO_CREATE, &c);
+
+	made = c.handle;
+	return r;
+}
+
+static void prepare_device(void)
+{
+	must(do_device_create(), "BO_CREATE of an engine's memory");
+}
+
+static void prepare_device_mmap(void)
+{
+	struct drm_dseek_bo_info i;
+
+	prepare_device();
+	must(bo_info(on.fd, made, &i), "BO_INFO");
+	offset = i.mmap_offset;
+}
+
+static void undo_device_mmap(void)
+{
+	undo_mmap();
+	undo_bo();
+}
+
 const struct step object_steps[] = {
 	{ "open", nothing, do_open, undo_open },
 	{ "query-device", nothing, do_query_device, nothing },
@@ -271,6 +344,9 @@ const struct step object_steps[] = {
 	{ "bo-populate", prepare_mmap, do_populate, undo_mmap },
 	{ "export", prepare_bo, do_export, undo_export },
 	{ "import", nothing, do_import, undo_bo },
+	{ "device-create", nothing, do_device_create, undo_bo },
+	{ "device-mmap", prepare_device_mmap, do_mmap, undo_device_mmap },
+	{ "device-export", prepare_device, do_export, undo_export },
 	{ "program-create", nothing, do_program_create, undo_program },
 	{ "program-create-big", nothing, do_program_create_big, undo_program },
 	{ "program-destroy", prepare_program, do_program_destroy, nothing },
@@ -301,4 +377,13 @@ void object_steps_begin(void)
 		die("UDMABUF_CREATE");
 	close(dev);
 	close(mem);
+	must(exec_attach_flags(&giver, TEST_ENGINE ".giver", 1, DRM_DSEEK_ATTACH_MEMORY), "ATTACH");
+	must(-pthread_create(&giver.thread, NULL, give, NULL), "a thread");
+}
+
+void object_steps_end(void)
+{
+	giver.stop = 1;
+	pthread_join(giver.thread, NULL);
+	exec_close(&giver);
 }

@@ -47,8 +47,8 @@ static void snapshot(char *to, size_t size)
 	n = strlen(to);
 	if (on.fd >= 0) {
 		t = tenant_info(on.fd);
-		n += (size_t)snprintf(to + n, size - n, "tenant pinned %llu imported %llu queues %u jobs %u\n", t.pinned_bytes, t.imported_bytes,
-				      t.queues, t.jobs);
+		n += (size_t)snprintf(to + n, size - n, "tenant pinned %llu imported %llu device %llu queues %u jobs %u\n", t.pinned_bytes, t.imported_bytes,
+				      t.device_bytes, t.queues, t.jobs);
 	}
 	if (on.queue && !call(on.fd, DRM_IOCTL_DSEEK_QUEUE_QUERY, &q))
 		snprintf(to + n, size - n, "queue submitted %llu completed %llu faulted %llu\n", q.submitted, q.completed, q.faulted);

@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 #define DRM_DSEEK_ABI_MAJOR		1
-#define DRM_DSEEK_ABI_MINOR		2
+#define DRM_DSEEK_ABI_MINOR		3
 
 /* Limits of the format, not of a tenant: quotas are reported by DRM_DSEEK_QUERY_TENANT. */
 #define DRM_DSEEK_MAX_BINDINGS		16	/* buffers a job can name */
@@ -37,6 +37,7 @@ extern "C" {
 #define DRM_DSEEK_MAX_JOBS		256	/* jobs of one DRM_IOCTL_DSEEK_SUBMIT */
 #define DRM_DSEEK_MAX_PROGRAM		(1 << 20) /* bytes of a program */
 #define DRM_DSEEK_MAX_DEPTH		64	/* jobs an engine holds at once; tags are below this */
+#define DRM_DSEEK_MAX_REQUESTS		16	/* for memory, told by one DRM_IOCTL_DSEEK_NEXT */
 #define DRM_DSEEK_STATUS_RING		256	/* results a queue remembers */
 #define DRM_DSEEK_NAME_LEN		32	/* engine and tenant names, NUL included */
 
@@ -92,6 +93,7 @@ struct drm_dseek_dev_query {
 #define DRM_DSEEK_FEATURE_REPORT	(1 << 4)	/* since 1.1: DRM_IOCTL_DSEEK_REPORT; without it longest_op_ns is 0 */
 #define DRM_DSEEK_FEATURE_DESC_CLASS	(1 << 5)	/* since 1.2: DRM_DSEEK_DESC_CLASS() in descriptors */
 #define DRM_DSEEK_FEATURE_OWNER		(1 << 6)	/* since 1.2: DRM_DSEEK_ATTACH_OWNER, and what queries tell of it */
+#define DRM_DSEEK_FEATURE_MEMORY	(1 << 7)	/* since 1.3: DRM_DSEEK_BO_DEVICE, DRM_DSEEK_ATTACH_MEMORY, and what goes with them */
 
 struct drm_dseek_device_info {
 	__u32 abi_major;
@@ -120,6 +122,7 @@ struct drm_dseek_accuracy {
 #define DRM_DSEEK_ENGINE_DRAINING	(1 << 2)	/* the administrator lets it take no new jobs (DRM_DSEEK_FEATURE_DRAIN) */
 #define DRM_DSEEK_ENGINE_OWNED		(1 << 3)	/* it serves one user (DRM_DSEEK_ATTACH_OWNER) */
 #define DRM_DSEEK_ENGINE_FOREIGN	(1 << 4)	/* and that is not who opened this file */
+#define DRM_DSEEK_ENGINE_MEMORY		(1 << 5)	/* its executor gives buffers in memory of the engine's own (DRM_DSEEK_BO_DEVICE) */
 
 struct drm_dseek_engine_info {
 	__u8 name[DRM_DSEEK_NAME_LEN];
@@ -163,11 +166,17 @@ struct drm_dseek_tenant_info {
 	__u64 registered_bytes;	/* of buffers that executors of NICs have mapped */
 	__u64 registered_limit;
 	__u64 rate_limit;	/* jobs a second */
+	__u64 device_bytes;	/* of buffers in engines' own memory; since 1.3 (DRM_DSEEK_FEATURE_MEMORY) */
+	__u64 device_limit;
 };
 
 /* ------------------------------------------------------------------ tenant: buffers */
 
 #define DRM_DSEEK_BO_HUGE		(1 << 0)	/* back with 2 MiB pages where the size allows (a hint) */
+#define DRM_DSEEK_BO_DEVICE		(1 << 1)	/* in the own memory of an engine; since 1.3 (DRM_DSEEK_FEATURE_MEMORY) */
+/* Only told: */
+#define DRM_DSEEK_BO_EXPORTABLE		(1 << 2)	/* DEVICE: its memory has a dma-buf: it can be exported, and mapped if that can */
+#define DRM_DSEEK_BO_LOST		(1 << 3)	/* DEVICE: it went with the executor that gave it, for good */
 
 /**
  * struct drm_dseek_bo_create - allocate a zeroed, pinned buffer
@@ -178,13 +187,26 @@ struct drm_dseek_tenant_info {
  * from where the caller's memory policy says (set_mempolicy(2)).
  *
  * Errors: -EDQUOT over the tenant's quota; -ENOMEM over RLIMIT_MEMLOCK, the memory cgroup or the machine.
+ *
+ * With DEVICE it has no pages of the machine's: the executor of @engine is asked for memory of the engine's own (VRAM), zeroed, and
+ * the call waits for its answer, interruptibly: it comes between two jobs. The buffer is charged as device_bytes, until its last
+ * handle, job, mapping and dma-buf is gone; then the executor clears and frees it. Only jobs of queues on @engine alone may name it. It
+ * is mapped (whole, or its first part) and exported if the executor has a dma-buf of it, and then by that very dma-buf. When
+ * the executor goes, the memory goes with it, also where another takes over: BO_INFO says LOST, SUBMIT refuses it, and jobs
+ * that name it and are left to the next executor end with -ENODEV there. It can't be advised (DRM_IOCTL_DSEEK_BO_MADVISE: -EINVAL).
+ *
+ * Errors with DEVICE: -ENOENT no such engine; -EACCES it is another user's; -EOPNOTSUPP its executor gives no memory; -ENODEV it has
+ * no executor, or lost it meanwhile, or is drained; -EINTR a signal (nothing is left: the call may be made again); -ETIMEDOUT no
+ * answer within job_limit_ms and grace_ms of the engine; -EINVAL with HUGE or a node; and what the executor says, -ENOMEM mostly.
  */
 struct drm_dseek_bo_create {
 	__u64 size;		/* in: bytes, not 0; out: rounded up to pages */
-	__u32 flags;		/* in: DRM_DSEEK_BO_* */
+	__u32 flags;		/* in: DRM_DSEEK_BO_HUGE, _DEVICE */
 	__s32 numa_node;	/* in: preferred node, -1: none */
 	__u32 handle;		/* out: GEM handle; closed by DRM_IOCTL_GEM_CLOSE */
 	__u32 pad;
+	__u32 engine;		/* in: with DEVICE: drm_dseek_engine_info.id, else 0; since 1.3 */
+	__u32 pad2;
 };
 
 /**
@@ -194,8 +216,14 @@ struct drm_dseek_bo_info {
 	__u32 handle;		/* in */
 	__u32 flags;		/* out: DRM_DSEEK_BO_*; in: 0 */
 	__u64 size;		/* out: bytes */
-	__u64 mmap_offset;	/* out: for mmap(MAP_SHARED) of the whole buffer or a part; imported: from its start */
+	/*
+	 * out: for mmap(MAP_SHARED) of the whole buffer or a part, imported or DEVICE ones from their start. mmap of a DEVICE buffer that
+	 * isn't EXPORTABLE is -EOPNOTSUPP, of one that is LOST -ENODEV.
+	 */
+	__u64 mmap_offset;
 	__u64 id;		/* out: unique while the module is loaded */
+	__u32 engine;		/* out: DEVICE: in whose memory it is, else 0; since 1.3 */
+	__u32 pad;		/* in, out: 0 */
 };
 
 enum drm_dseek_madvise {
@@ -356,7 +384,8 @@ struct drm_dseek_job {
  * beyond what the kernel knows (@stride) must be zero.
  *
  * Errors: -EDQUOT too many jobs in flight, or in this second; -ETIME the deadline can't be met; -ESHUTDOWN the
- * engine is gone for good, or the administrator drains it.
+ * engine is gone for good, or the administrator drains it; -EXDEV a buffer is in the memory of another engine than the
+ * one, or of one of those, that the queue has; -ENODEV that memory is lost.
  */
 struct drm_dseek_submit {
 	__u32 queue;		/* in: handle */
@@ -399,6 +428,7 @@ struct drm_dseek_wait {
 #define DRM_DSEEK_ATTACH_REATTACH	(1 << 0)	/* the name must exist */
 #define DRM_DSEEK_ATTACH_STANDBY	(1 << 1)	/* if it has one: stand by to take over */
 #define DRM_DSEEK_ATTACH_OWNER		(1 << 2)	/* the engine serves @owner alone; since 1.2 (DRM_DSEEK_FEATURE_OWNER) */
+#define DRM_DSEEK_ATTACH_MEMORY		(1 << 3)	/* it gives memory of the engine's own: drm_dseek_next.requests; since 1.3 (DRM_DSEEK_FEATURE_MEMORY) */
 
 /**
  * struct drm_dseek_attach - serve an engine with this file; one engine a file
@@ -435,12 +465,14 @@ struct drm_dseek_attach {
 #define DRM_DSEEK_MMAP_JOBS		0x0ULL
 #define DRM_DSEEK_MMAP_CONTROL		0x10000000ULL	/* buffers follow, at what DRM_IOCTL_DSEEK_MAP says */
 
+#define DRM_DSEEK_ACCESS_DEVICE		(1 << 2)	/* only told: the executor's own memory, not to be mapped; since 1.3 */
+
 struct drm_dseek_job_binding {
 	__u64 bo_id;		/* stays the same for the life of the buffer: mappings can be cached by it */
 	__u64 bo_size;
 	__u64 offset;
 	__u64 size;
-	__u32 access;
+	__u32 access;		/* DRM_DSEEK_ACCESS_* */
 	__u32 pad;
 };
 
@@ -496,6 +528,17 @@ struct drm_dseek_completion {
 };
 
 /**
+ * struct drm_dseek_memory_request - a tenant wants a buffer in the engine's own memory (DRM_DSEEK_ATTACH_MEMORY)
+ *
+ * It is answered by DRM_IOCTL_DSEEK_MEMORY. Its id among drm_dseek_next.retired says later that the memory is to be cleared and freed.
+ */
+struct drm_dseek_memory_request {
+	__u64 bo_id;
+	__u64 size;		/* bytes, whole pages */
+	__u64 tenant_id;
+};
+
+/**
  * struct drm_dseek_next - give jobs back and take new ones, in one call
  *
  * Jobs of one queue are fetched in order and must be given back in that order; if one yields, those
@@ -509,7 +552,10 @@ struct drm_dseek_completion {
  *
  * A job that yields although its tenant has gone, or after it was to stop, is over (-ECANCELED, -ETIMEDOUT).
  * Of what one call returns, unmap @retired before running @tags: a job may name such a buffer again, and
- * needs a new DRM_IOCTL_DSEEK_MAP then.
+ * needs a new DRM_IOCTL_DSEEK_MAP then. Memory of the engine's own among them is to be freed, before @requests are answered.
+ *
+ * It ended with @pad until 1.3, and callers of that size are served as before. With DRM_DSEEK_ATTACH_MEMORY use the whole: a
+ * request, or memory to be freed, ends the wait as a buffer to unmap does.
  *
  * Errors: -EINVAL a tag that isn't held or is out of order (@completed says how many before it
  * were processed); -ENOTCONN not attached; -ESTALE declared lost, or the engine was taken over; -EFAULT something
@@ -518,7 +564,7 @@ struct drm_dseek_completion {
 struct drm_dseek_next {
 	__u64 completions;	/* in: pointer to struct drm_dseek_completion[@completion_count] */
 	__u64 tags;		/* in: pointer to __u32[@tag_max], written */
-	__u64 retired;		/* in: pointer to __u64[@retired_max], written: ids of mapped buffers that are closed or DONTNEED */
+	__u64 retired;		/* in: pointer to __u64[@retired_max], written: ids of mapped buffers that are closed or DONTNEED, of memory to be freed */
 	__u32 completion_count;	/* in: 0..DRM_DSEEK_MAX_DEPTH */
 	__u32 tag_max;		/* in: 0..DRM_DSEEK_MAX_DEPTH */
 	__u32 retired_max;	/* in */
@@ -528,6 +574,29 @@ struct drm_dseek_next {
 	__u32 tag_count;	/* out */
 	__u32 retired_count;	/* out */
 	__u32 pad;
+	__u64 requests;		/* in: pointer to struct drm_dseek_memory_request[@request_max], written; from here on since 1.3 */
+	__u32 request_max;	/* in: 0..DRM_DSEEK_MAX_REQUESTS */
+	__u32 request_count;	/* out */
+};
+
+/**
+ * struct drm_dseek_memory - answer a request for memory of the engine's own (since 1.3)
+ *
+ * From then on jobs name the buffer, with DRM_DSEEK_ACCESS_DEVICE, until its id is among drm_dseek_next.retired. The dma-buf is of this
+ * memory, the whole of it and nothing else: it is what the tenant maps. Who has none such is to do without (-1). The caller closes
+ * its one descriptor of it then: while the dma-buf has more references than were there, the tenant has it still, and it is not
+ * to be freed. Who is told -ENOENT frees the memory at once: nobody wants it any more.
+ *
+ * Errors: -EINVAL an error that is none, an error and a descriptor, a dma-buf of another size, or a descriptor of something else; -EBADF
+ * none that is open; -ENOENT no such request was told and is unanswered; -ENOTCONN not attached, or standing by; -ESTALE declared
+ * lost. After all but the last three the request is unanswered still.
+ */
+struct drm_dseek_memory {
+	__u64 bo_id;		/* in: of the request */
+	__s32 error;		/* in: 0, or a negative errno: what BO_CREATE says */
+	__s32 fd;		/* in: a dma-buf of the memory; -1: it has none */
+	__u32 flags;		/* in: 0 */
+	__u32 pad;
 };
 
 /**
@@ -535,6 +604,9 @@ struct drm_dseek_next {
  *
  * The same offset is told until the buffer is retired, so a mapping can be kept for later jobs. One that was made
  * before the buffer was first bound for writing stays read-only: map it again. Not inherited by fork.
+ *
+ * Memory of the engine's own (DRM_DSEEK_ACCESS_DEVICE) is not mapped: -EINVAL, or -ENODEV if it went with an executor before
+ * this one, which is what the job is to end with.
  *
  * An executor of a NIC maps what it registers, and deregisters what it unmaps: -EDQUOT, the buffer's tenant would have more
  * registered than it may.
@@ -603,6 +675,9 @@ struct drm_dseek_report {
 #define DRM_IOCTL_DSEEK_PROGRAM_READ	_IOW(DRM_DSEEK_EXEC_IOCTL_BASE, 0x03, struct drm_dseek_program_read)
 #define DRM_IOCTL_DSEEK_DETACH		_IO(DRM_DSEEK_EXEC_IOCTL_BASE, 0x04)
 #define DRM_IOCTL_DSEEK_REPORT		_IOW(DRM_DSEEK_EXEC_IOCTL_BASE, 0x05, struct drm_dseek_report)
+#define DRM_IOCTL_DSEEK_MEMORY		_IOW(DRM_DSEEK_EXEC_IOCTL_BASE, 0x06, struct drm_dseek_memory)
+/* Of a caller before 1.3: up to drm_dseek_next.pad. */
+#define DRM_IOCTL_DSEEK_NEXT_1_0	_IOC(_IOC_READ | _IOC_WRITE, DRM_DSEEK_EXEC_IOCTL_BASE, 0x01, sizeof(struct drm_dseek_next) - 16)
 
 #if defined(__cplusplus)
 }

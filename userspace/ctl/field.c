@@ -15,6 +15,7 @@
 const struct ctl_field ctl_limits[] = {
 	{ "pinned_limit", CTL_BYTES, LARGEST, "pinned_bytes", "pinned_limit_mb" },
 	{ "imported_limit", CTL_BYTES, LARGEST, "imported_bytes", "imported_limit_mb" },
+	{ "device_limit", CTL_BYTES, LARGEST, "device_bytes", "device_limit_mb" },
 	{ "program_limit", CTL_BYTES, LARGEST, "program_bytes", "program_limit_mb" },
 	{ "registered_limit", CTL_BYTES, LARGEST, "registered_bytes", "registered_limit_mb" },
 	{ "queue_limit", CTL_COUNT, LARGEST, "queue_count", "queue_limit" },

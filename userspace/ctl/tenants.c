@@ -213,7 +213,7 @@ int cmd_limits_set(int argc, char **argv)
 	static const struct cli_usage usage = {
 		"dseekctl limits set", "TENANT FIELD=VALUE...", "Limit what a tenant, with its children, may hold.",
 		"TENANT: all, uid:NUMBER, user:NAME or cgroup:/PATH, there or not yet.\n"
-		"FIELD: pinned_limit, imported_limit, program_limit, registered_limit (bytes; K, M, G, T), queue_limit, job_limit,\n"
+		"FIELD: pinned_limit, imported_limit, device_limit, program_limit, registered_limit (bytes; K, M, G, T), queue_limit, job_limit,\n"
 		"rate_limit (jobs a second), weight_limit, class_limit (deadline,interactive,batch or none).\n"
 		"VALUE: also max (no limit) and default (the module parameter's for the tenant's own, none for its children).\n"
 		"A limit below what is held refuses what is new and keeps what is there.\n",

@@ -34,7 +34,8 @@ static int call(int fd, unsigned long request, void *arg)
 
 static int exec_next(struct dseek_exec *exec, struct drm_dseek_next *next)
 {
-	int r = call(exec_of(exec)->fd, DRM_IOCTL_DSEEK_NEXT, next);
+	/* A module before 1.3 knows the shorter call only; who gives no memory has no use for more. */
+	int r = call(exec_of(exec)->fd, DRM_IOCTL_DSEEK_NEXT_1_0, next);
 
 	return r && r != -EINTR ? drm_fail(r, "next") : r;
 }

@@ -228,7 +228,7 @@ TEST_F(bo, create_refusals)
 	struct drm_dseek_bo_create c = { .size = PAGE, .numa_node = -1 };
 
 	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_BO_CREATE, c, size = 0);
-	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_BO_CREATE, c, flags = 1 << 1);
+	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_BO_CREATE, c, flags = 1 << 4);
 	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_BO_CREATE, c, flags = 1u << 31);
 	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_BO_CREATE, c, pad = 1);
 	REFUSE(EINVAL, self->fd, DRM_IOCTL_DSEEK_BO_CREATE, c, numa_node = -2);

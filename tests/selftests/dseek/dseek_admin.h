@@ -94,8 +94,8 @@ static inline int policy_remove(const char *label)
 /* Everything that is held of what this tenant is charged for, as text. */
 static inline void held(const char *dir, char *text, size_t size)
 {
-	static const char *const names[] = { "pinned_bytes", "imported_bytes", "program_bytes", "registered_bytes",
-					     "queue_count", "job_count" };
+	static const char *const names[] = { "pinned_bytes", "imported_bytes", "device_bytes", "program_bytes",
+					     "registered_bytes", "queue_count", "job_count" };
 	size_t at = strlen(text), i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -107,7 +107,7 @@ static inline bool holds_nothing(const char *dir)
 	char text[512] = "";
 
 	held(dir, text, sizeof(text));
-	return !strcmp(text, "pinned_bytes 0\nimported_bytes 0\nprogram_bytes 0\nregistered_bytes 0\n"
+	return !strcmp(text, "pinned_bytes 0\nimported_bytes 0\ndevice_bytes 0\nprogram_bytes 0\nregistered_bytes 0\n"
 			     "queue_count 0\njob_count 0\n");
 }
 

@@ -284,8 +284,8 @@ TEST_F(tenant, only_root_sets_limits)
 
 	ASSERT_EQ(0, policy_add("cgroup:" OUTER));
 	ASSERT_EQ(0, policy_add("uid:4001"));
-	EXPECT_EQ(9, writable(OUTER_DIR, &files));
-	EXPECT_EQ(20, files);
+	EXPECT_EQ(10, writable(OUTER_DIR, &files));
+	EXPECT_EQ(22, files);
 	ASSERT_EQ(0, seteuid(4001));
 	EXPECT_EQ(0, writable(OUTER_DIR, &files));
 	EXPECT_EQ(0, writable(ALL "/uid/4001", &files));

@@ -182,6 +182,9 @@ static void agree(struct program *p, struct line *l)
 	} else if (!strcmp(c->name, "dev_query")) {
 		if (member(l, "type")->number != DRM_DSEEK_QUERY_ENGINE)
 			*member(l, "index") = plain(0);
+	} else if (!strcmp(c->name, "memory")) {
+		if (rnd(2))
+			*member(l, "from") = plain(UINT64_MAX);
 	} else if (!strcmp(c->name, "program_read")) {
 		if (rnd(3))
 			*member(l, "size") = plain(4096);

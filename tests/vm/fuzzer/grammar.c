@@ -12,6 +12,7 @@ const char *const file_words[] = {
 	"engines/own/depth", "engines/own/drain", "engines/own/job_limit_ms", "engines/own/grace_ms", "engines/own/recovery_ms",
 	"tenants/pinned_limit", "tenants/imported_limit", "tenants/queue_limit", "tenants/job_limit", "tenants/rate_limit",
 	"tenants/uid/0/pinned_limit", "tenants/uid/0/imported_limit", "tenants/uid/0/program_limit", "tenants/uid/0/registered_limit",
+	"tenants/uid/0/device_limit",
 	"tenants/uid/0/queue_limit", "tenants/uid/0/job_limit", "tenants/uid/0/weight_limit", "tenants/uid/0/class_limit",
 	"tenants/uid/0/rate_limit", "tenants/uid/1001/pinned_limit", "tenants/uid/1001/class_limit", "tenants/uid/1001/job_limit",
 	"tenants/add", "tenants/remove", "debug/purge", NULL
@@ -96,9 +97,14 @@ const struct call calls[] = {
 	      ZERO(drm_dseek_dev_query, pad)),
 	IOCTL_MAKES("bo_create", 6, DRM_IOCTL_DSEEK_BO_CREATE, drm_dseek_bo_create, handle, RES_BO, FD(RES_NODE),
 		    NUMBER(drm_dseek_bo_create, size, 1, 32768), FLAGS(drm_dseek_bo_create, flags, 1), NUMBER(drm_dseek_bo_create, numa_node, -1, 1),
-		    ZERO(drm_dseek_bo_create, pad)),
+		    ZERO(drm_dseek_bo_create, pad), ZERO(drm_dseek_bo_create, engine), ZERO(drm_dseek_bo_create, pad2)),
+	/* waits for an executor's answer: where there is none, for an alarm */
+	IOCTL_MAKES("bo_create_device", 2, DRM_IOCTL_DSEEK_BO_CREATE, drm_dseek_bo_create, handle, RES_BO, FD(RES_NODE),
+		    NUMBER(drm_dseek_bo_create, size, 1, 32768), NUMBER(drm_dseek_bo_create, flags, DRM_DSEEK_BO_DEVICE, DRM_DSEEK_BO_DEVICE),
+		    NUMBER(drm_dseek_bo_create, numa_node, -1, -1), ZERO(drm_dseek_bo_create, pad), WORD(drm_dseek_bo_create, engine, engine_words),
+		    ZERO(drm_dseek_bo_create, pad2)),
 	IOCTL_MAKES("bo_info", 4, DRM_IOCTL_DSEEK_BO_INFO, drm_dseek_bo_info, mmap_offset, RES_OFFSET, FD(RES_NODE),
-		    RESOURCE(drm_dseek_bo_info, handle, RES_BO), ZERO(drm_dseek_bo_info, flags)),
+		    RESOURCE(drm_dseek_bo_info, handle, RES_BO), ZERO(drm_dseek_bo_info, flags), ZERO(drm_dseek_bo_info, engine), ZERO(drm_dseek_bo_info, pad)),
 	IOCTL("bo_madvise", 4, DRM_IOCTL_DSEEK_BO_MADVISE, drm_dseek_bo_madvise, FD(RES_NODE), RESOURCE(drm_dseek_bo_madvise, handle, RES_BO),
 	      NUMBER(drm_dseek_bo_madvise, advice, 0, 1), ZERO(drm_dseek_bo_madvise, pad)),
 	IOCTL("gem_close", 3, DRM_IOCTL_GEM_CLOSE, drm_gem_close, FD(RES_NODE), RESOURCE(drm_gem_close, handle, RES_BO), ZERO(drm_gem_close, pad)),
@@ -158,7 +164,7 @@ const struct call calls[] = {
 	/* the executors' device */
 	OTHER("exec_open", 3, OTHER_EXEC_OPEN, RES_EXEC, P_NUMBER("flags", 0, 0)),
 	IOCTL("attach", 6, DRM_IOCTL_DSEEK_ATTACH, drm_dseek_attach, FD(RES_EXEC), WORD(drm_dseek_attach, name, engine_words),
-	      NUMBER(drm_dseek_attach, type, 0, 4), FLAGS(drm_dseek_attach, flags, 7), NUMBER(drm_dseek_attach, depth, 1, 8),
+	      NUMBER(drm_dseek_attach, type, 0, 4), FLAGS(drm_dseek_attach, flags, 15), NUMBER(drm_dseek_attach, depth, 1, 8),
 	      NUMBER(drm_dseek_attach, numa_node, -1, 1), NUMBER(drm_dseek_attach, caps, 0, 0), NUMBER(drm_dseek_attach, owner, 0, 1)),
 	{ .name = "next", .weight = 16, .kind = CALL_IOCTL, .request = DRM_IOCTL_DSEEK_NEXT, .size = sizeof(struct drm_dseek_next),
 	  FIELDS(FD(RES_EXEC), POINTER(drm_dseek_next, completions, MEM_COMPLETION), NUMBER(drm_dseek_next, completion_count, 0, 3),
@@ -171,6 +177,13 @@ const struct call calls[] = {
 	      NUMBER(drm_dseek_program_read, size, 0, 4096), POINTER(drm_dseek_program_read, pointer, MEM_BLOCK)),
 	IOCTL("report", 2, DRM_IOCTL_DSEEK_REPORT, drm_dseek_report, FD(RES_EXEC), NUMBER(drm_dseek_report, longest_op_ns, 0, MS),
 	      ZERO(drm_dseek_report, flags), ZERO(drm_dseek_report, pad)),
+	IOCTL_MAKES("next_request", 4, DRM_IOCTL_DSEEK_NEXT, drm_dseek_next, requests, RES_REQUEST, FD(RES_EXEC), POINTER(drm_dseek_next, tags, MEM_BLOCK),
+		    NUMBER(drm_dseek_next, tag_max, 0, 1), POINTER(drm_dseek_next, retired, MEM_BLOCK), NUMBER(drm_dseek_next, retired_max, 0, 2),
+		    POINTER(drm_dseek_next, requests, MEM_BLOCK), NUMBER(drm_dseek_next, request_max, 1, 2), ZERO(drm_dseek_next, flags),
+		    TIME(drm_dseek_next, deadline_ns, MS), ZERO(drm_dseek_next, pad)),
+	IOCTL("memory", 4, DRM_IOCTL_DSEEK_MEMORY, drm_dseek_memory, FD(RES_EXEC), RESOURCE(drm_dseek_memory, bo_id, RES_REQUEST),
+	      NUMBER(drm_dseek_memory, error, 0, 0), FROM(drm_dseek_memory, fd), ZERO(drm_dseek_memory, flags),
+	      ZERO(drm_dseek_memory, pad)),
 	{ .name = "detach", .weight = 2, .kind = CALL_IOCTL, .request = DRM_IOCTL_DSEEK_DETACH, FIELDS(FD(RES_EXEC)) },
 
 	/* descriptors, memory, processes, the administrator */

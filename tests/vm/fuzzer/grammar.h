@@ -16,6 +16,7 @@ enum resource {
 	RES_EXEC,	/* of the executors' device */
 	RES_FD,		/* any other: dma-buf, sync_file */
 	RES_BO, RES_PROGRAM, RES_QUEUE, RES_SYNCOBJ, RES_SEQNO, RES_TAG,
+	RES_REQUEST,	/* for memory of an engine's own */
 	RES_OFFSET,	/* for mmap on the render node */
 	RES_MAP,	/* for mmap on the executors' device */
 	RES_ADDRESS,	/* of a mapping */

@@ -30,12 +30,27 @@ static void read_tags(const struct drm_dseek_next *n, uint64_t *result)
 		result[i] = ((uint32_t *)(uintptr_t)n->tags)[i];
 }
 
-/* Whether its deadline is far off: then nobody may come to end it. */
+/* Of those that ask for memory: the requests' ids, if they could be written. */
+static void read_requests(const struct drm_dseek_next *n, uint64_t *result)
+{
+	const struct drm_dseek_memory_request *request = (const void *)(uintptr_t)n->requests;
+	uint64_t pool = (uintptr_t)shared->pool;
+	uint32_t i;
+
+	if (n->requests < pool || n->requests > pool + sizeof(shared->pool) - RESULTS * sizeof(*request))
+		return;
+	for (i = 0; i < RESULTS && i < n->request_count; i++)
+		result[i] = request[i].bo_id;
+}
+
+/* Whether its deadline is far off, or it waits for an executor: then nobody may come to end it. */
 static bool waits_long(const struct call *c, const uint8_t *argument)
 {
 	uint64_t deadline;
 	uint32_t k;
 
+	if (c->request == DRM_IOCTL_DSEEK_BO_CREATE)
+		return ((const struct drm_dseek_bo_create *)argument)->flags & DRM_DSEEK_BO_DEVICE;
 	for (k = 0; k < c->field_count; k++)
 		if (c->field[k].kind == FIELD_TIME) {
 			memcpy(&deadline, argument + c->field[k].offset, sizeof(deadline));
@@ -78,7 +93,10 @@ int do_ioctl(const struct program *p, const struct line *l, uint64_t *result)
 	}
 	if (c->request == DRM_IOCTL_DSEEK_NEXT) {
 		result[0] = UINT64_MAX;
-		read_tags((struct drm_dseek_next *)argument, result);
+		if (c->result[0].resource == RES_REQUEST)
+			read_requests((struct drm_dseek_next *)argument, result);
+		else
+			read_tags((struct drm_dseek_next *)argument, result);
 	} else if (c->request == DRM_IOCTL_DSEEK_SUBMIT) {
 		for (i = 1; i < RESULTS; i++)
 			result[i] = result[0] + (uint64_t)i;
