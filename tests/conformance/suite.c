@@ -16,7 +16,7 @@ static const struct {
 	{ "device", device_tests }, { "bo", bo_tests }, { "program", program_tests }, { "queue", queue_tests },
 	{ "job", job_tests }, { "order", order_tests }, { "sync", sync_tests }, { "exec", exec_tests },
 	{ "preempt", preempt_tests }, { "recover", recover_tests }, { "share", share_tests }, { "fault", fault_tests },
-	{ "choice", choice_tests },
+	{ "choice", choice_tests }, { "memory", memory_tests },
 };
 
 static const char *spec = "embed:";

@@ -23,7 +23,7 @@ struct test {
 };
 
 extern const struct test device_tests[], bo_tests[], program_tests[], queue_tests[], job_tests[], order_tests[],
-	sync_tests[], exec_tests[], preempt_tests[], recover_tests[], share_tests[], fault_tests[], choice_tests[];
+	sync_tests[], exec_tests[], preempt_tests[], recover_tests[], share_tests[], fault_tests[], choice_tests[], memory_tests[];
 
 void fail(const char *file, int line, const char *format, ...) __attribute__((noreturn, format(printf, 3, 4)));
 void skip(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include "../../userspace/executor/backend.h"
 #include "../../userspace/executor/profile.h"
@@ -25,6 +26,10 @@ struct fake {
 	uint64_t got_job[MAX_JOBS];
 	uint32_t got_count;
 	uint64_t retire;			/* a buffer to report, once */
+	uint64_t request;			/* memory to ask for, once */
+	int answer_error;			/* what the answer is told */
+	uint64_t answered;			/* and what it says */
+	int answered_error, answered_fd;
 	int interrupt;				/* EINTR so often, having processed nothing */
 	int map_error;
 	uint32_t maps, unmaps, programs;
@@ -43,7 +48,7 @@ static int fake_next(struct dseek_exec *base, struct drm_dseek_next *next)
 	uint32_t *tags = (uint32_t *)(uintptr_t)next->tags;
 	uint32_t tag;
 
-	next->completed = next->tag_count = next->retired_count = 0;
+	next->completed = next->tag_count = next->retired_count = next->request_count = 0;
 	if (f->interrupt) {
 		f->interrupt--;
 		return -EINTR;
@@ -57,6 +62,12 @@ static int fake_next(struct dseek_exec *base, struct drm_dseek_next *next)
 	if (f->retire && next->retired_max) {
 		((uint64_t *)(uintptr_t)next->retired)[next->retired_count++] = f->retire;
 		f->retire = 0;
+	}
+	if (f->request && next->request_max) {	/* jobs that name it come after the answer */
+		((struct drm_dseek_memory_request *)(uintptr_t)next->requests)[next->request_count++] =
+			(struct drm_dseek_memory_request){ f->request, 4096, 1 };
+		f->request = 0;
+		return 0;
 	}
 	while (next->tag_count < next->tag_max && f->next_job < f->script_count) {
 		for (tag = 0; f->busy & 1u << tag; tag++)
@@ -109,8 +120,18 @@ static int fake_report(struct dseek_exec *base, uint64_t longest_op_ns)
 	return f->report_error;
 }
 
+static int fake_memory(struct dseek_exec *base, uint64_t bo_id, int error, int fd)
+{
+	struct fake *f = container_of(base, struct fake, base);
+
+	f->answered = bo_id;
+	f->answered_error = error;
+	f->answered_fd = fd >= 0 && !lseek(fd, 0, SEEK_CUR);	/* it is open */
+	return f->answer_error;
+}
+
 static const struct dseek_exec_ops fake_ops = {
-	.next = fake_next, .map = fake_map, .unmap = fake_unmap, .program = fake_program, .report = fake_report,
+	.next = fake_next, .map = fake_map, .unmap = fake_unmap, .program = fake_program, .report = fake_report, .memory = fake_memory,
 };
 
 /* ---- a backend that does what the job's first constant says */
@@ -384,6 +405,107 @@ START_TEST(map_fails)
 	add(GOOD);
 	ck_assert_int_eq(go(), -ENODEV);
 	check(0, 1, DRM_DSEEK_OUTCOME_DONE, -ENOMEM);
+}
+END_TEST
+
+/* ---- memory of the backend's own */
+
+static uint32_t given, taken;
+static int given_fd;
+static char own_memory[4096];
+
+static int memory_alloc(void *state, uint64_t size, void **ret_base, int *ret_fd, char *err, size_t err_size)
+{
+	ck_assert_uint_eq(size, 4096);
+	given++;
+	*ret_base = own_memory;
+	*ret_fd = given_fd = memfd_create("loop", 0);
+	return 0;
+}
+
+static int memory_alloc_fails(void *state, uint64_t size, void **ret_base, int *ret_fd, char *err, size_t err_size)
+{
+	return -ENOMEM;
+}
+
+static void memory_free(void *state, void *base)
+{
+	ck_assert_ptr_eq(base, own_memory);
+	taken++;
+}
+
+static void own(int (*alloc)(void *, uint64_t, void **, int *, char *, size_t))
+{
+	backend.memory_alloc = alloc;
+	backend.memory_free = memory_free;
+	fake->request = 9;
+}
+
+static struct drm_dseek_job_desc *add_own(uint64_t bo_id)
+{
+	struct drm_dseek_job_desc *job = add(GOOD);
+
+	job->bindings[0].bo_id = bo_id;
+	job->bindings[0].access |= DRM_DSEEK_ACCESS_DEVICE;
+	return job;
+}
+
+/* It is not mapped, and what an executor before this one had given is not there. */
+START_TEST(memory_given)
+{
+	own(memory_alloc);
+	fake->base.depth = 1;
+	add_own(9);
+	add_own(8);
+	ck_assert_int_eq(go(), -ENODEV);
+	ck_assert_uint_eq(fake->answered, 9);
+	ck_assert_int_eq(fake->answered_error, 0);
+	ck_assert_int_eq(fake->answered_fd, 1);
+	ck_assert_int_eq(lseek(given_fd, 0, SEEK_CUR), -1);	/* closed */
+	check(0, 1, DRM_DSEEK_OUTCOME_DONE, 0);
+	check(1, 2, DRM_DSEEK_OUTCOME_DONE, -ENODEV);
+	ck_assert_ptr_eq(last_binding, own_memory + 64);
+	ck_assert_uint_eq(fake->maps, 0);
+	ck_assert_uint_eq(given, 1);
+	ck_assert_uint_eq(taken, 1);		/* at the end, as nobody said so before */
+}
+END_TEST
+
+START_TEST(memory_retired)
+{
+	own(memory_alloc);
+	add_own(9);
+	fake->retire = 9;	/* told before it is asked for: nothing */
+	ck_assert_int_eq(go(), -ENODEV);
+	ck_assert_uint_eq(taken, 1);
+	fake->stop = 0;
+	fake->request = 0;
+	fake->retire = 9;
+	ck_assert_int_eq(go(), -ENODEV);
+	ck_assert_uint_eq(taken, 1);
+}
+END_TEST
+
+START_TEST(memory_unwanted)
+{
+	own(memory_alloc);
+	fake->answer_error = -ENOENT;
+	add_own(9);
+	ck_assert_int_eq(go(), -ENODEV);
+	check(0, 1, DRM_DSEEK_OUTCOME_DONE, -ENODEV);
+	ck_assert_uint_eq(given, 1);
+	ck_assert_uint_eq(taken, 1);
+}
+END_TEST
+
+START_TEST(memory_lacking)
+{
+	own(memory_alloc_fails);
+	ck_assert_int_eq(go(), -ENODEV);
+	ck_assert_uint_eq(fake->answered, 9);
+	ck_assert_int_eq(fake->answered_error, -ENOMEM);
+	ck_assert_int_eq(fake->answered_fd, 0);
+	ck_assert_uint_eq(taken, 0);
 }
 END_TEST
 
@@ -662,6 +784,10 @@ int main(void)
 	tcase_add_test(c, interrupted);
 	tcase_add_test(c, retired);
 	tcase_add_test(c, buffers_told);
+	tcase_add_test(c, memory_given);
+	tcase_add_test(c, memory_retired);
+	tcase_add_test(c, memory_unwanted);
+	tcase_add_test(c, memory_lacking);
 	tcase_add_test(c, errors_explained);
 	tcase_add_test(c, refusals_explained);
 	tcase_add_test(c, tenants_error_unexplained);

@@ -11,7 +11,7 @@
 
 struct dseek_program_view;
 
-#define DSEEK_BACKEND_ABI	3
+#define DSEEK_BACKEND_ABI	4
 
 /* One run, from the executor's loop to the backend. Pointers are valid for the call. */
 struct dseek_run {
@@ -56,6 +56,13 @@ struct dseek_backend {
 	void (*buffer_unmap)(void *state, void *base);
 	/* What it has done since it was opened, half a sentence for the log at its end; optional. */
 	void (*status)(void *state, char *text, size_t size);
+	/*
+	 * Memory of the engine's own, for tenants' buffers; optional, both or none. Between runs. *ret_base: what runs are bound to, as to a buffer
+	 * that is mapped. Zeroed; memory_free() clears it, or keeps it where it can't. *ret_fd: a dma-buf of the whole of it and nothing
+	 * else, or a file where that is enough (dseek_exec_memory()); the caller closes it; -1: there is none, which is no error.
+	 */
+	int (*memory_alloc)(void *state, uint64_t size, void **ret_base, int *ret_fd, char *err, size_t err_size);
+	void (*memory_free)(void *state, void *base);
 	uint32_t runs_code;			/* not 0: programs may carry code of the tenant's, where that is allowed (dseek_exec_allow_code()) */
 	uint32_t pad;
 };

@@ -4,6 +4,7 @@
  * threads=N (default: the CPUs this process may use), spin_us=N (how long an idle thread looks for
  * work before it sleeps; default 50), node=N (the NUMA node for the threads),
  * latent=auto|absorbed|expanded (the form of latent attention; default auto, the less work: cpu/latent.h).
+ * Memory of its own is this machine's (host_memory.h).
  */
 #include <drm/dseek_drm.h>
 #include <errno.h>
@@ -14,6 +15,12 @@
 #include "backend.h"
 #include "cpu/fast.h"
 #include "dseek_program.h"
+#include "host_memory.h"
+
+struct cpu_state {
+	struct cpu_ctx ctx;
+	struct host_memory *memory;
+};
 
 struct cpu_options {
 	char *isa;
@@ -83,9 +90,10 @@ static int cpu_open(const char *options, void **ret_state, char *err, size_t err
 {
 	char *copy = strdup(options ? options : ""), *rest = copy, *option;
 	struct cpu_options parsed = { .spin_us = 50 };
-	struct cpu_ctx *ctx = calloc(1, sizeof(*ctx));
+	struct cpu_state *state = calloc(1, sizeof(*state));
+	struct cpu_ctx *ctx = state ? &state->ctx : NULL;
 	enum cpu_isa isa;
-	int ret = copy && ctx ? 0 : -ENOMEM;
+	int ret = copy && state ? 0 : -ENOMEM;
 
 	while (!ret && (option = strsep(&rest, ",")))
 		if (*option)
@@ -102,20 +110,38 @@ static int cpu_open(const char *options, void **ret_state, char *err, size_t err
 	}
 	free(copy);
 	if (ret)
-		free(ctx);
+		free(state);
 	else
-		*ret_state = ctx;
+		*ret_state = state;
 	return ret;
 }
 
-static void cpu_close(void *state)
+static void cpu_close(void *arg)
 {
-	cpu_ctx_free(state);
+	struct cpu_state *state = arg;
+
+	host_memory_free_all(&state->memory);
+	cpu_ctx_free(&state->ctx);
 	free(state);
 }
 
-static int cpu_run(void *state, struct dseek_run *run)
+static int cpu_memory_alloc(void *arg, uint64_t size, void **ret_base, int *ret_fd, char *err, size_t err_size)
 {
+	struct cpu_state *state = arg;
+
+	return host_memory_alloc(&state->memory, size, ret_base, ret_fd, err, err_size);
+}
+
+static void cpu_memory_free(void *arg, void *base)
+{
+	struct cpu_state *state = arg;
+
+	host_memory_free(&state->memory, base);
+}
+
+static int cpu_run(void *arg, struct dseek_run *run)
+{
+	struct cpu_state *state = arg;
 	const struct dseek_program_view *program = run->program;
 	struct cpu_op op;
 	int ret;
@@ -125,7 +151,7 @@ static int cpu_run(void *state, struct dseek_run *run)
 		if (ret)
 			return ret;
 		cpu_op_resolve(program, run->cursor, run->params, run->bindings, &op);
-		ret = cpu_op_fast(state, &op);
+		ret = cpu_op_fast(&state->ctx, &op);
 		if (ret)
 			return ret;
 	}
@@ -140,4 +166,6 @@ const struct dseek_backend dseek_backend_cpu = {
 	.open = cpu_open,
 	.close = cpu_close,
 	.run = cpu_run,
+	.memory_alloc = cpu_memory_alloc,
+	.memory_free = cpu_memory_free,
 };

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "../lib/object.h"
 #include "backend.h"
 #include "cache.h"
@@ -36,6 +37,11 @@ static void drop_bo(struct cache *cache, struct cached_bo **pos)
 	struct cached_bo *bo = *pos;
 
 	*pos = bo->next;
+	if (bo->device) {
+		cache->backend->memory_free(cache->backend_state, bo->base);
+		free(bo);
+		return;
+	}
 	if (cache->backend->buffer_unmap)
 		cache->backend->buffer_unmap(cache->backend_state, bo->base);
 	dseek_exec_unmap(cache->exec, bo->id);
@@ -50,6 +56,35 @@ void cache_retire(struct cache *cache, uint64_t bo_id)
 		drop_bo(cache, pos);
 }
 
+int cache_memory(struct cache *cache, const struct drm_dseek_memory_request *request)
+{
+	struct cached_bo **pos = find_bo(cache, request->bo_id), *bo = malloc(sizeof(*bo));
+	int fd = -1, r = bo ? 0 : -ENOMEM, r2;
+
+	*cache->why = '\0';
+	if (!r)
+		r = cache->backend->memory_alloc(cache->backend_state, request->size, &bo->base, &fd, cache->why, sizeof(cache->why));
+	if (r) {
+		free(bo);
+		dseek_exec_memory(cache->exec, request->bo_id, r, -1);
+		return r;
+	}
+	r2 = dseek_exec_memory(cache->exec, request->bo_id, 0, fd);
+	if (fd >= 0)
+		close(fd);
+	if (r2) {	/* who wanted it is gone */
+		cache->backend->memory_free(cache->backend_state, bo->base);
+		free(bo);
+		return 0;
+	}
+	bo->id = request->bo_id;
+	bo->writable = 1;
+	bo->device = true;
+	bo->next = *pos;
+	*pos = bo;
+	return 0;
+}
+
 int cache_bo(struct cache *cache, uint32_t tag, uint32_t binding, const struct drm_dseek_job_binding *b,
 	     void **ret_base)
 {
@@ -61,6 +96,10 @@ int cache_bo(struct cache *cache, uint32_t tag, uint32_t binding, const struct d
 		drop_bo(cache, pos);
 	pos = find_bo(cache, b->bo_id);
 	bo = *pos;
+	if (!bo && b->access & DRM_DSEEK_ACCESS_DEVICE) {
+		snprintf(cache->why, sizeof(cache->why), "binding %u: its memory went with the executor before this one", binding);
+		return -ENODEV;
+	}
 	if (!bo) {
 		bo = malloc(sizeof(*bo));
 		if (!bo)
@@ -79,6 +118,7 @@ int cache_bo(struct cache *cache, uint32_t tag, uint32_t binding, const struct d
 		}
 		bo->id = b->bo_id;
 		bo->writable = write;
+		bo->device = false;
 		bo->next = NULL;
 		*pos = bo;
 	}

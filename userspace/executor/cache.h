@@ -33,6 +33,7 @@ struct cached_bo {
 	uint64_t id;
 	void *base;
 	int writable;
+	bool device;				/* the backend's own memory, mapped nowhere */
 };
 
 #define CACHE_WHY	240
@@ -55,5 +56,6 @@ int cache_program(struct cache *cache, uint32_t tag, const struct drm_dseek_job_
 int cache_bo(struct cache *cache, uint32_t tag, uint32_t binding, const struct drm_dseek_job_binding *b,
 	     void **ret_base);
 void cache_retire(struct cache *cache, uint64_t bo_id);
+int cache_memory(struct cache *cache, const struct drm_dseek_memory_request *request);	/* answers it; 0, or why there is none */
 
 #endif /* DSEEK_EXECUTOR_CACHE_H */

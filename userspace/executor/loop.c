@@ -89,7 +89,7 @@ static int check_fit(const struct dseek_program_view *view, const struct drm_dse
 			return -EPROTO;
 		offsets[i] = b->offset;
 		sizes[i] = b->size;
-		access[i] = b->access;
+		access[i] = b->access & ~DRM_DSEEK_ACCESS_DEVICE;
 	}
 	return dseek_job_check(view, &shape, why, sizeof(why));
 }
@@ -224,6 +224,7 @@ static void run_held(struct loop *loop)
 
 static int exchange(struct loop *loop, bool fetch)
 {
+	struct drm_dseek_memory_request request;
 	uint64_t retired[32];
 	struct drm_dseek_next next = {
 		.completions = (uintptr_t)loop->completions,
@@ -233,6 +234,9 @@ static int exchange(struct loop *loop, bool fetch)
 		.retired = (uintptr_t)retired,
 		.retired_max = sizeof(retired) / sizeof(retired[0]),
 		.deadline_ns = loop->tag_count ? 0 : dseek_now() + TICK_NS,
+		/* One: jobs that are ready wait for no more than that. */
+		.requests = (uintptr_t)&request,
+		.request_max = fetch && loop->backend->memory_alloc ? 1 : 0,
 	};
 	uint32_t i;
 	int r;
@@ -257,6 +261,8 @@ static int exchange(struct loop *loop, bool fetch)
 	loop->tag_count += next.tag_count;
 	for (i = 0; i < next.retired_count; i++)
 		cache_retire(&loop->cache, retired[i]);
+	if (next.request_count)
+		cache_memory(&loop->cache, &request);
 	return 0;
 }
 

@@ -326,7 +326,7 @@ int main(int argc, char **argv)
 	}
 	attach.type = backend->type;
 	attach.depth = set.depth;
-	attach.flags = set.standby ? DRM_DSEEK_ATTACH_STANDBY : 0;
+	attach.flags = (set.standby ? DRM_DSEEK_ATTACH_STANDBY : 0) | (backend->memory_alloc ? DRM_DSEEK_ATTACH_MEMORY : 0);
 	attach.numa_node = set.numa_node;
 	if (set.owner) {
 		attach.flags |= DRM_DSEEK_ATTACH_OWNER;

@@ -13,7 +13,7 @@
  *           (default: the engine's type and a number, "cpu0"), depth=N (jobs the executor holds, default 1); a further
  *           engine= begins another engine, to which the name=, depth= and backend's keys that follow belong;
  *           limit_ms= grace_ms= recovery_ms= (a job's default limit; from its abort until the executor is declared lost;
- *           from there until queued jobs fault), for each tenant pinned_limit= program_limit= queue_limit= job_limit=
+ *           from there until queued jobs fault), for each tenant pinned_limit= device_limit= program_limit= queue_limit= job_limit=
  *           rate_limit= (jobs a second) weight_limit= class_mask=, for arbitration slice_us= deadline_permille=
  *           interactive_permille=, trace=FILE (for dseek-replay), and those the backend defines (dseek-exec --help).
  *   "auto"  drm if a dseek render node with an attached engine can be opened, else embed
@@ -87,6 +87,7 @@ struct dseek_engine_info {
 	uint32_t running;	/* jobs that the executor holds */
 	uint32_t owned;		/* it serves one user alone */
 	uint32_t foreign;	/* and that is another than the device's opener: no queue can be created on it */
+	uint32_t memory;	/* it gives buffers in its own memory: dseek_bo_create_device() */
 };
 
 struct dseek_tenant_info {
@@ -99,6 +100,7 @@ struct dseek_tenant_info {
 	uint64_t engine_ns;
 	uint64_t program_bytes, program_limit;
 	uint64_t rate_limit;	/* jobs a second; all ones: none */
+	uint64_t device_bytes, device_limit;	/* of buffers in engines' own memory */
 };
 
 int dseek_engine_info(struct dseek_device *dev, uint32_t index, struct dseek_engine_info *ret_info); /* -ENOENT past the last */
@@ -113,10 +115,32 @@ int dseek_tenant_info(struct dseek_device *dev, struct dseek_tenant_info *ret_in
 
 int dseek_bo_create(struct dseek_device *dev, uint64_t size, uint32_t flags, int numa_node, struct dseek_bo **ret_bo);
 void dseek_bo_destroy(struct dseek_bo *bo);
-void *dseek_bo_map(struct dseek_bo *bo);		/* mapped at creation; valid until destroyed */
+void *dseek_bo_map(struct dseek_bo *bo);		/* mapped at creation; valid until destroyed; NULL: an engine's memory that can't be */
 uint64_t dseek_bo_size(const struct dseek_bo *bo);	/* rounded up to pages */
 int dseek_bo_export(struct dseek_bo *bo, int *ret_fd);	/* dma-buf (drm) or memfd (embed), the caller closes it */
 int dseek_bo_import(struct dseek_device *dev, int fd, struct dseek_bo **ret_bo); /* same transport; fd stays the caller's */
+
+/*
+ * In an engine's own memory (VRAM; where the executor is a program of this machine's, memory of that): zeroed, and cleared when it is given back.
+ * Asked of the executor, who answers between two jobs. Only jobs of queues on @engine alone may name it (-EXDEV else). When the executor
+ * goes the memory goes with it, for good, whoever takes over: dseek_submit() says -ENODEV, and jobs that named it end with that.
+ *
+ * -EOPNOTSUPP: the engine's executor, or the module, gives no such memory; -ENODEV: it has no executor, or none any more; -EDQUOT; -ENOMEM.
+ */
+int dseek_bo_create_device(struct dseek_device *dev, uint32_t engine, uint64_t size, struct dseek_bo **ret_bo);
+
+#define DSEEK_BO_DEVICE		(1u << 1)	/* these three are only told */
+#define DSEEK_BO_EXPORTABLE	(1u << 2)	/* of DEVICE: it is mapped, and can be exported */
+#define DSEEK_BO_LOST		(1u << 3)	/* of DEVICE: its executor is gone */
+
+struct dseek_bo_info {
+	uint64_t id;		/* never used twice */
+	uint64_t size;
+	uint32_t flags;		/* DSEEK_BO_* */
+	uint32_t engine;	/* of DEVICE: its id, else 0 */
+};
+
+int dseek_bo_info(struct dseek_bo *bo, struct dseek_bo_info *ret_info);
 
 /* ---- programs: immutable op lists in the format of dseek_program.h */
 

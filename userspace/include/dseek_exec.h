@@ -41,6 +41,13 @@ int dseek_exec_unmap(struct dseek_exec *exec, uint64_t bo_id);
 int dseek_exec_report(struct dseek_exec *exec, uint64_t longest_op_ns);
 int dseek_exec_program(struct dseek_exec *exec, uint32_t tag, void *buf, size_t size);
 
+/*
+ * Answer a request of dseek_exec_next(), if attached with DRM_DSEEK_ATTACH_MEMORY (a flag that a module too old for it leaves cleared in
+ * *attach): @error, or 0 and @fd, a dma-buf of all of that memory and nothing else, or -1. In embedded mode any file of that size
+ * will do; the module makes do without one that is no dma-buf. @fd stays the caller's. -ENOENT: nobody wants it any more, free it.
+ */
+int dseek_exec_memory(struct dseek_exec *exec, uint64_t bo_id, int error, int fd);
+
 /* Before dseek_exec_run(): @notice is called by it for each job that fails for a reason of the engine's, with the backend's sentence on it. */
 void dseek_exec_set_notice(struct dseek_exec *exec,
 			   void (*notice)(void *arg, const struct drm_dseek_job_desc *job, int error, const char *why), void *arg);

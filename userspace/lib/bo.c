@@ -24,6 +24,31 @@ int dseek_bo_create(struct dseek_device *dev, uint64_t size, uint32_t flags, int
 	return 0;
 }
 
+int dseek_bo_create_device(struct dseek_device *dev, uint32_t engine, uint64_t size, struct dseek_bo **ret_bo)
+{
+	struct dseek_bo *bo;
+	int r;
+
+	if (!dev || !ret_bo)
+		return dseek_fail(-EINVAL, "dseek_bo_create_device: %s is NULL", dev ? "ret_bo" : "dev");
+	if (size == 0)
+		return dseek_fail(-EINVAL, "buffer: its size is 0");
+	r = dev->ops->bo_create_device(dev, engine, size, &bo);
+	if (r)
+		return r;
+	bo->dev = dev;
+	dseek_device_get(dev);
+	*ret_bo = bo;
+	return 0;
+}
+
+int dseek_bo_info(struct dseek_bo *bo, struct dseek_bo_info *ret_info)
+{
+	if (!bo || !ret_info)
+		return dseek_fail(-EINVAL, "dseek_bo_info: %s is NULL", bo ? "ret_info" : "bo");
+	return bo->dev->ops->bo_info(bo, ret_info);
+}
+
 void dseek_bo_destroy(struct dseek_bo *bo)
 {
 	struct dseek_device *dev;

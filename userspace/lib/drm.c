@@ -159,6 +159,7 @@ static int drm_engine_info(struct dseek_device *dev, uint32_t index, struct dsee
 		.generation = info.generation, .busy_ns = info.busy_ns, .predicted = drm_accuracy(&info.predicted),
 		.longest_op_ns = info.longest_op_ns, .ready = info.ready, .running = info.running,
 		.owned = !!(info.flags & DRM_DSEEK_ENGINE_OWNED), .foreign = !!(info.flags & DRM_DSEEK_ENGINE_FOREIGN),
+		.memory = !!(info.flags & DRM_DSEEK_ENGINE_MEMORY),
 	};
 	copy_name(ret_info->name, info.name);
 	return 0;
@@ -180,6 +181,7 @@ static int drm_tenant_info(struct dseek_device *dev, struct dseek_tenant_info *r
 		.jobs = info.jobs, .job_limit = info.job_limit,
 		.weight_limit = info.weight_limit, .class_mask = info.class_mask,
 		.engine_ns = info.engine_ns,
+		.device_bytes = info.device_bytes, .device_limit = info.device_limit,
 	};
 	if (!(drm_device_of(dev)->features & DRM_DSEEK_FEATURE_TENANT_TREE))	/* it has no such limits */
 		ret_info->program_limit = ret_info->rate_limit = UINT64_MAX;
@@ -194,6 +196,8 @@ const struct dseek_transport dseek_transport_drm = {
 	.engine_info = drm_engine_info,
 	.tenant_info = drm_tenant_info,
 	.bo_create = drm_bo_create,
+	.bo_create_device = drm_bo_create_device,
+	.bo_info = drm_bo_info,
 	.bo_destroy = drm_bo_destroy,
 	.bo_export = drm_bo_export,
 	.bo_import = drm_bo_import,

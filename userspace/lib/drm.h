@@ -54,6 +54,8 @@ int drm_fail(int error, const char *what);
 
 /* drm_bo.c */
 int drm_bo_create(struct dseek_device *dev, uint64_t size, uint32_t flags, int numa_node, struct dseek_bo **ret_bo);
+int drm_bo_create_device(struct dseek_device *dev, uint32_t engine, uint64_t size, struct dseek_bo **ret_bo);
+int drm_bo_info(struct dseek_bo *bo, struct dseek_bo_info *ret_info);
 void drm_bo_destroy(struct dseek_bo *bo);
 int drm_bo_export(struct dseek_bo *bo, int *ret_fd);
 int drm_bo_import(struct dseek_device *dev, int fd, struct dseek_bo **ret_bo);

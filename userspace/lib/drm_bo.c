@@ -64,6 +64,8 @@ static int bo_open(struct drm_device *dev, uint32_t handle, struct dseek_bo **re
 		goto err_put;
 	}
 	map = mmap(NULL, info.size, PROT_READ | PROT_WRITE, MAP_SHARED, dev->fd, info.mmap_offset);
+	if (map == MAP_FAILED && info.flags & DRM_DSEEK_BO_DEVICE)
+		map = NULL;	/* no dma-buf, or one of a driver that maps none of it */
 	if (map == MAP_FAILED) {
 		r = drm_fail(-errno, "buffer: mmap");
 		goto err_put;
@@ -95,12 +97,55 @@ int drm_bo_create(struct dseek_device *base, uint64_t size, uint32_t flags, int 
 	return r;
 }
 
+static const char *device_meaning(int error)
+{
+	switch (-error) {
+	case ENOENT:		return "there is no such engine";
+	case EACCES:		return "the engine is another user's";
+	case EOPNOTSUPP:	return "the engine gives no memory of its own";
+	case ENODEV:		return "the engine has no executor, or is drained";
+	case ETIMEDOUT:		return "the engine's executor didn't answer";
+	case EDQUOT:		return "over the tenant's quota";
+	}
+	return strerror(-error);
+}
+
+int drm_bo_create_device(struct dseek_device *base, uint32_t engine, uint64_t size, struct dseek_bo **ret_bo)
+{
+	struct drm_dseek_bo_create create = { .size = size, .flags = DRM_DSEEK_BO_DEVICE, .numa_node = -1, .engine = engine };
+	struct drm_device *dev = drm_device_of(base);
+	int r;
+
+	if (!(dev->features & DRM_DSEEK_FEATURE_MEMORY))
+		return dseek_fail(-EOPNOTSUPP, "buffer of engine %u: this module knows no memory of engines (ABI 1.3)", engine);
+	r = drm_call(base, DRM_IOCTL_DSEEK_BO_CREATE, &create);
+	if (r)
+		return dseek_fail(r, "buffer of engine %u: %s", engine, device_meaning(r));
+	pthread_mutex_lock(&dev->lock);
+	r = bo_open(dev, create.handle, ret_bo);
+	pthread_mutex_unlock(&dev->lock);
+	return r;
+}
+
+int drm_bo_info(struct dseek_bo *base, struct dseek_bo_info *ret_info)
+{
+	struct drm_bo *bo = container_of(base, struct drm_bo, base);
+	struct drm_dseek_bo_info info = { .handle = bo->handle->handle };
+	int r = drm_call(base->dev, DRM_IOCTL_DSEEK_BO_INFO, &info);
+
+	if (r)
+		return drm_fail(r, "buffer info");
+	*ret_info = (struct dseek_bo_info){ .id = info.id, .size = info.size, .flags = info.flags, .engine = info.engine };
+	return 0;
+}
+
 void drm_bo_destroy(struct dseek_bo *base)
 {
 	struct drm_bo *bo = container_of(base, struct drm_bo, base);
 	struct drm_device *dev = drm_device_of(base->dev);
 
-	munmap(base->map, base->size);
+	if (base->map)
+		munmap(base->map, base->size);
 	pthread_mutex_lock(&dev->lock);
 	handle_put(dev, bo->handle);
 	pthread_mutex_unlock(&dev->lock);
@@ -113,7 +158,8 @@ int drm_bo_export(struct dseek_bo *base, int *ret_fd)
 	int fd;
 
 	if (drmPrimeHandleToFD(drm_device_of(base->dev)->fd, bo->handle->handle, DRM_CLOEXEC | DRM_RDWR, &fd))
-		return drm_fail(-errno, "export");
+		return errno == EOPNOTSUPP ? dseek_fail(-errno, "export: the engine's memory has no dma-buf") :
+		       errno == ENODEV ? dseek_fail(-errno, "export: the buffer's memory went with its executor") : drm_fail(-errno, "export");
 	*ret_fd = fd;
 	return 0;
 }

@@ -18,6 +18,7 @@ struct drm_exec {
 	struct dseek_exec base;
 	int fd;
 	size_t jobs_size;
+	bool memory;			/* DRM_DSEEK_ATTACH_MEMORY */
 	struct drm_exec_map *maps[DRM_EXEC_BUCKETS];
 };
 
@@ -35,7 +36,11 @@ static int call(int fd, unsigned long request, void *arg)
 static int exec_next(struct dseek_exec *exec, struct drm_dseek_next *next)
 {
 	/* A module before 1.3 knows the shorter call only; who gives no memory has no use for more. */
-	int r = call(exec_of(exec)->fd, DRM_IOCTL_DSEEK_NEXT_1_0, next);
+	bool memory = exec_of(exec)->memory;
+	int r = call(exec_of(exec)->fd, memory ? DRM_IOCTL_DSEEK_NEXT : DRM_IOCTL_DSEEK_NEXT_1_0, next);
+
+	if (!memory)
+		next->request_count = 0;
 
 	return r && r != -EINTR ? drm_fail(r, "next") : r;
 }
@@ -103,6 +108,18 @@ static int exec_report(struct dseek_exec *base, uint64_t longest_op_ns)
 	return r && r != -ENOTTY ? drm_fail(r, "report") : r;
 }
 
+static int exec_memory(struct dseek_exec *base, uint64_t bo_id, int error, int fd)
+{
+	struct drm_dseek_memory answer = { .bo_id = bo_id, .error = error, .fd = fd };
+	int r = call(exec_of(base)->fd, DRM_IOCTL_DSEEK_MEMORY, &answer);
+
+	if (r == -EINVAL && fd >= 0) {	/* no dma-buf */
+		answer.fd = -1;
+		r = call(exec_of(base)->fd, DRM_IOCTL_DSEEK_MEMORY, &answer);
+	}
+	return r == -ENOENT ? dseek_fail(r, "memory: nobody waits for buffer %llu", (unsigned long long)bo_id) : r ? drm_fail(r, "memory") : 0;
+}
+
 static void exec_detach(struct dseek_exec *base)
 {
 	struct drm_exec *exec = exec_of(base);
@@ -124,6 +141,7 @@ static const struct dseek_exec_ops exec_ops = {
 	.unmap = exec_unmap,
 	.program = exec_program,
 	.report = exec_report,
+	.memory = exec_memory,
 	.detach = exec_detach,
 };
 
@@ -141,6 +159,11 @@ int dseek_drm_exec_attach(const char *path, struct drm_dseek_attach *attach, str
 		goto err_free;
 	}
 	r = call(exec->fd, DRM_IOCTL_DSEEK_ATTACH, attach);
+	if (r == -EINVAL && attach->flags & DRM_DSEEK_ATTACH_MEMORY) {
+		attach->flags &= ~DRM_DSEEK_ATTACH_MEMORY;
+		r = call(exec->fd, DRM_IOCTL_DSEEK_ATTACH, attach);
+	}
+	exec->memory = attach->flags & DRM_DSEEK_ATTACH_MEMORY;
 	if (r == -EINVAL && dseek_engine_name_check(attach))
 		goto err_close;
 	if (r) {

@@ -147,6 +147,10 @@ static int job_fail(int error, uint32_t n)
 	if (error == -EINVAL)	/* the front end has seen to everything else */
 		return dseek_fail(error, "job %u: a wait for something that nothing was submitted to signal", n);
 	snprintf(what, sizeof(what), "job %u", n);
+	if (error == -EXDEV)
+		return dseek_fail(error, "%s: a buffer of it is in the memory of another engine", what);
+	if (error == -ENODEV)
+		return dseek_fail(error, "%s: the memory of a buffer went with its executor", what);
 	return drm_fail(error, what);
 }
 

@@ -53,6 +53,7 @@ static int embed_engine_info(struct dseek_device *base, uint32_t index, struct d
 			.predicted = embed_accuracy(&engine->predicted),
 			.longest_op_ns = engine->longest_op_ns, .ready = engine->ready,
 			.owned = engine->owned, .foreign = embed_engine_foreign(engine),
+			.memory = engine->exec && engine->exec->memory,
 		};
 		if (engine->exec)
 			list_for_each(link, &engine->exec->order)
@@ -76,6 +77,7 @@ static int embed_tenant_info(struct dseek_device *base, struct dseek_tenant_info
 		.pinned_bytes = tenant->pinned_bytes, .pinned_limit = params->pinned_limit,
 		.program_bytes = tenant->program_bytes, .program_limit = params->program_limit,
 		.rate_limit = params->rate_limit,
+		.device_bytes = tenant->device_bytes, .device_limit = params->device_limit,
 		.queues = tenant->queues, .queue_limit = params->queue_limit,
 		.jobs = tenant->jobs, .job_limit = params->job_limit,
 		.weight_limit = params->weight_limit, .class_mask = params->class_mask,
@@ -95,6 +97,8 @@ const struct dseek_transport dseek_transport_embed = {
 	.engine_info = embed_engine_info,
 	.tenant_info = embed_tenant_info,
 	.bo_create = embed_bo_create,
+	.bo_create_device = embed_bo_create_device,
+	.bo_info = embed_bo_info,
 	.bo_destroy = embed_bo_destroy,
 	.bo_export = embed_bo_export,
 	.bo_import = embed_bo_import,

@@ -38,7 +38,7 @@ struct embed_params {
 	struct embed_engine_params engines[EMBED_MAX_ENGINES];
 	uint32_t engine_count;		/* 0: "none" */
 	char trace[256];
-	uint64_t pinned_limit, program_limit;	/* a tenant */
+	uint64_t pinned_limit, device_limit, program_limit;	/* a tenant */
 	uint64_t rate_limit;		/* jobs a second; all ones: none */
 	uint64_t limit_ns, grace_ns, recovery_ns;
 	uint32_t queue_limit, job_limit, weight_limit, class_mask;
@@ -83,7 +83,7 @@ struct embed_tenant {
 	uint32_t refs;
 	char name[DRM_DSEEK_NAME_LEN];
 	uint64_t id;
-	uint64_t pinned_bytes, program_bytes;
+	uint64_t pinned_bytes, device_bytes, program_bytes;
 	uint64_t rate_at;		/* until when its jobs so far last, by rate_limit */
 	uint32_t queues, jobs;
 	struct embed_share *shares[EMBED_MAX_ENGINES];
@@ -136,6 +136,8 @@ struct embed_exec {
 	uint64_t seen_ns;		/* when it last looked for jobs; 0: never did */
 	struct embed_event event;
 	struct list maps, retired, reported;	/* embed_map.exec_link */
+	bool memory;			/* it gives memory of the engine's own */
+	struct list wanted, asked, unwanted;	/* embed_bo.memory_link: to be asked for; asked for; to be freed */
 	bool lost;
 	int own;			/* which of our threads it is of, and holds no user of the instance; -1: from outside */
 };
@@ -146,6 +148,8 @@ struct embed_map {
 	struct embed_bo *bo;
 };
 
+enum embed_memory { EMBED_MEMORY_NONE, EMBED_MEMORY_WANTED, EMBED_MEMORY_ASKED, EMBED_MEMORY_OVER, EMBED_MEMORY_GIVEN, EMBED_MEMORY_UNWANTED };
+
 struct embed_bo {
 	struct dseek_bo base;
 	struct embed_tenant *tenant;
@@ -154,6 +158,14 @@ struct embed_bo {
 	uint32_t users;			/* the handle, jobs: charged while there are any */
 	struct list maps;		/* executors' */
 	struct embed_bo *next_dead;
+
+	/* in an engine's own memory (embed_memory.c) */
+	enum embed_memory memory;
+	struct embed_engine *engine;
+	uint64_t generation;		/* of the engine, whose executor gave it */
+	int error;			/* of OVER */
+	struct list memory_link;
+	struct embed_event answer;
 };
 
 struct embed_program {
@@ -277,11 +289,24 @@ int embed_spec_parse(const char *spec, const char *default_engine, struct embed_
 /* embed_bo.c */
 int embed_bo_create(struct dseek_device *dev, uint64_t size, uint32_t flags, int numa_node, struct dseek_bo **ret_bo);
 void embed_bo_destroy(struct dseek_bo *bo);
+int embed_bo_info(struct dseek_bo *bo, struct dseek_bo_info *ret_info);
 int embed_bo_export(struct dseek_bo *bo, int *ret_fd);
 int embed_bo_import(struct dseek_device *dev, int fd, struct dseek_bo **ret_bo);
 void embed_bo_put(struct embed_bo *bo);			/* a user; lock held */
+void embed_bo_release(struct embed_bo *bo);		/* if nobody needs it any more; lock held */
 void embed_map_drop(struct embed_map *map);		/* lock held */
 void embed_bos_free(struct embed_bo *dead);		/* a list, by next_dead; lock not held */
+
+/* embed_memory.c: buffers in an engine's own memory */
+int embed_bo_create_device(struct dseek_device *dev, uint32_t engine, uint64_t size, struct dseek_bo **ret_bo);
+/* Lock held. */
+bool embed_memory_lost(const struct embed_bo *bo);	/* it went with its executor */
+void embed_memory_put(struct embed_bo *bo);		/* the last user is gone */
+uint32_t embed_memory_tell(struct embed_exec *exec, struct drm_dseek_memory_request *requests, uint32_t max);
+uint32_t embed_memory_take_unwanted(struct embed_exec *exec, uint64_t *ids, uint32_t max);
+void embed_memory_lose(struct embed_exec *exec);	/* it serves no more */
+/* Lock not held. */
+int embed_exec_memory(struct dseek_exec *exec, uint64_t bo_id, int error, int fd);
 
 /* embed_program.c */
 int embed_program_create(struct dseek_device *dev, const void *blob, size_t size, struct dseek_program **ret_prog);

@@ -90,6 +90,7 @@ static int publish(struct embed_device *dev, int fd, void *map, uint64_t size, s
 	bo->fd = fd;
 	bo->users = 1;
 	list_init(&bo->maps);
+	list_init(&bo->memory_link);
 	embed_lock(dev->inst);
 	bo->tenant = dev->tenant;
 	bo->tenant->refs++;
@@ -168,8 +169,17 @@ err_uncharge:
 int embed_bo_export(struct dseek_bo *base, int *ret_fd)
 {
 	struct embed_bo *bo = container_of(base, struct embed_bo, base);
-	int fd = fcntl(bo->fd, F_DUPFD_CLOEXEC, 0);
+	bool lost;
+	int fd;
 
+	embed_lock(bo->tenant->inst);
+	lost = bo->engine && embed_memory_lost(bo);
+	embed_unlock(bo->tenant->inst);
+	if (lost)
+		return dseek_fail(-ENODEV, "export: the buffer's memory went with its executor");
+	if (bo->fd < 0)
+		return dseek_fail(-EOPNOTSUPP, "export: the engine's memory has no file");
+	fd = fcntl(bo->fd, F_DUPFD_CLOEXEC, 0);
 	if (fd < 0)
 		return dseek_fail(-errno, "export: no file descriptor left");
 	*ret_fd = fd;
@@ -211,9 +221,23 @@ err_close:
 	return r == -EDQUOT ? r : dseek_fail(r, "import: can't map %llu bytes", (unsigned long long)st.st_size);
 }
 
-static void bo_free(struct embed_bo *bo)
+int embed_bo_info(struct dseek_bo *base, struct dseek_bo_info *ret_info)
 {
-	if (bo->users || !list_empty(&bo->maps))
+	struct embed_bo *bo = container_of(base, struct embed_bo, base);
+
+	*ret_info = (struct dseek_bo_info){ .id = bo->id, .size = base->size };
+	if (!bo->engine)
+		return 0;
+	ret_info->engine = bo->engine->id;
+	embed_lock(bo->tenant->inst);
+	ret_info->flags = DSEEK_BO_DEVICE | (bo->fd >= 0 ? DSEEK_BO_EXPORTABLE : 0) | (embed_memory_lost(bo) ? DSEEK_BO_LOST : 0);
+	embed_unlock(bo->tenant->inst);
+	return 0;
+}
+
+void embed_bo_release(struct embed_bo *bo)
+{
+	if (bo->users || !list_empty(&bo->maps) || !list_empty(&bo->memory_link))
 		return;
 	bo->next_dead = bo->tenant->inst->dead_bos;
 	bo->tenant->inst->dead_bos = bo;
@@ -226,8 +250,10 @@ void embed_bos_free(struct embed_bo *bo)
 
 	for (; bo; bo = next) {
 		next = bo->next_dead;
-		munmap(bo->base.map, bo->base.size);
-		close(bo->fd);
+		if (bo->base.map)
+			munmap(bo->base.map, bo->base.size);
+		if (bo->fd >= 0)
+			close(bo->fd);
 		free(bo);
 	}
 }
@@ -236,7 +262,10 @@ void embed_bo_put(struct embed_bo *bo)
 {
 	if (--bo->users)
 		return;
-	bo->tenant->pinned_bytes -= bo->base.size;
+	if (bo->engine)
+		embed_memory_put(bo);
+	else
+		bo->tenant->pinned_bytes -= bo->base.size;
 	list_for_each(link, &bo->maps) {
 		struct embed_map *map = container_of(link, struct embed_map, bo_link);
 
@@ -244,7 +273,7 @@ void embed_bo_put(struct embed_bo *bo)
 		list_add_tail(&map->exec_link, &map->exec->retired);
 		embed_wake(bo->tenant->inst, &map->exec->event);
 	}
-	bo_free(bo);
+	embed_bo_release(bo);
 }
 
 void embed_map_drop(struct embed_map *map)
@@ -254,7 +283,7 @@ void embed_map_drop(struct embed_map *map)
 	list_del(&map->exec_link);
 	list_del(&map->bo_link);
 	free(map);
-	bo_free(bo);
+	embed_bo_release(bo);
 }
 
 void embed_bo_destroy(struct dseek_bo *base)

@@ -248,6 +248,7 @@ void embed_exec_lose(struct embed_exec *exec, uint64_t now)
 	}
 	engine->exec = NULL;
 	engine->lost_ns = now;
+	embed_memory_lose(exec);
 	embed_wake(inst, &exec->event);
 	if (!list_empty(&exec->order))
 		head = container_of(exec->order.next, struct embed_job, order_link);

@@ -19,7 +19,7 @@ static uint32_t take_retired(struct embed_exec *exec, uint64_t *ids, uint32_t ma
 		list_del(&map->exec_link);
 		list_add_tail(&map->exec_link, &exec->reported);
 	}
-	return n;
+	return n + embed_memory_take_unwanted(exec, ids + n, max - n);
 }
 
 /* As in kmod/dseek_next.c, which says why this isn't shared. */
@@ -44,7 +44,7 @@ static void describe(struct embed_exec *exec, const struct embed_job *job, uint3
 
 		desc->bindings[i] = (struct drm_dseek_job_binding) {
 			.bo_id = b->bo->id, .bo_size = b->bo->base.size,
-			.offset = b->offset, .size = b->size, .access = b->access,
+			.offset = b->offset, .size = b->size, .access = b->access | (b->bo->engine ? DRM_DSEEK_ACCESS_DEVICE : 0),
 		};
 	}
 	memcpy(desc->consts, job->consts, job->const_size);
@@ -88,10 +88,10 @@ static int exec_next(struct dseek_exec *base, struct drm_dseek_next *next)
 	int r = 0;
 
 	if (next->flags || next->pad || next->completion_count > DRM_DSEEK_MAX_DEPTH ||
-	    next->tag_max > DRM_DSEEK_MAX_DEPTH)
-		return dseek_fail(-EINVAL, "next: flags 0x%x, pad 0x%x, %u completions, room for %u tags", next->flags,
-				  next->pad, next->completion_count, next->tag_max);
-	next->completed = next->tag_count = next->retired_count = 0;
+	    next->tag_max > DRM_DSEEK_MAX_DEPTH || next->request_max > DRM_DSEEK_MAX_REQUESTS)
+		return dseek_fail(-EINVAL, "next: flags 0x%x, pad 0x%x, %u completions, room for %u tags and %u requests", next->flags,
+				  next->pad, next->completion_count, next->tag_max, next->request_max);
+	next->completed = next->tag_count = next->retired_count = next->request_count = 0;
 	embed_lock(inst);
 	now = dseek_now();
 	if (exec->lost)
@@ -107,6 +107,7 @@ static int exec_next(struct dseek_exec *base, struct drm_dseek_next *next)
 			break;
 		}
 		next->retired_count = take_retired(exec, (uint64_t *)(uintptr_t)next->retired, next->retired_max);
+		next->request_count = embed_memory_tell(exec, (void *)(uintptr_t)next->requests, next->request_max);
 		if (exec->control.detach) {
 			if (next->tag_max && !next->retired_count)
 				r = dseek_fail(-ENODEV, "next: the instance is going away");
@@ -122,7 +123,7 @@ static int exec_next(struct dseek_exec *base, struct drm_dseek_next *next)
 			embed_engine_pull(exec->engine);
 			next->tag_count = take_jobs(exec, (uint32_t *)(uintptr_t)next->tags, next->tag_max, now);
 		}
-		if (next->tag_count || next->retired_count || !next->tag_max)
+		if (next->tag_count || next->retired_count || next->request_count || !next->tag_max)
 			break;
 		until = exec->engine->ready ? arb_traced_next_event(inst->trace, &exec->engine->arb, now) : ~0ull;
 		if (until <= now)
@@ -151,6 +152,9 @@ static int exec_map(struct dseek_exec *base, uint32_t tag, uint32_t binding, voi
 	job = tag < base->depth ? exec->held[tag] : NULL;
 	if (!job || binding >= job->binding_count) {
 		r = dseek_fail(-EINVAL, "map: binding %u of tag %u isn't of a job that is held", binding, tag);
+		free(map);
+	} else if (job->bindings[binding].bo->engine) {
+		r = dseek_fail(embed_memory_lost(job->bindings[binding].bo) ? -ENODEV : -EINVAL, "map: binding %u is in an engine's own memory", binding);
 		free(map);
 	} else {
 		map->exec = exec;
@@ -253,6 +257,7 @@ static const struct dseek_exec_ops exec_ops = {
 	.unmap = exec_unmap,
 	.program = exec_program,
 	.report = exec_report,
+	.memory = embed_exec_memory,
 	.detach = exec_detach,
 };
 
@@ -320,7 +325,7 @@ int embed_exec_attach(struct embed_instance *inst, struct drm_dseek_attach *atta
 	if (r)
 		return r;
 	if (attach->type >= DRM_DSEEK_ENGINE_TYPE_COUNT ||
-	    attach->flags & ~(DRM_DSEEK_ATTACH_REATTACH | DRM_DSEEK_ATTACH_STANDBY | DRM_DSEEK_ATTACH_OWNER) ||
+	    attach->flags & ~(DRM_DSEEK_ATTACH_REATTACH | DRM_DSEEK_ATTACH_STANDBY | DRM_DSEEK_ATTACH_OWNER | DRM_DSEEK_ATTACH_MEMORY) ||
 	    attach->depth == 0 || attach->depth > DRM_DSEEK_MAX_DEPTH || attach->numa_node < -1 ||
 	    (owned(attach) ? attach->owner == (uid_t)-1 : attach->owner != 0))
 		return dseek_fail(-EINVAL, "attach: type %u, flags 0x%x, depth %u, node %d, owner %u: one is out of range",
@@ -352,6 +357,10 @@ int embed_exec_attach(struct embed_instance *inst, struct drm_dseek_attach *atta
 	list_init(&exec->maps);
 	list_init(&exec->retired);
 	list_init(&exec->reported);
+	list_init(&exec->wanted);
+	list_init(&exec->asked);
+	list_init(&exec->unwanted);
+	exec->memory = attach->flags & DRM_DSEEK_ATTACH_MEMORY;
 	exec->numa_node = attach->numa_node;
 	exec->caps = attach->caps;
 	if (!engine->exec)

@@ -198,6 +198,16 @@ static int prepare(struct embed_queue *queue, uint32_t n, const struct dseek_job
 	if (embed_queue_dead(queue))
 		return dseek_fail(-ESHUTDOWN, "job %u: engine %s lost its executor and none came back", n,
 				  queue->engine->name);
+	for (i = 0; i < in->binding_count; i++) {
+		const struct embed_bo *bo = container_of(in->bindings[i].bo, struct embed_bo, base);
+
+		if (!bo->engine)
+			continue;
+		if ((queue->set ? queue->set : 1ull << queue->engine->id) != 1ull << bo->engine->id)
+			return dseek_fail(-EXDEV, "job %u: the buffer of binding %u is in the memory of engine %s", n, i, bo->engine->name);
+		if (embed_memory_lost(bo))
+			return dseek_fail(-ENODEV, "job %u: the memory of binding %u went with its executor", n, i);
+	}
 	for (i = 0; i < in->wait_count; i++) {
 		struct embed_syncobj *s = container_of(in->waits[i].syncobj, struct embed_syncobj, base);
 

@@ -25,6 +25,7 @@ static const struct number_key numbers[] = {
 	NUMBER("grace_ms", grace_ns, 1000000, 1, 1u << 30),
 	NUMBER("recovery_ms", recovery_ns, 1000000, 0, 1u << 30),
 	NUMBER("pinned_limit", pinned_limit, 1, 0, 1ull << 50),
+	NUMBER("device_limit", device_limit, 1, 0, 1ull << 50),
 	NUMBER("program_limit", program_limit, 1, 0, 1ull << 50),
 	NUMBER("queue_limit", queue_limit, 1, 0, 1u << 20),
 	NUMBER("job_limit", job_limit, 1, 0, 1u << 20),
@@ -126,6 +127,7 @@ static void set_defaults(const char *default_engine, struct embed_params *params
 	*params = (struct embed_params) {
 		.name = "default",
 		.pinned_limit = (uint64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / 4 * 3,
+		.device_limit = UINT64_MAX,
 		.program_limit = 64u << 20,
 		.rate_limit = UINT64_MAX,
 		.limit_ns = 60000000000ull,

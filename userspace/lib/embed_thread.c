@@ -105,6 +105,7 @@ int embed_thread_start(struct embed_instance *inst, uint32_t index)
 		goto err_free;
 	}
 	attach.type = t->backend->type;
+	attach.flags = t->backend->memory_alloc ? DRM_DSEEK_ATTACH_MEMORY : 0;
 	/* Once chosen the name stays: an executor that replaces a lost one serves the same engine. */
 	if (!params->name[0]) {
 		name_by_type(inst, &attach);

@@ -99,6 +99,13 @@ int dseek_exec_program(struct dseek_exec *exec, uint32_t tag, void *buf, size_t 
 	return exec->ops->program(exec, tag, buf, size);
 }
 
+int dseek_exec_memory(struct dseek_exec *exec, uint64_t bo_id, int error, int fd)
+{
+	if (error > 0 || error < -4095 || fd < -1 || (error && fd >= 0))
+		return dseek_fail(-EINVAL, "memory: error %d and descriptor %d are no answer", error, fd);
+	return exec->ops->memory(exec, bo_id, error, fd);
+}
+
 int dseek_exec_report(struct dseek_exec *exec, uint64_t longest_op_ns)
 {
 	return exec->ops->report ? exec->ops->report(exec, longest_op_ns) : 0;

@@ -25,6 +25,8 @@ struct dseek_transport {
 
 	int (*bo_create)(struct dseek_device *dev, uint64_t size, uint32_t flags, int numa_node,
 			 struct dseek_bo **ret_bo);
+	int (*bo_create_device)(struct dseek_device *dev, uint32_t engine, uint64_t size, struct dseek_bo **ret_bo);
+	int (*bo_info)(struct dseek_bo *bo, struct dseek_bo_info *ret_info);
 	void (*bo_destroy)(struct dseek_bo *bo);
 	int (*bo_export)(struct dseek_bo *bo, int *ret_fd);
 	int (*bo_import)(struct dseek_device *dev, int fd, struct dseek_bo **ret_bo);
@@ -83,6 +85,7 @@ struct dseek_exec_ops {
 	int (*unmap)(struct dseek_exec *exec, uint64_t bo_id);
 	int (*program)(struct dseek_exec *exec, uint32_t tag, void *buf, size_t size);
 	int (*report)(struct dseek_exec *exec, uint64_t longest_op_ns);	/* NULL: nobody wants to know */
+	int (*memory)(struct dseek_exec *exec, uint64_t bo_id, int error, int fd);
 	void (*detach)(struct dseek_exec *exec);
 };
 
