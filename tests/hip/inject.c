@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Every call of HIP that opening, preparing, mapping, running and closing make fails in turn, by two codes: the step that made it fails
+ * Every call of HIP that opening, preparing, mapping, giving memory, running and closing make fails in turn, by two codes: the step that made it fails
  * with a sentence that names call and code, whatever was made is given back, and a second job on what is left is well.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <dseek_program.h>
 
@@ -26,6 +27,7 @@ static struct {
 	void *bindings[1];
 	char err[400];
 	int second;		/* result of the run after the one that failed; 1: there was none */
+	int exported;		/* the device's memory was */
 } t;
 
 static const char *const names[] = {
@@ -39,6 +41,12 @@ static int gives_back(const char *name)
 {
 	return !strcmp(name, "hipStreamDestroy") || !strcmp(name, "hipEventDestroy") || !strcmp(name, "hipFree") ||
 	       !strcmp(name, "hipModuleUnload") || !strcmp(name, "hipHostUnregister");
+}
+
+/* Clearing memory that is taken back: if that fails it is kept, and nobody is told. The first of two is of what is given. */
+static int clears(const char *name, unsigned int nth)
+{
+	return nth == 2 && (!strcmp(name, "hipMemset") || !strcmp(name, "hipDeviceSynchronize"));
 }
 
 /* ROPE and two ADDs: a table in the device's memory, two modules, three ops in flight. */
@@ -90,9 +98,9 @@ static int run(void *hip, void *prepared)
 /* The life of an executor with one program and one buffer: what the first step that fails says. */
 static int life(void)
 {
-	void *hip = NULL, *prepared = NULL;
+	void *hip = NULL, *prepared = NULL, *memory = NULL;
 	char unused[300];
-	int r;
+	int r, fd = -1;
 
 	*t.err = 0;
 	t.second = 1;
@@ -105,12 +113,20 @@ static int life(void)
 	r = dseek_backend_hip.buffer_map(hip, t.data, 4096, 1, t.err, sizeof(t.err));
 	if (r)
 		goto release;
+	r = dseek_backend_hip.memory_alloc(hip, 4096, &memory, &fd, t.err, sizeof(t.err));
+	t.exported = fd >= 0;
+	if (r)
+		goto unmap;
+	if (fd >= 0)
+		close(fd);
 	r = run(hip, prepared);
 	if (r) {
 		snprintf(unused, sizeof(unused), "%s", t.err);
 		t.second = run(hip, prepared);
 		snprintf(t.err, sizeof(t.err), "%s", unused);
 	}
+	dseek_backend_hip.memory_free(hip, memory);
+unmap:
 	dseek_backend_hip.buffer_unmap(hip, t.data);
 release:
 	dseek_backend_hip.program_release(hip, prepared);
@@ -133,7 +149,9 @@ static void fail(const char *name, unsigned int nth, unsigned int calls, int cod
 	unsetenv("HIP_STANDIN_FAIL");
 	left = hip_device_live() - before;
 	hip_device_unregister(t.data);
-	if (gives_back(name))
+	if (!strcmp(name, "hipMemGetHandleForAddressRange"))
+		good = !r && !left && !t.exported;	/* it can't be exported: that is all */
+	else if (gives_back(name) || clears(name, nth))
 		good = !r && left == 1;		/* what was not given back, and nothing else */
 	else if (!strcmp(name, "hipSetDevice") && !r)
 		good = 1;			/* on the way out: what is there stays */
@@ -155,8 +173,9 @@ int main(void)
 		return tap_end();
 	}
 	make();
+	setenv("HIP_STANDIN_EXPORT", "file", 1);
 	hip_device_reset();
-	if (!tap_ok(!life() && hip_device_live() == 0, "without a failure nothing fails, and nothing is left"))
+	if (!tap_ok(!life() && t.exported && hip_device_live() == 0, "without a failure nothing fails, and nothing is left"))
 		printf("# %s\n", t.err);
 	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
 		calls[i] = hip_device_calls(names[i]);

@@ -151,7 +151,7 @@ static hip_error do_HostRegister(void *host, size_t size, unsigned int flags)
 {
 	void *unused;
 
-	return flags != HIP_HOST_REGISTER_MAPPED ? INVALID_VALUE : standin_map(host, size, 0, &unused);
+	return flags != HIP_HOST_REGISTER_MAPPED ? INVALID_VALUE : standin_map(host, size, &unused);
 }
 
 CALL(HostUnregister, (void *host)) { return COUNTED(HostUnregister, host); }
@@ -170,10 +170,7 @@ static hip_error do_HostGetDevicePointer(void **device, void *host, unsigned int
 CALL(Malloc, (void **device, size_t size)) { return COUNTED(Malloc, device, size); }
 static hip_error do_Malloc(void **device, size_t size)
 {
-	void *host = aligned_alloc(4096, (size + 4095) & ~(size_t)4095);
-
-	memset(host, 0xa5, size);	/* what the device's memory has in it is nobody's to rely upon */
-	return standin_map(host, size, 1, device);
+	return standin_alloc(size, device);
 }
 
 CALL(Free, (void *device)) { return COUNTED(Free, device); }
@@ -204,6 +201,34 @@ static hip_error do_MemsetAsync(void *device, int value, size_t size, hip_stream
 
 	return host ? device_fill(((struct stream *)stream)->queue, host, value, size) : INVALID_VALUE;
 }
+
+CALL(Memset, (void *device, int value, size_t size)) { return COUNTED(Memset, device, value, size); }
+static hip_error do_Memset(void *device, int value, size_t size)
+{
+	void *host = standin_host(device);
+
+	if (!host)
+		return INVALID_VALUE;
+	memset(host, value, size);
+	return 0;
+}
+
+CALL(DeviceSynchronize, (void)) { int error = standin_call("hipDeviceSynchronize"); return error ? error : do_DeviceSynchronize(); }
+static hip_error do_DeviceSynchronize(void)
+{
+	return 0;	/* what is above waits for nothing */
+}
+
+#ifndef STANDIN_OLD	/* nor have they */
+CALL(MemGetHandleForAddressRange, (void *handle, void *device, size_t size, int type, unsigned long long flags))
+{
+	return COUNTED(MemGetHandleForAddressRange, handle, device, size, type, flags);
+}
+static hip_error do_MemGetHandleForAddressRange(void *handle, void *device, size_t size, int type, unsigned long long flags)
+{
+	return type == HIP_RANGE_DMA_BUF_FD && !flags ? standin_export(device, size, handle) : INVALID_VALUE;
+}
+#endif
 
 /* ---- code objects */
 

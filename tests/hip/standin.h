@@ -16,6 +16,8 @@
  *	HIP_STANDIN_PRIORITIES	LEAST:GREATEST of streams (default 1:-1)
  *	HIP_STANDIN_SOURCE	OpenCL: the source tree (default: DSEEK_SOURCE, then the one it was built from)
  *	HIP_STANDIN_HOST	this processor: the folder of kernels for its wave (default: WAVE beside the library)
+ *	HIP_STANDIN_EXPORT	what hipMemGetHandleForAddressRange gives: "file", the memory's file; "chunk", one of more than the memory; default: a
+ *				dma-buf by /dev/udmabuf, or hipErrorNotSupported
  *	HIP_STANDIN_FAIL	NAME:N:CODE,... : the Nth call of NAME fails with CODE, having done nothing; N+: and all after it
  */
 #ifndef STANDIN_H
@@ -58,7 +60,9 @@ const struct standin_launch *hip_standin_launch(unsigned int n);
 #define COUNTED(name, ...) ({ int error_ = standin_call("hip" #name); error_ ? error_ : do_##name(__VA_ARGS__); })
 
 /* standin_memory.c: an address of the device for memory of the host. */
-int standin_map(void *host, size_t size, int owned, void **ret_device);	/* @owned: free(@host) when it goes; 0 or a HIP error */
+int standin_map(void *host, size_t size, void **ret_device);	/* 0 or a HIP error */
+int standin_alloc(size_t size, void **ret_device);	/* likewise, with memory of its own */
+int standin_export(const void *device, size_t size, int *ret_fd);	/* of that */
 int standin_unmap_host(void *host);
 int standin_unmap_device(void *device);
 void *standin_host(const void *device);		/* NULL: no address of the device */

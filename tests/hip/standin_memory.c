@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: MIT
 /* The device's address space: ranges of this process's that nothing may touch, each standing for memory of the host. */
+#include <fcntl.h>
+#include <linux/udmabuf.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "standin.h"
 
@@ -10,13 +15,13 @@ struct range {
 	struct range *next;
 	char *device, *host;
 	size_t size;
-	int owned;
+	int owned, file;		/* of those of the device's own */
 };
 
 static struct range *ranges;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-int standin_map(void *host, size_t size, int owned, void **ret_device)
+static int map(void *host, size_t size, int owned, int file, void **ret_device)
 {
 	struct range *r = malloc(sizeof(*r)), *other;
 	int error = 0;
@@ -28,7 +33,7 @@ int standin_map(void *host, size_t size, int owned, void **ret_device)
 		if ((char *)host < other->host + other->size && other->host < (char *)host + size)
 			error = 712;	/* hipErrorHostMemoryAlreadyRegistered */
 	if (!error) {
-		*r = (struct range){ ranges, mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0), host, size, owned };
+		*r = (struct range){ ranges, mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0), host, size, owned, file };
 		ranges = r;
 		standin_live++;
 		*ret_device = r->device;
@@ -37,6 +42,72 @@ int standin_map(void *host, size_t size, int owned, void **ret_device)
 	if (error)
 		free(r);
 	return error;
+}
+
+int standin_map(void *host, size_t size, void **ret_device)
+{
+	return map(host, size, 0, -1, ret_device);
+}
+
+#define WHOLE(size)	(((size) + 4095) & ~(size_t)4095)
+
+int standin_alloc(size_t size, void **ret_device)
+{
+	int file = memfd_create("standin", MFD_CLOEXEC | MFD_ALLOW_SEALING), error;
+	void *host = MAP_FAILED;
+
+	if (file >= 0 && !ftruncate(file, (off_t)WHOLE(size)) && !fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK))
+		host = mmap(NULL, WHOLE(size), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+	if (host == MAP_FAILED) {
+		if (file >= 0)
+			close(file);
+		return 2;	/* hipErrorOutOfMemory */
+	}
+	memset(host, 0xa5, size);	/* what the device's memory has in it is nobody's to rely upon */
+	error = map(host, size, 1, file, ret_device);
+	if (error) {
+		munmap(host, WHOLE(size));
+		close(file);
+	}
+	return error;
+}
+
+static int dmabuf_of(int file, size_t size)
+{
+	struct udmabuf_create create = { .memfd = (__u32)file, .flags = UDMABUF_FLAGS_CLOEXEC, .size = WHOLE(size) };
+	int dev = open("/dev/udmabuf", O_RDWR | O_CLOEXEC), fd;
+
+	fd = dev < 0 ? -1 : ioctl(dev, UDMABUF_CREATE, &create);
+	if (dev >= 0)
+		close(dev);
+	return fd;
+}
+
+int standin_export(const void *device, size_t size, int *ret_fd)
+{
+	const char *what = getenv("HIP_STANDIN_EXPORT");
+	struct range *r;
+	int fd = -1;
+
+	pthread_mutex_lock(&lock);
+	for (r = ranges; r && (r->device != device || !r->owned || r->size < size); r = r->next)
+		;
+	if (r && !what)
+		fd = dmabuf_of(r->file, size);
+	else if (r && !strcmp(what, "file"))
+		fd = fcntl(r->file, F_DUPFD_CLOEXEC, 0);
+	else if (r) {
+		fd = memfd_create("chunk", MFD_CLOEXEC);
+		if (ftruncate(fd, 2 << 20))
+			abort();
+	}
+	pthread_mutex_unlock(&lock);
+	if (!r)
+		return 1;
+	if (fd < 0)
+		return 801;	/* hipErrorNotSupported */
+	*ret_fd = fd;
+	return 0;
 }
 
 static int unmap(const void *host, const void *device)
@@ -51,8 +122,10 @@ static int unmap(const void *host, const void *device)
 		*pos = r->next;
 		standin_live--;
 		munmap(r->device, r->size);
-		if (r->owned)
-			free(r->host);
+		if (r->owned) {
+			munmap(r->host, WHOLE(r->size));
+			close(r->file);
+		}
 		free(r);
 	}
 	pthread_mutex_unlock(&lock);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Programs for the guests; tests/vm/run builds them and takes them along.
 
-vm-programs := zerocopy storm shares fuzzer/fuzz rtt failover hold failnth throughput reload
+vm-programs := zerocopy storm shares fuzzer/fuzz rtt failover hold failnth throughput reload vram
 check-programs += $(addprefix tests/vm/,$(vm-programs))
 script-tests += tests/vm/report.sh tests/vm/fuzzer/text.sh
 $(foreach p,$(vm-programs),$(eval tests/vm/$(p)-src := tests/vm/$(p).c))

@@ -219,6 +219,28 @@ void hip_buffer_unmap(void *arg, void *base)
 		hip_memory_unmap(&state->memory, base, why, sizeof(why));
 }
 
+static int hip_alloc(void *arg, uint64_t size, void **ret_base, int *ret_fd, char *err, size_t err_size)
+{
+	struct hip_state *state = arg;
+	int r;
+
+	if (state->lost) {
+		snprintf(err, err_size, "the device was given up");
+		return -EIO;
+	}
+	r = HIP(&state->api, SetDevice, (state->device), err, err_size);
+	return r ? r : hip_memory_alloc(&state->memory, size, ret_base, ret_fd, err, err_size);
+}
+
+static void hip_free(void *arg, void *base)
+{
+	struct hip_state *state = arg;
+	char why[200];
+
+	if (!state->lost && !state->api.SetDevice(state->device))
+		hip_memory_free(&state->memory, base, why, sizeof(why));
+}
+
 void hip_status(void *arg, char *text, size_t size)
 {
 	const struct hip_state *state = arg;
@@ -239,6 +261,8 @@ const struct dseek_backend dseek_backend_hip = {
 	.run = hip_run,
 	.buffer_map = hip_buffer_map,
 	.buffer_unmap = hip_buffer_unmap,
+	.memory_alloc = hip_alloc,
+	.memory_free = hip_free,
 	.status = hip_status,
 	.runs_code = 1,
 };

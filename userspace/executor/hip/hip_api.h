@@ -23,6 +23,7 @@ typedef void *hip_module, *hip_function, *hip_stream, *hip_event;
 #define HIP_STREAM_NON_BLOCKING		1u
 #define HIP_EVENT_DISABLE_TIMING	2u
 #define HIP_MULTIPROCESSOR_COUNT	63	/* hipDeviceAttributeMultiprocessorCount, since 5.0 */
+#define HIP_RANGE_DMA_BUF_FD		1	/* hipMemRangeHandleTypeDmaBufFd, since 7.0 */
 #define HIP_MEMCPY_HOST_TO_DEVICE	1
 #define HIP_MEMCPY_DEVICE_TO_HOST	2
 
@@ -70,7 +71,10 @@ typedef void *hip_module, *hip_function, *hip_stream, *hip_event;
 	X(DeviceGetAttribute, (int *value, int attribute, int device))						\
 	X(DeviceGetStreamPriorityRange, (int *least, int *greatest))						\
 	X(StreamCreateWithPriority, (hip_stream *stream, unsigned int flags, int priority))			\
-	X(ExtStreamCreateWithCUMask, (hip_stream *stream, uint32_t words, const uint32_t *mask))
+	X(ExtStreamCreateWithCUMask, (hip_stream *stream, uint32_t words, const uint32_t *mask))		\
+	X(Memset, (void *device, int value, size_t size))							\
+	X(DeviceSynchronize, (void))										\
+	X(MemGetHandleForAddressRange, (void *handle, void *device, size_t size, int type, unsigned long long flags))
 
 struct hip_api {
 	void *library;

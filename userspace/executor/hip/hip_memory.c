@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Regions before the first that ends after @address. */
 static size_t find(const struct hip_memory *m, const char *address)
@@ -37,6 +38,22 @@ static int make_room(struct hip_memory *m)
 	return 0;
 }
 
+/* There is room. */
+static void insert(struct hip_memory *m, struct hip_region region)
+{
+	size_t at = find(m, region.base);
+
+	memmove(m->regions + at + 1, m->regions + at, (m->count - at) * sizeof(*m->regions));
+	m->regions[at] = region;
+	m->count++;
+}
+
+static void take_out(struct hip_memory *m, size_t at)
+{
+	m->count--;
+	memmove(m->regions + at, m->regions + at + 1, (m->count - at) * sizeof(*m->regions));
+}
+
 int hip_memory_map(struct hip_memory *m, void *base, uint64_t size, char *err, size_t err_size)
 {
 	size_t at = find(m, base);
@@ -64,9 +81,7 @@ int hip_memory_map(struct hip_memory *m, void *base, uint64_t size, char *err, s
 		m->api->HostUnregister(base);
 		return r;
 	}
-	memmove(m->regions + at + 1, m->regions + at, (m->count - at) * sizeof(*m->regions));
-	m->regions[at] = (struct hip_region){ base, device, size };
-	m->count++;
+	insert(m, (struct hip_region){ base, device, size, 0 });
 	return 0;
 }
 
@@ -74,19 +89,93 @@ int hip_memory_unmap(struct hip_memory *m, void *base, char *err, size_t err_siz
 {
 	size_t at = find(m, base);
 
-	if (at == m->count || m->regions[at].base != base) {
+	if (at == m->count || m->regions[at].base != base || m->regions[at].own) {
 		snprintf(err, err_size, "a buffer that isn't registered");
 		return -ENOENT;
 	}
-	m->count--;
-	memmove(m->regions + at, m->regions + at + 1, (m->count - at) * sizeof(*m->regions));
+	take_out(m, at);
 	return HIP(m->api, HostUnregister, (base), err, err_size);
+}
+
+static int clear(const struct hip_memory *m, void *device, uint64_t size, char *err, size_t err_size)
+{
+	int r = HIP(m->api, Memset, (device, 0, size), err, err_size);
+
+	return r ? r : HIP(m->api, DeviceSynchronize, (), err, err_size);
+}
+
+/*
+ * The runtime hands out small blocks of a chunk that others have parts of, and a dma-buf is of the chunk. One of another size than the
+ * memory is not the memory's alone.
+ */
+static int export_fd(const struct hip_memory *m, void *device, uint64_t size)
+{
+	int fd = -1;
+
+	if (!m->api->MemGetHandleForAddressRange || m->api->MemGetHandleForAddressRange(&fd, device, size, HIP_RANGE_DMA_BUF_FD, 0) || fd < 0)
+		return -1;
+	if (lseek(fd, 0, SEEK_END) == (off_t)size)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+int hip_memory_alloc(struct hip_memory *m, uint64_t size, void **ret_base, int *ret_fd, char *err, size_t err_size)
+{
+	void *device = NULL;
+	int r;
+
+	if (!m->api->Memset || !m->api->DeviceSynchronize) {
+		snprintf(err, err_size, "memory of the device: %s lacks hipMemset or hipDeviceSynchronize", m->api->path);
+		return -EOPNOTSUPP;
+	}
+	r = make_room(m);
+	if (r) {
+		snprintf(err, err_size, "no memory");
+		return r;
+	}
+	r = HIP(m->api, Malloc, (&device, size), err, err_size);
+	if (r)
+		return r;
+	r = clear(m, device, size, err, err_size);
+	if (r) {
+		m->api->Free(device);
+		return r;
+	}
+	insert(m, (struct hip_region){ device, device, size, 1 });
+	*ret_base = device;
+	*ret_fd = export_fd(m, device, size);
+	return 0;
+}
+
+int hip_memory_free(struct hip_memory *m, void *base, char *err, size_t err_size)
+{
+	size_t at = find(m, base);
+	struct hip_region region;
+	int r;
+
+	if (at == m->count || m->regions[at].base != base || !m->regions[at].own) {
+		snprintf(err, err_size, "no memory of the device");
+		return -ENOENT;
+	}
+	region = m->regions[at];
+	take_out(m, at);
+	r = clear(m, region.device, region.size, err, err_size);
+	return r ? r : HIP(m->api, Free, (region.device), err, err_size);
 }
 
 void hip_memory_unmap_all(struct hip_memory *m)
 {
-	while (m->count)
-		m->api->HostUnregister(m->regions[--m->count].base);
+	char why[200];
+
+	while (m->count) {
+		const struct hip_region *last = &m->regions[m->count - 1];
+
+		if (last->own)
+			hip_memory_free(m, last->base, why, sizeof(why));
+		else
+			m->api->HostUnregister(m->regions[--m->count].base);
+	}
 	free(m->regions);
 	m->regions = NULL;
 	m->room = 0;
