@@ -96,6 +96,12 @@
 	X(elementwise, dsk_elementwise, 256, 3, struct dsk_elementwise_params)		\
 	X(argmax, dsk_argmax, 256, 2, struct dsk_argmax_params)				\
 	X(slots, dsk_slot_store, 64, 4, struct dsk_slot_store_params)			\
-	X(slots, dsk_slot_attend, 64, 7, struct dsk_slot_attend_params)
+	X(slots, dsk_slot_attend, 64, 7, struct dsk_slot_attend_params)			\
+	X(slots_mma, dsk_slot_attend_bf16_32, 256, 9, struct dsk_slot_attend_params)	\
+	X(slots_mma, dsk_slot_attend_bf16_64, 256, 9, struct dsk_slot_attend_params)	\
+	X(slots_mma, dsk_slot_attend_bf16_128, 256, 9, struct dsk_slot_attend_params)	\
+	X(slots_mma, dsk_slot_attend_f16_32, 256, 9, struct dsk_slot_attend_params)	\
+	X(slots_mma, dsk_slot_attend_f16_64, 256, 9, struct dsk_slot_attend_params)	\
+	X(slots_mma, dsk_slot_attend_f16_128, 256, 9, struct dsk_slot_attend_params)
 
 #endif /* DSK_KERNELS_H */

@@ -511,6 +511,7 @@ DSK_SIZE(dsk_argmax_params, 24);
 /* ---- slots.c: keys and values by slots */
 
 #define DSK_SLOT_HEAD	1024	/* elements of a head, at most */
+#define DSK_SLOT_ROWS	4096	/* by lanes of a wave: rows of a group of slots_mma.c */
 #define DSK_SLOT_SINKS	1	/* sinks is given, float [q_heads], in the logits' units */
 #define DSK_SLOT_RING	2	/* position p, below DSK_RING_POSITIONS, is in slot p modulo slots */
 #define DSK_RING_POSITIONS	(1 << 30)
@@ -536,8 +537,9 @@ struct dsk_slot_attend_params {
 	int v_head_stride, v_slot_stride;
 	int out_head_stride, out_token_stride;
 	float scale, cap;	/* cap 0: none */
+	int tokens, splits;	/* slots_mma.c: T; parts that what a token sees is split in, each a group, 1 or more */
 	int pad;
 };
-DSK_SIZE(dsk_slot_attend_params, 80);
+DSK_SIZE(dsk_slot_attend_params, 88);
 
 #endif /* DSK_LAYOUT_H */

@@ -41,7 +41,7 @@ $(standin-dir)/lacks/libamdhip64.so.6: tests/hip/lacks.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -fPIC -shared -Wl,-soname,libamdhip64.so.6 $< -o $@
 
-hip-tests := $(addprefix tests/hip/,load ops run tenants code inject generate launches memory)
+hip-tests := $(addprefix tests/hip/,load ops run tenants code inject generate launches forms memory)
 tests += $(hip-tests)
 $(foreach t,$(hip-tests),$(eval $(t)-src := $(t).c tests/hip/device.c)$(eval CFLAGS-$(t).c := -Iuserspace/executor))
 tests/hip/ops-src += tests/ops/one_op.c

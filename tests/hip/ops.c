@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Every op that the hip backend takes, on the stand-in, against the oracle, and those that it doesn't take refused by name. Both get
- * the same bits; what differs is float sums, exp2 and angles: 2e-5 of the results' root mean square, 1e-3 where a cache is f16 or bf16.
+ * Every op that the hip backend takes, on the stand-in, against the oracle, by its fast kernels where it has some for the shape and by the
+ * plain ones (plain=1), and those that it doesn't take refused by name (which shapes are fast: forms.c). All get
+ * the same bits; what differs is float sums, exp2 and angles: 2e-5 of the results' root mean square.
  */
 #include <errno.h>
 #include <math.h>
@@ -20,7 +21,7 @@ static const uint32_t weight_types[] = { DSEEK_F32, DSEEK_F16, DSEEK_BF16, DSEEK
 static const uint32_t float_types[] = { DSEEK_F32, DSEEK_F16, DSEEK_BF16 };
 #define COUNT(a)	(sizeof(a) / sizeof(*(a)))
 
-static void *hip;
+static void *hip, *plain;
 static const char *arch;
 static char err[300];
 
@@ -37,7 +38,7 @@ static void fill(void *data, uint64_t n)
 		*x++ = test_random();
 }
 
-static int run_hip(struct one_op *o)
+static int run_on(void *state, struct one_op *o)
 {
 	struct dseek_program_view view = { .header = &o->header, .tensors = o->tensors, .bindings = o->bindings, .ops = &o->op };
 	struct dseek_run run = { .program = &view, .bindings = o->data, .err = err, .err_size = sizeof(err), .depth = 2 };
@@ -49,19 +50,24 @@ static int run_hip(struct one_op *o)
 		bindings[i] = o->data[i] ? o->data[i] : o->data[0];
 	run.bindings = bindings;
 	*err = 0;
-	r = dseek_backend_hip.program_prepare(hip, &view, &run.prepared, err, sizeof(err));
+	r = dseek_backend_hip.program_prepare(state, &view, &run.prepared, err, sizeof(err));
 	if (r)
 		return r;
 	for (i = 0; i < DSEEK_OP_TENSORS && !r; i++)
 		if (bytes_of(o, i))
-			r = dseek_backend_hip.buffer_map(hip, o->data[i], bytes_of(o, i), 1, err, sizeof(err));
+			r = dseek_backend_hip.buffer_map(state, o->data[i], bytes_of(o, i), 1, err, sizeof(err));
 	if (!r)
-		r = dseek_backend_hip.run(hip, &run);
+		r = dseek_backend_hip.run(state, &run);
 	for (i = 0; i < DSEEK_OP_TENSORS; i++)
 		if (bytes_of(o, i))
-			dseek_backend_hip.buffer_unmap(hip, o->data[i]);
-	dseek_backend_hip.program_release(hip, run.prepared);
+			dseek_backend_hip.buffer_unmap(state, o->data[i]);
+	dseek_backend_hip.program_release(state, run.prepared);
 	return r;
+}
+
+static int run_hip(struct one_op *o)
+{
+	return run_on(hip, o);
 }
 
 static int run_oracle(struct one_op *o)
@@ -97,27 +103,15 @@ static double distance(uint32_t dtype, const void *got, const void *want, uint64
 	return off;
 }
 
-/* Both run, with the same result in all tensors. */
-static bool same(struct one_op *o, double tolerance, const char *what)
+/* The same result in all tensors as @want. */
+static bool agree(void *state, struct one_op *o, void *const *want, double tolerance, const char *what)
 {
-	void *before[DSEEK_OP_TENSORS] = { 0 }, *want[DSEEK_OP_TENSORS] = { 0 };
 	bool good;
-	int i, r;
+	int i, r = run_on(state, o);
 
-	for (i = 0; i < DSEEK_OP_TENSORS; i++)
-		if (o->data[i])
-			before[i] = memcpy(malloc(bytes_of(o, i) + 1), o->data[i], bytes_of(o, i));
-	r = run_oracle(o);
-	for (i = 0; i < DSEEK_OP_TENSORS; i++)
-		if (o->data[i]) {
-			want[i] = memcpy(malloc(bytes_of(o, i) + 1), o->data[i], bytes_of(o, i));
-			memcpy(o->data[i], before[i], bytes_of(o, i));
-		}
-	good = !r;
-	r = run_hip(o);
 	if (r)
 		printf("# %s: %d, %s\n", what, r, err);
-	good &= !r;
+	good = !r;
 	for (i = 0; i < DSEEK_OP_TENSORS && !r; i++) {
 		uint32_t dtype = o->tensors[i].dtype;
 		double off = 0;
@@ -127,9 +121,32 @@ static bool same(struct one_op *o, double tolerance, const char *what)
 		else if (o->data[i])
 			off = distance(dtype, o->data[i], want[i], bytes_of(o, i));
 		if (!(off <= (dtype == DSEEK_I32 ? 0 : tolerance))) {
-			printf("# %s: tensor %d is off by %g\n", what, i, off);
+			printf("# %s%s: tensor %d is off by %g\n", state == plain ? "plain " : "", what, i, off);
 			good = false;
 		}
+	}
+	return good;
+}
+
+/* All run, with the same result in all tensors. */
+static bool same(struct one_op *o, double tolerance, const char *what)
+{
+	void *before[DSEEK_OP_TENSORS] = { 0 }, *want[DSEEK_OP_TENSORS] = { 0 };
+	bool good;
+	int i, form;
+
+	for (i = 0; i < DSEEK_OP_TENSORS; i++)
+		if (o->data[i])
+			before[i] = memcpy(malloc(bytes_of(o, i) + 1), o->data[i], bytes_of(o, i));
+	good = !run_oracle(o);
+	for (i = 0; i < DSEEK_OP_TENSORS; i++)
+		if (o->data[i])
+			want[i] = memcpy(malloc(bytes_of(o, i) + 1), o->data[i], bytes_of(o, i));
+	for (form = 0; form < 2; form++) {
+		for (i = 0; i < DSEEK_OP_TENSORS; i++)
+			if (o->data[i])
+				memcpy(o->data[i], before[i], bytes_of(o, i));
+		good &= agree(form ? hip : plain, o, want, tolerance, what);
 	}
 	for (i = 0; i < DSEEK_OP_TENSORS; i++) {
 		free(before[i]);
@@ -327,6 +344,47 @@ static void test_cache(uint32_t dtype)
 		good &= same_latent(dtype, k, window, row);
 	free(row);
 	tap_ok(good, "%s: kv_store and attention, window, ring, soft cap, sinks, latent attention, of %s", arch, dseek_dtype_name(dtype));
+}
+
+/* Heads of sizes that matrix instructions are for: many queries, one, whose tokens are split in parts, rings, a position out of range. */
+static void test_heads(uint32_t dtype, uint32_t d)
+{
+	static const struct { uint32_t heads, kv_heads, slots, tokens, window, ring; } cases[] = {
+		{ 6, 2, 90, 27, 0, 0 }, { 8, 2, 700, 1, 0, 0 }, { 4, 1, 300, 3, 280, 0 }, { 8, 2, 40, 5, 33, 1 }, { 2, 2, 64, 64, 0, 0 },
+	};
+	struct one_op o;
+	bool good = true;
+	size_t c, i;
+
+	for (c = 0; c < COUNT(cases); c++) {
+		uint64_t n = (uint64_t)d * cases[c].kv_heads * cases[c].slots;
+		float *row = malloc(n * sizeof(*row));
+
+		one_op_init(&o, DSEEK_OP_ATTENTION, 0);
+		fill(one_op_tensor(&o, 0, DSEEK_F32, d, cases[c].heads, cases[c].tokens), (uint64_t)d * cases[c].heads * cases[c].tokens);
+		for (i = 1; i < 3; i++) {
+			fill(row, n);
+			dseek_row_from_f32(dtype, row, n, one_op_tensor(&o, (int)i, dtype, d, cases[c].kv_heads, cases[c].slots));
+		}
+		one_op_tensor(&o, 3, DSEEK_I32, cases[c].tokens, 1, 1);
+		for (i = 0; i < cases[c].tokens; i++)
+			((int32_t *)o.data[3])[i] = (int32_t)(cases[c].slots - cases[c].tokens + i + (cases[c].ring ? 100000 : 0));
+		one_op_tensor(&o, 4, DSEEK_F32, d, cases[c].heads, cases[c].tokens);
+		if (c % 2)
+			fill(one_op_tensor(&o, 5, DSEEK_F32, cases[c].heads, 1, 1), cases[c].heads);
+		o.op.i[0] = cases[c].window;
+		o.op.f[0] = 0.3f;
+		o.op.f[1] = c == 2 ? 2 : 0;
+		o.op.flags = cases[c].ring ? DSEEK_OPF_RING : 0;
+		good &= same(&o, 2e-5, "attention");
+		if (c == 0)
+			out_of_range(&o, 3, (int32_t)cases[c].slots, "a position");
+		if (c == 3)
+			out_of_range(&o, 3, DSEEK_RING_POSITIONS, "a position of a ring");
+		one_op_free(&o);
+		free(row);
+	}
+	tap_ok(good, "%s: attention of heads of %u, %s", arch, d, dseek_dtype_name(dtype));
 }
 
 static void test_route(void)
@@ -565,7 +623,7 @@ static void test_target(const char *name)
 
 	arch = name;
 	setenv("HIP_STANDIN_ARCH", arch, 1);
-	if (!tap_ok(!hip_device_open(NULL, &hip, why, sizeof(why)), "%s is opened", arch)) {
+	if (!tap_ok(!hip_device_open(NULL, &hip, why, sizeof(why)) && !hip_device_open("plain=1,scrub=0", &plain, why, sizeof(why)), "%s is opened", arch)) {
 		printf("# %s\n", why);
 		return;
 	}
@@ -576,12 +634,17 @@ static void test_target(const char *name)
 	for (i = 0; i < COUNT(float_types); i++)
 		test_cache(float_types[i]);
 	test_cache(DSEEK_Q8_0);
+	for (i = 32; i <= 128; i *= 2) {
+		test_heads(DSEEK_F16, (uint32_t)i);
+		test_heads(DSEEK_BF16, (uint32_t)i);
+	}
 	test_norm();
 	test_rope();
 	test_route();
 	test_simple();
 	test_refusals();
 	dseek_backend_hip.close(hip);
+	dseek_backend_hip.close(plain);
 	tap_ok(hip_device_live() == 0, "%s: nothing is left on the device: %u", arch, hip_device_live());
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A cache by slots and attention over it. Tolerance: 2e-5 of the values' range (1), and the cache's rounding is in the reference. */
+/*
+ * A cache by slots and attention over it. Tolerance: 2e-5 of the values' range (1), of the kernel with matrix instructions, too, and the
+ * cache's rounding is in the reference.
+ */
 #include <dseek_program.h>
 
 #include "ktest.h"
@@ -9,6 +12,7 @@ static const struct attend_case {
 	float cap;
 	int sinks, bad;
 	int past;	/* RING: so much is before the first position */
+	int splits;	/* 0: dsk_slot_attend; else of the one with matrix instructions */
 } cases[] = {
 	{ 1, 1, 1, 1, 1, 1, DSK_F32, 0, 0, 0, 0, 0 },
 	{ 4, 2, 16, 16, 70, 3, DSK_F32, 0, 1, 0, 0, 0 },
@@ -26,6 +30,22 @@ static const struct attend_case {
 	{ 4, 2, 32, 64, 40, 3, DSK_SLOT_Q8_0, 30, 1, 0, 0, 0, 1000 },
 	{ 2, 1, 16, 16, 10, 3, DSK_F32, 8, 0, 0, 0, -1, 5 },
 	{ 2, 1, 16, 16, 10, 3, DSK_F32, 8, 0, 0, 0, 1, 5 },
+	{ 1, 1, 32, 32, 1, 1, DSK_F16, 0, 0, 0, 0, 0, 0, 1 },
+	{ 4, 2, 32, 32, 70, 3, DSK_BF16, 0, 1, 0, 0, 0, 0, 1 },
+	{ 6, 2, 64, 64, 200, 25, DSK_F16, 0, 1, 0, 1, 0, 0, 1 },
+	{ 9, 1, 64, 64, 150, 17, DSK_BF16, 40, 0, 5, 0, 0, 0, 1 },
+	{ 2, 1, 128, 128, 190, 70, DSK_F16, 100, 1, 0, 1, 0, 0, 1 },
+	{ 2, 2, 128, 128, 64, 2, DSK_BF16, 0, 1, 30, 0, 0, 0, 1 },
+	{ 8, 1, 64, 64, 300, 1, DSK_F16, 0, 1, 0, 1, 0, 0, 3 },
+	{ 4, 1, 128, 128, 40, 2, DSK_BF16, 0, 0, 0, 0, 0, 0, 4 },
+	{ 8, 2, 64, 64, 260, 9, DSK_BF16, 130, 1, 0, 0, 0, 0, 2 },
+	{ 2, 1, 64, 64, 100, 3, DSK_F16, 98, 1, 0, 1, 0, 977, 1 },
+	{ 2, 1, 32, 32, 3, 3, DSK_BF16, 1, 0, 0, 0, 0, 1 << 29, 1 },
+	{ 4, 2, 128, 128, 99, 3, DSK_F16, 90, 1, 0, 0, 0, 1000, 2 },
+	{ 2, 1, 32, 32, 40, 3, DSK_F16, 0, 1, 0, 1, -1, 0, 1 },
+	{ 2, 1, 64, 64, 40, 3, DSK_BF16, 0, 1, 0, 0, 1, 0, 1 },
+	{ 2, 1, 64, 64, 10, 3, DSK_F16, 8, 0, 0, 0, -1, 5, 1 },
+	{ 2, 1, 64, 64, 10, 3, DSK_F16, 8, 0, 0, 0, 1, 5, 1 },
 };
 
 /* @n random elements of a cache; what they mean in @exact, which the caller frees. */
@@ -93,6 +113,47 @@ static void reference(const struct attend_case *c, const struct dsk_slot_attend_
 	free(w);
 }
 
+/* The launch of either kernel, and of the merge of parts. */
+static int run(const struct device *d, const struct attend_case *c, const struct dsk_slot_attend_params *p, const struct simt_buffer buffers[7])
+{
+	unsigned int rows = (unsigned int)(c->tokens * c->q_heads / c->kv_heads), tile = 256 / d->wave * 16, splits = (unsigned int)c->splits;
+	size_t n_parts = (size_t)(c->splits * c->q_heads * c->tokens), parts_bytes = n_parts * (size_t)c->k_n * 4, ml_bytes = n_parts * 8;
+	struct simt_launch l = { .grid = { (unsigned int)c->q_heads, (unsigned int)c->tokens, 1 }, LAUNCH_PARAMS(*p), .n_buffers = 7 };
+	const struct dsk_attn_params m = { .q_heads = c->q_heads, .kv_heads = c->kv_heads, .splits = c->splits, .flags = c->sinks ? DSK_ATTN_SINKS : 0 };
+	struct simt_launch merge = { .grid = { (unsigned int)c->q_heads, (unsigned int)c->tokens, 1 }, LAUNCH_PARAMS(m) };
+	float *parts = malloc(parts_bytes + 4), *ml = malloc(ml_bytes + 4);
+	char name[40];
+	int r;
+
+	memcpy(l.buffers, buffers, 7 * sizeof(*buffers));
+	if (!c->splits) {
+		r = ktest_launch(d, "dsk_slot_attend", &l, "%s", d->name);
+	} else {
+		l.grid[0] = (rows + tile - 1) / tile;
+		l.grid[1] = (unsigned int)c->kv_heads;
+		l.grid[2] = splits;
+		l.n_buffers = 9;
+		memmove(l.buffers + 4, l.buffers + 2, 5 * sizeof(*buffers));
+		l.buffers[3] = buffers[1];
+		l.buffers[1] = (struct simt_buffer){ parts, splits > 1 ? parts_bytes : 0, SIMT_OUT };
+		l.buffers[2] = (struct simt_buffer){ ml, splits > 1 ? ml_bytes : 0, SIMT_OUT };
+		snprintf(name, sizeof(name), "dsk_slot_attend_%s_%d", type_name(c->type), c->k_n);
+		r = ktest_launch(d, name, &l, "%s", d->name);
+	}
+	if (r && splits > 1) {
+		merge.n_buffers = 4;
+		merge.buffers[0] = (struct simt_buffer){ buffers[0].data, buffers[0].size, SIMT_OUT };
+		merge.buffers[1] = (struct simt_buffer)IN(parts, parts_bytes);
+		merge.buffers[2] = (struct simt_buffer)IN(ml, ml_bytes);
+		merge.buffers[3] = buffers[6];
+		snprintf(name, sizeof(name), "dsk_attn_merge_%d", c->k_n);
+		r = ktest_launch(d, name, &merge, "%s", d->name);
+	}
+	free(parts);
+	free(ml);
+	return r;
+}
+
 static void attend(const struct device *d, const struct attend_case *c)
 {
 	int block = block_of(c->type), k_row = c->k_n / block, v_row = c->v_n / block;
@@ -102,32 +163,32 @@ static void attend(const struct device *d, const struct attend_case *c)
 		.q_head_stride = c->k_n + 1, .q_token_stride = (c->k_n + 1) * c->q_heads + 2,
 		.k_head_stride = c->by_head ? k_row * c->slots : k_row, .k_slot_stride = c->by_head ? k_row : k_row * c->kv_heads,
 		.v_head_stride = c->by_head ? v_row * c->slots : v_row, .v_slot_stride = c->by_head ? v_row : v_row * c->kv_heads,
-		.out_head_stride = c->v_n, .out_token_stride = c->v_n * c->q_heads + 1,
-		.scale = 1 / sqrtf((float)c->k_n) * 2, .cap = c->cap,
+		.out_head_stride = c->v_n, .out_token_stride = c->v_n * c->q_heads + (c->splits < 2),
+		.scale = 1 / sqrtf((float)c->k_n) * 2, .cap = c->cap, .tokens = c->tokens, .splits = c->splits,
 	};
 	size_t n_q = (size_t)(p.q_token_stride * c->tokens), n_k = (size_t)(c->k_n * c->kv_heads * c->slots);
 	size_t n_v = (size_t)(c->v_n * c->kv_heads * c->slots), n_out = (size_t)(p.out_token_stride * c->tokens);
 	float *q = random_typed(n_q, DSK_F32, 3), *sinks = random_typed((size_t)c->q_heads, DSK_F32, 2), *out = calloc(n_out, 4);
 	size_t k_bytes, v_bytes;
+	char how[40];
 	double *want = calloc(n_out, sizeof(*want)), *k_exact, *v_exact;
 	void *k = random_cache(n_k, c->type, &k_exact, &k_bytes), *v = random_cache(n_v, c->type, &v_exact, &v_bytes);
-	int pos[3], fault = 0;
+	int pos[80], fault = 0;
 
 	for (int t = 0; t < c->tokens; t++)
 		pos[t] = c->past ? c->past + t : t == 0 ? c->slots - 1 : random_int(0, c->slots - 1);
 	if (c->bad)
 		pos[1] = c->bad < 0 ? -1 : c->past ? DSK_RING_POSITIONS : c->slots;
 	reference(c, &p, q, k_exact, v_exact, pos, sinks, want);
-	struct simt_launch l = {
-		.grid = { (unsigned int)c->q_heads, (unsigned int)c->tokens, 1 }, LAUNCH_PARAMS(p),
-		BUFFERS(INOUT(out, n_out * 4), INOUT(&fault, 4), IN(q, n_q * 4), IN(k, k_bytes),
-			IN(v, v_bytes), IN(pos, (size_t)c->tokens * 4),
-			IN(c->sinks ? sinks : NULL, c->sinks ? (size_t)c->q_heads * 4 : 0))
-	};
-	if (ktest_launch(d, "dsk_slot_attend", &l, "%s", d->name)) {
-		ktest_close(out, DSK_F32, want, n_out, 2e-5, 0, "%s: attend %d/%d heads of %d/%d, %d slots, %s%s%s%s%s", d->name, c->q_heads,
-			    c->kv_heads, c->k_n, c->v_n, c->slots, block > 1 ? "q8_0" : type_name(c->type), c->past ? ", ring" : c->window ? ", window" : "", c->cap > 0 ? ", cap" : "",
-			    c->sinks ? ", sinks" : "", c->bad ? ", a position out of range" : "");
+	const struct simt_buffer buffers[7] = { INOUT(out, n_out * 4), INOUT(&fault, 4), IN(q, n_q * 4), IN(k, k_bytes), IN(v, v_bytes),
+						IN(pos, (size_t)c->tokens * 4), IN(c->sinks ? sinks : NULL, c->sinks ? (size_t)c->q_heads * 4 : 0) };
+
+	snprintf(how, sizeof(how), c->splits ? " by matrix, %d parts" : "", c->splits);
+	if (run(d, c, &p, buffers)) {
+		ktest_close(out, DSK_F32, want, n_out, 2e-5, 0, "%s: attend%s, %d/%d heads of %d/%d, %d tokens, %d slots, %s%s%s%s%s", d->name, how, c->q_heads,
+			    c->kv_heads, c->k_n, c->v_n, c->tokens, c->slots, block > 1 ? "q8_0" : type_name(c->type),
+			    c->past ? ", ring" : c->window ? ", window" : "", c->cap > 0 ? ", cap" : "", c->sinks ? ", sinks" : "",
+			    c->bad ? ", a position out of range" : "");
 		ktest_ok(fault == (c->bad != 0), "%s: attend: fault is %d", d->name, fault);
 	}
 	free(q); free(sinks); free(out); free(k); free(v); free(k_exact); free(v_exact); free(want);
@@ -170,8 +231,13 @@ static void store(const struct device *d, int n, int heads, int tokens, int slot
 
 static void test(const struct device *d)
 {
+	int by_matrix = strlen(d->name) > 8;	/* these devices have no others */
+
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
-		attend(d, &cases[i]);
+		if (!by_matrix || cases[i].splits == 1)
+			attend(d, &cases[i]);
+	if (by_matrix)
+		return;
 	store(d, 1, 1, 1, 1, DSK_F32, 0, 0);
 	store(d, 65, 2, 3, 7, DSK_F16, 0, 0);
 	store(d, 64, 3, 2, 5, DSK_BF16, 0, 0);
@@ -186,5 +252,5 @@ static void test(const struct device *d)
 
 int main(void)
 {
-	return ktest_main(test);
+	return ktest_main_mma(test);
 }

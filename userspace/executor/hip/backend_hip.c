@@ -19,7 +19,7 @@
 
 struct hip_options {
 	const char *library, *kernels;
-	unsigned long device, abort_ms, scrub;
+	unsigned long device, abort_ms, scrub, plain;
 	struct hip_cu_mask cu_masks[DRM_DSEEK_CLASS_COUNT];
 };
 
@@ -47,6 +47,7 @@ static int parse_option(char *option, struct hip_options *options, char *err, si
 		{ "device", &options->device, 1023 },
 		{ "abort_ms", &options->abort_ms, 1000000000 },
 		{ "scrub", &options->scrub, 1 },
+		{ "plain", &options->plain, 1 },
 	};
 	char *value = strchr(option, '='), *end;
 	unsigned long n;
@@ -110,7 +111,7 @@ static int open_device(struct hip_state *state, const struct hip_options *option
 {
 	const struct hip_api *api = &state->api;
 	void *scratch = NULL;
-	int count = 0, cus = 0, r;
+	int count = 0, r;
 
 	r = state->driver->open(options->library, &state->api, err, err_size);
 	if (r)
@@ -130,11 +131,11 @@ static int open_device(struct hip_state *state, const struct hip_options *option
 		r = hip_target_library(&state->target, options->kernels, state->kernels.folder, sizeof(state->kernels.folder), err,
 				       err_size);
 	if (!r)
-		r = read_cus(api, (int)options->device, &cus, err, err_size);
+		r = read_cus(api, (int)options->device, &state->cus, err, err_size);
 	if (!r)
-		r = hip_streams_open(&state->streams, api, options->cu_masks, state->target.wave == 32 ? 2 * cus : cus, err, err_size);
+		r = hip_streams_open(&state->streams, api, options->cu_masks, state->target.wave == 32 ? 2 * state->cus : state->cus, err, err_size);
 	if (!r)
-		r = hip_scrub_open(&state->scrub, &state->kernels, cus, err, err_size);
+		r = hip_scrub_open(&state->scrub, &state->kernels, state->cus, err, err_size);
 	if (!r)
 		r = HIP(api, Malloc, (&scratch, sizeof(*state->scratch)), err, err_size);
 	if (!r)
@@ -182,6 +183,7 @@ int hip_open_driver(const struct hip_driver *driver, const char *text, void **re
 		state->device = (int)options.device;
 		state->grace_ns = options.abort_ms * 1000000ull;
 		state->scrub.on = (int)options.scrub;
+		state->plain = (int)options.plain;
 		r = open_device(state, &options, why, sizeof(why));
 	}
 	free(copy);
@@ -253,7 +255,7 @@ const struct dseek_backend dseek_backend_hip = {
 	.abi = DSEEK_BACKEND_ABI,
 	.type = DRM_DSEEK_ENGINE_GPU,
 	.name = "hip",
-	.summary = "an AMD GPU by libamdhip64 [library=, kernels=, device=, abort_ms=, scrub=, cu_CLASS=]",
+	.summary = "an AMD GPU by libamdhip64 [library=, kernels=, device=, abort_ms=, scrub=, plain=, cu_CLASS=]",
 	.open = hip_open,
 	.close = hip_close,
 	.program_prepare = hip_program_prepare,

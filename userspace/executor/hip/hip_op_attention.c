@@ -4,6 +4,9 @@
 
 #include "hip_state.h"
 
+#define PART		128	/* tokens of a split, at least */
+#define CUS_UNKNOWN	64
+
 static int cache_type(const struct cpu_tensor *cache)
 {
 	return cache->dtype == DSEEK_Q8_0 ? DSK_SLOT_Q8_0 : cache->dtype;
@@ -77,10 +80,76 @@ int hip_launch_kv_store(const struct hip_launch *l, const struct cpu_op *op)
 	return r;
 }
 
+/*
+ * By matrix instructions: keys and values of one type, bf16 or f16, in heads of 32, 64 or 128 elements that can be read by words.
+ * Other caches, F32 and Q8_0 above all, are for the plain kernel.
+ */
+int hip_fast_attention(const struct cpu_op *op, enum hip_kernel kernels[HIP_OP_KERNELS])
+{
+	static const struct { uint32_t n; enum hip_kernel attend[2], merge; } sizes[] = {
+		{ 32, { HIP_dsk_slot_attend_bf16_32, HIP_dsk_slot_attend_f16_32 }, HIP_KERNEL_COUNT },
+		{ 64, { HIP_dsk_slot_attend_bf16_64, HIP_dsk_slot_attend_f16_64 }, HIP_dsk_attn_merge_64 },
+		{ 128, { HIP_dsk_slot_attend_bf16_128, HIP_dsk_slot_attend_f16_128 }, HIP_dsk_attn_merge_128 },
+	};
+	const struct cpu_tensor *q = op->t, *k = op->t + 1, *v = op->t + 2;
+	unsigned int i;
+	int n, d;
+
+	if (k->dtype != v->dtype || (k->dtype != DSEEK_F16 && k->dtype != DSEEK_BF16) || k->ne[0] != v->ne[0])
+		return 0;
+	for (n = 1; n < 3; n++) {
+		if ((uintptr_t)op->t[n].data % 4)
+			return 0;
+		for (d = 1; d < 3; d++)
+			if (op->t[n].ne[d] > 1 && op->t[n].stride[d] % 4)
+				return 0;
+	}
+	if ((uint64_t)q->ne[1] * q->ne[2] >= 1u << 24)	/* rows are ints, and so are a few times as many */
+		return 0;
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		if (sizes[i].n == k->ne[0]) {
+			kernels[0] = sizes[i].attend[k->dtype == DSEEK_F16];
+			kernels[1] = sizes[i].merge;
+			return kernels[1] == HIP_KERNEL_COUNT ? 1 : 2;
+		}
+	return 0;
+}
+
+/* Parts that what a token sees is split in, where there are fewer groups than the device has use for. */
+static int splits(const struct hip_launch *l, const struct dsk_slot_attend_params *p, uint64_t groups)
+{
+	const uint64_t wanted = 2 * (uint64_t)(l->state->cus ? l->state->cus : CUS_UNKNOWN), rows = (uint64_t)p->q_heads * (uint64_t)p->tokens;
+	uint64_t seen = (uint64_t)(p->window > 0 && p->window < p->slots ? p->window : p->slots), n = wanted / groups;
+
+	if (p->out_head_stride != p->v_n || p->out_token_stride != p->q_heads * p->v_n)		/* dsk_attn_merge's order */
+		return 1;
+	n = n < seen / PART ? n : seen / PART;
+	n = n < HIP_PARTS / (rows * (uint64_t)p->v_n) ? n : HIP_PARTS / (rows * (uint64_t)p->v_n);
+	return n > 1 ? (int)n : 1;
+}
+
+static int launch_fast(const struct hip_launch *l, const struct cpu_op *op, struct dsk_slot_attend_params *p, const enum hip_kernel *kernels, int n)
+{
+	struct dsk_attn_params merge = { .q_heads = p->q_heads, .kv_heads = p->kv_heads, .flags = p->flags & DSK_SLOT_SINKS ? DSK_ATTN_SINKS : 0 };
+	uint32_t rows = DSK_SLOT_ROWS / (uint32_t)l->state->target.wave, of_head = (uint32_t)(p->q_heads / p->kv_heads);
+	uint32_t tiles = ((uint32_t)p->tokens * of_head + rows - 1) / rows;
+	struct hip_scratch *s = l->state->scratch;
+	int r;
+
+	p->splits = n > 1 ? splits(l, p, (uint64_t)tiles * (uint64_t)p->kv_heads) : 1;
+	merge.splits = p->splits;
+	r = HIP_LAUNCH_IT(l, kernels[0], tiles, (uint32_t)p->kv_heads, (uint32_t)p->splits, p, op->t[4].data, s->parts, s->parts_ml, &s->fault,
+			  op->t[0].data, op->t[1].data, op->t[2].data, op->t[3].data, op->t[5].data);
+	if (!r && p->splits > 1)
+		r = HIP_LAUNCH_IT(l, kernels[1], (uint32_t)p->q_heads, (uint32_t)p->tokens, 1, &merge, op->t[4].data, s->parts, s->parts_ml,
+				  op->t[5].data);
+	return r;
+}
+
 int hip_launch_attention(const struct hip_launch *l, const struct cpu_op *op)
 {
 	const struct cpu_tensor *q = op->t, *k = op->t + 1, *v = op->t + 2, *positions = op->t + 3, *out = op->t + 4, *sinks = op->t + 5;
-	const struct dsk_slot_attend_params p = {
+	struct dsk_slot_attend_params p = {
 		.q_heads = (int)q->ne[1], .kv_heads = (int)k->ne[1], .slots = (int)k->ne[2], .k_n = (int)k->ne[0], .v_n = (int)v->ne[0],
 		.k_type = cache_type(k), .v_type = cache_type(v), .window = (int)op->i[0],
 		.flags = (sinks->data ? DSK_SLOT_SINKS : 0) | (op->flags & DSEEK_OPF_RING ? DSK_SLOT_RING : 0),
@@ -88,9 +157,13 @@ int hip_launch_attention(const struct hip_launch *l, const struct cpu_op *op)
 		.k_head_stride = hip_stride(k, 1), .k_slot_stride = hip_stride(k, 2),
 		.v_head_stride = hip_stride(v, 1), .v_slot_stride = hip_stride(v, 2),
 		.out_head_stride = hip_stride(out, 1), .out_token_stride = hip_stride(out, 2),
-		.scale = op->f[0], .cap = op->f[1],
+		.scale = op->f[0], .cap = op->f[1], .tokens = (int)q->ne[2],
 	};
+	enum hip_kernel kernels[HIP_OP_KERNELS];
+	int n = l->state->plain ? 0 : hip_fast_attention(op, kernels);
 
+	if (n)
+		return launch_fast(l, op, &p, kernels, n);
 	return HIP_LAUNCH(l, dsk_slot_attend, q->ne[1], q->ne[2], &p, out->data, &l->state->scratch->fault, q->data, k->data, v->data,
 			  positions->data, sinks->data);
 }

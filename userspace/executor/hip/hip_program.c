@@ -53,10 +53,10 @@ static int check_latent(struct hip_state *state, const struct hip_own *own, cons
 static int check_op(struct hip_state *state, const struct hip_own *own, const struct cpu_op *op, uint32_t index, char *err, size_t err_size)
 {
 	const struct hip_op *info = hip_op_find(op->code);
+	enum hip_kernel kernels[2 * HIP_OP_KERNELS];
 	const char *why = NULL;
 	char detail[200];
-	unsigned int i;
-	int r;
+	int i, n, r;
 
 	if (op->code == DSEEK_OP_NOP || op->code == DSEEK_OP_SPIN)
 		return 0;
@@ -74,8 +74,13 @@ static int check_op(struct hip_state *state, const struct hip_own *own, const st
 		snprintf(err, err_size, "op %u, %s: %s", index, dseek_op_name(op->code), why);
 		return -ENOTSUP;
 	}
-	for (i = 0; info && i < 2; i++) {
-		r = hip_kernel_load(&state->kernels, info->kernels[i], detail, sizeof(detail));
+	if (!info)
+		return 0;
+	/* With other extents or addresses it may be the plain form's turn. */
+	memcpy(kernels, info->kernels, sizeof(info->kernels));
+	n = HIP_OP_KERNELS + (info->fast && !state->plain ? info->fast(op, kernels + HIP_OP_KERNELS) : 0);
+	for (i = 0; i < n; i++) {
+		r = hip_kernel_load(&state->kernels, kernels[i], detail, sizeof(detail));
 		if (r) {
 			snprintf(err, err_size, "op %u, %s: %s", index, dseek_op_name(op->code), detail);
 			return r;

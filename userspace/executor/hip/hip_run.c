@@ -37,12 +37,10 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-int hip_launch_kernel(const struct hip_launch *l, enum hip_kernel kernel, uint32_t x, uint32_t y, const void *const *buffers,
+int hip_launch_kernel(const struct hip_launch *l, enum hip_kernel kernel, const uint32_t grid[3], const void *const *buffers,
 		      const void *params)
 {
-	const uint32_t grid[3] = { x, y, 1 };
-
-	return x && y ? hip_kernel_launch(&l->state->kernels, kernel, l->stream, grid, buffers, params, l->err, l->err_size) : 0;
+	return grid[0] && grid[1] ? hip_kernel_launch(&l->state->kernels, kernel, l->stream, grid, buffers, params, l->err, l->err_size) : 0;
 }
 
 static int translate_bindings(struct hip_job *job)

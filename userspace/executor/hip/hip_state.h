@@ -16,12 +16,15 @@
 
 struct dseek_run;
 
+#define HIP_PARTS	(1 << 18)	/* floats */
+
 /* Memory of the device for one op at a time; what a tenant leaves in it the next one doesn't get to see. */
 struct hip_scratch {
 	int32_t fault;			/* set by a kernel: an index in memory was out of range */
 	int32_t pad[63];
 	int32_t load[DSK_MAX_EXPERTS];	/* of dsk_route; nobody reads it */
 	float turns[DSK_SLOT_HEAD];	/* of dsk_turns, [pairs][2] */
+	float parts[HIP_PARTS], parts_ml[HIP_PARTS / 32];	/* of dsk_slot_attend_*, of heads of 64 elements or more */
 };
 
 struct hip_state {
@@ -31,6 +34,8 @@ struct hip_state {
 	struct hip_kernels kernels;
 	struct hip_memory memory;
 	int device;
+	int cus;				/* compute units; 0: the runtime doesn't tell */
+	int plain;				/* all ops by their plain kernels */
 	struct hip_streams streams;
 	struct hip_scrub scrub;			/* of compute units, and of @scratch with them */
 	hip_event events[DRM_DSEEK_MAX_DEPTH];	/* made as launch-ahead needs them */
@@ -70,12 +75,20 @@ struct hip_launch {
 	size_t err_size;
 };
 
+#define HIP_OP_KERNELS	2
+
+/*
+ * An op has plain kernels, which take whatever isn't refused, and may have fast ones, for some shapes and types. Which form a launch takes is
+ * said by fast() alone, of the op's extents and addresses in that launch.
+ */
 struct hip_op {
-	enum hip_kernel kernels[2];	/* both the same: one */
+	enum hip_kernel kernels[HIP_OP_KERNELS];	/* plain; both the same: one */
 	/* The largest extents the op can have; NULL, or why no kernel takes it. Optional. */
 	const char *(*refuse)(const struct cpu_op *op);
 	/* Addresses are the device's. 0, or an error with its sentence. */
 	int (*launch)(const struct hip_launch *l, const struct cpu_op *op);
+	/* How many kernels the fast form has, and which; 0: the plain one is it. Optional. */
+	int (*fast)(const struct cpu_op *op, enum hip_kernel kernels[HIP_OP_KERNELS]);
 };
 
 const struct hip_op *hip_op_find(uint32_t code);	/* NULL: no kernel */
@@ -85,6 +98,7 @@ const char *hip_refuse_attention(const struct cpu_op *op);	/* hip_op_attention.c
 const char *hip_refuse_cache(const struct cpu_op *op);
 const char *hip_refuse_route(const struct cpu_op *op);		/* hip_op_simple.c */
 const char *hip_refuse_simple(const struct cpu_op *op);
+int hip_fast_attention(const struct cpu_op *op, enum hip_kernel kernels[HIP_OP_KERNELS]);
 int hip_launch_embed(const struct hip_launch *l, const struct cpu_op *op);
 int hip_launch_rows(const struct hip_launch *l, const struct cpu_op *op);
 int hip_launch_linear(const struct hip_launch *l, const struct cpu_op *op);
@@ -99,11 +113,12 @@ int hip_launch_route(const struct hip_launch *l, const struct cpu_op *op);
 int hip_launch_elementwise(const struct hip_launch *l, const struct cpu_op *op);
 int hip_launch_argmax(const struct hip_launch *l, const struct cpu_op *op);
 
-/* Launch of HIP_@kernel; a grid without groups is done at once. */
-int hip_launch_kernel(const struct hip_launch *l, enum hip_kernel kernel, uint32_t x, uint32_t y, const void *const *buffers,
+/* A grid without groups is done at once. */
+int hip_launch_kernel(const struct hip_launch *l, enum hip_kernel kernel, const uint32_t grid[3], const void *const *buffers,
 		      const void *params);
-#define HIP_LAUNCH(l, kernel, x, y, params, ...)									\
-	hip_launch_kernel(l, HIP_##kernel, x, y, (const void *const[]){ __VA_ARGS__ }, params)
+#define HIP_LAUNCH_IT(l, kernel, x, y, z, params, ...)									\
+	hip_launch_kernel(l, kernel, (const uint32_t[]){ x, y, z }, (const void *const[]){ __VA_ARGS__ }, params)
+#define HIP_LAUNCH(l, kernel, x, y, params, ...)	HIP_LAUNCH_IT(l, HIP_##kernel, x, y, 1, params, __VA_ARGS__)
 
 /* Bytes between neighbours as elements. Validation and hip_program_prepare() made sure that it is whole and an int. */
 static inline int hip_stride(const struct cpu_tensor *t, int dimension)

@@ -19,7 +19,7 @@ const struct dseek_backend dseek_backend_opencl = {
 	.abi = DSEEK_BACKEND_ABI,
 	.type = DRM_DSEEK_ENGINE_GPU,
 	.name = "opencl",
-	.summary = "an OpenCL device that shares this process's memory [library=, kernels=, device=, abort_ms=, scrub=]",
+	.summary = "an OpenCL device that shares this process's memory [library=, kernels=, device=, abort_ms=, scrub=, plain=]",
 	.open = opencl_open,
 	.close = hip_close,
 	.program_prepare = hip_program_prepare,
