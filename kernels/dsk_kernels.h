@@ -91,6 +91,10 @@
 	X(dense, dsk_linear_glu, 64, 4, struct dsk_linear_glu_params)			\
 	X(dense, dsk_lookup, 64, 4, struct dsk_lookup_params)				\
 	X(dense, dsk_head_linear, 64, 3, struct dsk_head_linear_params)			\
+	X(dense_mma, dsk_linear_few, 128, 4, struct dsk_linear_params)			\
+	X(dense_mma, dsk_linear_many, 128, 4, struct dsk_linear_params)			\
+	X(dense_mma, dsk_linear_glu_few, 128, 4, struct dsk_linear_glu_params)		\
+	X(dense_mma, dsk_linear_glu_many, 128, 4, struct dsk_linear_glu_params)		\
 	X(moe_dense, dsk_moe_glu, 64, 8, struct dsk_moe_glu_params)			\
 	X(moe_dense, dsk_moe_down, 64, 7, struct dsk_moe_down_params)			\
 	X(elementwise, dsk_elementwise, 256, 3, struct dsk_elementwise_params)		\

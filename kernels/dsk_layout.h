@@ -412,6 +412,10 @@ struct dsk_matrix {
 	int row_bytes;		/* to the next row; packed: of a row by itself */
 };
 
+#define DSK_DENSE_FEW		16	/* tokens of a group of dense_mma.c's kernels */
+#define DSK_DENSE_MANY		64
+#define DSK_DENSE_LANES		128
+
 #define DSK_LINEAR_BIAS		1	/* bias is given, float [rows] */
 #define DSK_LINEAR_ACCUMULATE	2	/* add to y */
 
@@ -420,16 +424,20 @@ struct dsk_linear_params {
 	int rows;
 	int x_stride, y_stride;
 	int flags;
+	int tokens;		/* T, of dense_mma.c */
+	int pad;
 };
-DSK_SIZE(dsk_linear_params, 32);
+DSK_SIZE(dsk_linear_params, 40);
 
 struct dsk_linear_glu_params {
 	struct dsk_matrix gate, up;
 	int rows;
 	int x_stride, y_stride;
 	int act;		/* enum dsk_act */
+	int tokens;		/* T, of dense_mma.c */
+	int pad;
 };
-DSK_SIZE(dsk_linear_glu_params, 48);
+DSK_SIZE(dsk_linear_glu_params, 56);
 
 struct dsk_lookup_params {
 	struct dsk_matrix table;

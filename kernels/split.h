@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A float as the sum of two numbers of 16 bits, bf16 or f16, which matrix instructions take: what one keeps is the other's remainder
- * (Markidis et al. 2018, "NVIDIA Tensor Core Programmability, Performance & Precision"). The sum of two of bf16 is off by at most 2^-18 of
+ * (Markidis et al. 2018, "NVIDIA Tensor Core Programmability, Performance & Precision"). The sum of two of bf16 is off by at most 2^-17 of
  * the number, of f16 by 2^-22, or by 2^-25 where that is more. Of a NaN one at least is a NaN, and so of what is infinite in the type.
  */
 #ifndef SPLIT_H

@@ -51,6 +51,11 @@ static void attentions(void)
 	form(&op, "plain", "values that don't");
 	op = attention(DSEEK_BF16, DSEEK_BF16, 128, 128, 8, 500);
 	form(&op, "dsk_slot_attend_bf16_128 dsk_attn_merge_128", "heads of 128 in bf16");
+	op.precise = true;
+	form(&op, "plain", "with float32 everywhere");
+	op = attention(DSEEK_F16, DSEEK_F16, 128, 128, 8, 500);
+	op.precise = true;
+	form(&op, "dsk_slot_attend_f16_128 dsk_attn_merge_128", "with that, in f16");
 	op = attention(DSEEK_BF16, DSEEK_BF16, 32, 32, 2, 3);
 	form(&op, "dsk_slot_attend_bf16_32", "heads of 32");
 	op = attention(DSEEK_BF16, DSEEK_F16, 64, 64, 2, 3);
@@ -67,8 +72,35 @@ static void attentions(void)
 	form(&op, "plain", "2^24 rows");
 }
 
+static void dense(void)
+{
+	struct cpu_op op = { .code = DSEEK_OP_LINEAR };
+
+	row(op.t, DSEEK_F32, 64, 3, 1);
+	row(op.t + 1, DSEEK_Q4_0, 64, 40, 1);
+	row(op.t + 4, DSEEK_F32, 40, 3, 1);
+	form(&op, "dsk_linear_few dsk_linear_many", "a product");
+	op.precise = true;
+	form(&op, "plain", "of a program with float32 everywhere");
+	op = (struct cpu_op){ .code = DSEEK_OP_GLU };
+	row(op.t, DSEEK_F32, 64, 3, 1);
+	row(op.t + 1, DSEEK_Q4_0, 64, 40, 1);
+	row(op.t + 2, DSEEK_Q4_0, 64, 40, 1);
+	row(op.t + 3, DSEEK_F32, 40, 3, 1);
+	form(&op, "dsk_linear_glu_few dsk_linear_glu_many", "a gated layer");
+	op.precise = true;
+	form(&op, "plain", "with float32 everywhere");
+	op.precise = false;
+	op.t[2].layout = DSEEK_LAYOUT_PACKED;
+	form(&op, "plain", "of two layouts");
+	op.t[2].layout = 0;
+	op.t[2].dtype = DSEEK_Q8_0;
+	form(&op, "plain", "of two types");
+}
+
 int main(void)
 {
 	attentions();
+	dense();
 	return tap_end();
 }

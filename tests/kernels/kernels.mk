@@ -18,7 +18,7 @@ $(foreach w,32 64,$(foreach f,$(kernel-files:%=kernels/%.c) tests/kernels/simt/f
 $(foreach g,cdna2 cdna3 cdna4,$(eval $(call simt-rule,$(g),-DK_WAVE=64 -DK_MMA=K_MMA_$(shell echo $(g) | tr a-z A-Z),tests/kernels/mma_probe.c)))
 $(foreach g,rdna3 rdna4,$(eval $(call simt-rule,$(g),-DK_WAVE=32 -DK_MMA=K_MMA_$(shell echo $(g) | tr a-z A-Z),tests/kernels/mma_probe.c)))
 
-$(foreach f,expert_mma expert_few attn_prefill_mma attn_decode_mma slots_mma,$(foreach g,cdna2 cdna4,$(eval $(call simt-rule,$(g),-DK_WAVE=64 -DK_MMA=K_MMA_$(shell echo $(g) | tr a-z A-Z),kernels/$(f).c)))\
+$(foreach f,expert_mma expert_few attn_prefill_mma attn_decode_mma slots_mma dense_mma,$(foreach g,cdna2 cdna4,$(eval $(call simt-rule,$(g),-DK_WAVE=64 -DK_MMA=K_MMA_$(shell echo $(g) | tr a-z A-Z),kernels/$(f).c)))\
 	$(eval $(call simt-rule,rdna3,-DK_WAVE=32 -DK_MMA=K_MMA_RDNA3,kernels/$(f).c)))
 
 # The harness switches stacks and sees every address: no sanitizer's business. Kernels find what they call in the program.

@@ -168,7 +168,7 @@ void hip_close(void *arg)
 
 int hip_open_driver(const struct hip_driver *driver, const char *text, void **ret_state, char *err, size_t err_size)
 {
-	struct hip_options options = { .kernels = DSEEK_KERNEL_DIR, .abort_ms = 1000, .scrub = 1 };
+	struct hip_options options = { .kernels = DSEEK_KERNEL_DIR, .abort_ms = 1000, .scrub = 1, .plain = (unsigned long)driver->plain };
 	char *copy = strdup(text ? text : ""), *rest = copy, *option, why[400] = "no memory";
 	struct hip_state *state = calloc(1, sizeof(*state));
 	int r = copy && state ? 0 : -ENOMEM;

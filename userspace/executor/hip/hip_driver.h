@@ -13,6 +13,7 @@ struct hip_driver {
 	const char *name;	/* of the backend */
 	const char *suffix;	/* of a module's file: ".co" */
 	int (*open)(const char *library, struct hip_api *ret_api, char *err, size_t err_size);	/* as hip_api_open() */
+	int plain;		/* kernels have no matrix instructions there, but a slow model of them: plain=1 if nothing is said */
 	int (*target)(const struct hip_api *api, int device, struct hip_target *ret_target, char *err, size_t err_size);
 };
 

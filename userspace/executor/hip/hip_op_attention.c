@@ -81,8 +81,8 @@ int hip_launch_kv_store(const struct hip_launch *l, const struct cpu_op *op)
 }
 
 /*
- * By matrix instructions: keys and values of one type, bf16 or f16, in heads of 32, 64 or 128 elements that can be read by words.
- * Other caches, F32 and Q8_0 above all, are for the plain kernel.
+ * By matrix instructions: keys and values of one type, bf16 or f16, in heads of 32, 64 or 128 elements that can be read by words. Other caches, F32
+ * and Q8_0 above all, are for the plain kernel, and so is bf16 where a program asks for float32 everywhere: queries would keep 16 bits of mantissa.
  */
 int hip_fast_attention(const struct cpu_op *op, enum hip_kernel kernels[HIP_OP_KERNELS])
 {
@@ -95,7 +95,7 @@ int hip_fast_attention(const struct cpu_op *op, enum hip_kernel kernels[HIP_OP_K
 	unsigned int i;
 	int n, d;
 
-	if (k->dtype != v->dtype || (k->dtype != DSEEK_F16 && k->dtype != DSEEK_BF16) || k->ne[0] != v->ne[0])
+	if (k->dtype != v->dtype || (k->dtype != DSEEK_F16 && (k->dtype != DSEEK_BF16 || op->precise)) || k->ne[0] != v->ne[0])
 		return 0;
 	for (n = 1; n < 3; n++) {
 		if ((uintptr_t)op->t[n].data % 4)

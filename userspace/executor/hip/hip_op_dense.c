@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* EMBED, ROWS, LINEAR, HEAD_LINEAR, GLU, MOE_FFN: what reads weights (kernels/dense.c, moe_dense.c). */
 #include <limits.h>
+#include <string.h>
 
 #include "hip_state.h"
 
@@ -94,14 +95,46 @@ int hip_launch_rows(const struct hip_launch *l, const struct cpu_op *op)
 	return lookup(l, op->t + 1, op->t, op->t + 2, 1);
 }
 
+/* By matrix instructions: products of programs that don't ask for float32 everywhere, as those keep 16 bits of mantissa. */
+int hip_fast_linear(const struct cpu_op *op, enum hip_kernel kernels[HIP_OP_KERNELS])
+{
+	kernels[0] = HIP_dsk_linear_few;
+	kernels[1] = HIP_dsk_linear_many;
+	return op->precise ? 0 : 2;
+}
+
+/* The same, with gate and up of one type, in one layout. */
+int hip_fast_glu(const struct cpu_op *op, enum hip_kernel kernels[HIP_OP_KERNELS])
+{
+	const struct dsk_matrix gate = matrix(op->t + 1), up = matrix(op->t + 2);
+
+	kernels[0] = HIP_dsk_linear_glu_few;
+	kernels[1] = HIP_dsk_linear_glu_many;
+	return op->precise || memcmp(&gate, &up, sizeof(gate)) ? 0 : 2;
+}
+
+/* Of both, @fast the kernels: those of few tokens or those of many, in groups that have so many rows a wave. */
+static int launch_fast(const struct hip_launch *l, const enum hip_kernel *fast, uint32_t rows, uint32_t wave_rows, uint32_t tokens,
+		       const void *const buffers[4], const void *params)
+{
+	int many = tokens > DSK_DENSE_FEW;
+	const uint32_t grid[3] = {
+		groups(rows, wave_rows * (DSK_DENSE_LANES / (uint32_t)l->state->target.wave)), groups(tokens, many ? DSK_DENSE_MANY : DSK_DENSE_FEW), 1,
+	};
+
+	return hip_launch_kernel(l, fast[many], grid, buffers, params);
+}
+
 int hip_launch_linear(const struct hip_launch *l, const struct cpu_op *op)
 {
 	const struct cpu_tensor *x = op->t;
-	int j, r = 0;
+	enum hip_kernel fast[HIP_OP_KERNELS];
+	int n = l->state->plain ? 0 : hip_fast_linear(op, fast), j, r = 0;
 
 	for (j = 0; j < 3 && !r; j++) {
 		const struct cpu_tensor *w = op->t + 1 + j, *out = op->t + 4 + j, *bias = op->t + 7 + j;
-		struct dsk_linear_params p = { .x_stride = hip_stride(x, 1) };
+		const void *buffers[] = { out->data, x->data, w->data, bias->data };
+		struct dsk_linear_params p = { .x_stride = hip_stride(x, 1), .tokens = (int)x->ne[1] };
 
 		if (!w->data)
 			continue;
@@ -109,7 +142,10 @@ int hip_launch_linear(const struct hip_launch *l, const struct cpu_op *op)
 		p.rows = (int)w->ne[1];
 		p.y_stride = hip_stride(out, 1);
 		p.flags = (bias->data ? DSK_LINEAR_BIAS : 0) | (op->flags & DSEEK_OPF_ACCUMULATE ? DSK_LINEAR_ACCUMULATE : 0);
-		r = HIP_LAUNCH(l, dsk_linear, groups(w->ne[1], LANES), x->ne[1], &p, out->data, x->data, w->data, bias->data);
+		if (n)
+			r = launch_fast(l, fast, w->ne[1], 32, x->ne[1], buffers, &p);
+		else
+			r = hip_launch_kernel(l, HIP_dsk_linear, (const uint32_t[]){ groups(w->ne[1], LANES), x->ne[1], 1 }, buffers, &p);
 	}
 	return r;
 }
@@ -133,8 +169,12 @@ int hip_launch_glu(const struct hip_launch *l, const struct cpu_op *op)
 		.gate = matrix(gate), .up = matrix(up), .rows = (int)gate->ne[1],
 		.x_stride = hip_stride(x, 1), .y_stride = hip_stride(out, 1),
 		.act = DSK_ACT_SILU + (int)op->i[0],	/* the program's have no NONE */
+		.tokens = (int)x->ne[1],
 	};
+	enum hip_kernel fast[HIP_OP_KERNELS];
 
+	if (!l->state->plain && hip_fast_glu(op, fast))
+		return launch_fast(l, fast, gate->ne[1], 16, x->ne[1], (const void *[]){ out->data, x->data, gate->data, up->data }, &p);
 	return HIP_LAUNCH(l, dsk_linear_glu, groups(gate->ne[1], LANES), x->ne[1], &p, out->data, x->data, gate->data, up->data);
 }
 

@@ -87,7 +87,7 @@ struct hip_op {
 	const char *(*refuse)(const struct cpu_op *op);
 	/* Addresses are the device's. 0, or an error with its sentence. */
 	int (*launch)(const struct hip_launch *l, const struct cpu_op *op);
-	/* How many kernels the fast form has, and which; 0: the plain one is it. Optional. */
+	/* How many kernels the fast form has, of which launch() takes what it needs, and which; 0: the plain form it is. Optional. */
 	int (*fast)(const struct cpu_op *op, enum hip_kernel kernels[HIP_OP_KERNELS]);
 };
 
@@ -98,7 +98,9 @@ const char *hip_refuse_attention(const struct cpu_op *op);	/* hip_op_attention.c
 const char *hip_refuse_cache(const struct cpu_op *op);
 const char *hip_refuse_route(const struct cpu_op *op);		/* hip_op_simple.c */
 const char *hip_refuse_simple(const struct cpu_op *op);
-int hip_fast_attention(const struct cpu_op *op, enum hip_kernel kernels[HIP_OP_KERNELS]);
+int hip_fast_attention(const struct cpu_op *op, enum hip_kernel kernels[HIP_OP_KERNELS]);	/* hip_op_attention.c */
+int hip_fast_linear(const struct cpu_op *op, enum hip_kernel kernels[HIP_OP_KERNELS]);		/* hip_op_dense.c */
+int hip_fast_glu(const struct cpu_op *op, enum hip_kernel kernels[HIP_OP_KERNELS]);
 int hip_launch_embed(const struct hip_launch *l, const struct cpu_op *op);
 int hip_launch_rows(const struct hip_launch *l, const struct cpu_op *op);
 int hip_launch_linear(const struct hip_launch *l, const struct cpu_op *op);

@@ -401,4 +401,4 @@ static int driver_target(const struct hip_api *api, int device, struct hip_targe
 	return 0;
 }
 
-const struct hip_driver cl_driver = { .name = "opencl", .suffix = ".cl", .open = driver_open, .target = driver_target };
+const struct hip_driver cl_driver = { .name = "opencl", .suffix = ".cl", .plain = 1, .open = driver_open, .target = driver_target };
