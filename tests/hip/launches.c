@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
  * What a layer costs the hip backend in launches, counted by the stand-in: the difference of models of two layers and of one, at one token and
- * at several. tests/kernels/fusion.c has what kernels could do.
+ * at several; and that they are those with matrix instructions. tests/kernels/fusion.c has what kernels could do.
  */
 #include <dseek.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "../../userspace/model/model.h"
@@ -46,6 +48,17 @@ static unsigned int launches(const char *preset, uint32_t layers, uint32_t token
 	return n;
 }
 
+/* Was a kernel launched whose name begins so? */
+static bool launched(const char *begin)
+{
+	const struct standin_launch *l;
+	unsigned int i;
+
+	for (i = 0; (l = hip_device_launch(i)) && strncmp(l->kernel, begin, strlen(begin)); i++)
+		;
+	return l != NULL;
+}
+
 static void layer(const char *preset, uint32_t tokens, unsigned int want, const char *what)
 {
 	unsigned int one = launches(preset, 1, tokens), two = launches(preset, 2, tokens);
@@ -53,6 +66,9 @@ static void layer(const char *preset, uint32_t tokens, unsigned int want, const 
 	if (!one || !two)
 		tap_ok(0, "%s, %u tokens: %s", preset, tokens, err);
 	else
+		tap_ok(launched("dsk_linear_few") && launched("dsk_slot_attend_") && launched(strstr(preset, "mixtral") ? "dsk_moe_" : "dsk_linear_glu_few"),
+		       "%s, %u tokens: products and attention by matrix instructions, experts plain", preset, tokens);
+	if (one && two)
 		tap_ok(two - one == want, "%s, %u tokens: %u launches a layer (%s), %u besides", preset, tokens, two - one, what, 2 * one - two);
 }
 

@@ -5,6 +5,9 @@
  * launch, loaded and stored; scratch is the most that buffers have at a time which are neither weights, cache, nor the residual stream, from the
  * launch that first has one to the last. Both ways give the same layer. Scratch of models of real size comes from the same lists, not run.
  *
+ * A fused layer is also run by the kernels with matrix instructions that the hip backend prefers (dense_mma.c, slots_mma.c). Those touch the same
+ * bytes, less often: loads are counted, of buffers and of LDS.
+ *
  * The hip backend fuses gate, up and GLU, attention, the residual sum of dense layers and a MoE layer's weighted sum; it launches three
  * products for q, k and v, whose weights lie apart, and quantises nothing: 13 and 16 launches a layer (tests/hip/launches.c).
  */
@@ -33,8 +36,10 @@ struct layer {
 	const struct shape *s;
 	int tokens, context;	/* after @context tokens */
 	int fused;
+	int matrix;		/* products, GLU and attention by matrix instructions */
 	struct buffer buffers[MAX_BUFFERS];
 	int n_buffers, launches, failed;
+	uint64_t loads;
 	uint64_t loaded, stored, attention;	/* attention: bytes both ways, of scores, softmax and values alone */
 	int lds;
 };
@@ -136,6 +141,7 @@ static void launch(struct layer *l, const char *kernel, unsigned int x, unsigned
 		l->failed = 1;
 		return;
 	}
+	l->loads += device_simt_report.loads;
 	l->loaded += device_simt_report.bytes_loaded;
 	l->stored += device_simt_report.bytes_stored;
 	l->lds = (int)device_simt_report.lds_bytes > l->lds ? (int)device_simt_report.lds_bytes : l->lds;
@@ -154,13 +160,28 @@ static void norm(struct layer *l, struct buffer *x, struct buffer *w, struct buf
 	LAUNCH(l, "dsk_norm", l->tokens, 1, p, USE_OUT(y), USE_NONE, USE_IN(x), USE_IN(w), USE_NONE);
 }
 
+/* The launch of a dense layer: plain, or as hip_op_dense.c has it; @wave_rows: of a wave with matrix instructions. */
+static void dense_launch(struct layer *l, const char *kernel, int rows, int wave_rows, const void *params, size_t params_size, const struct use *uses)
+{
+	int few = l->tokens <= DSK_DENSE_FEW, most = few ? DSK_DENSE_FEW : DSK_DENSE_MANY;
+	int columns = l->d ? wave_rows * DSK_DENSE_LANES / (int)l->d->wave : 64;
+	char name[40];
+
+	snprintf(name, sizeof(name), "%s%s", kernel, !l->matrix ? "" : few ? "_few" : "_many");
+	if (l->matrix)
+		launch(l, name, (unsigned int)((rows + columns - 1) / columns), (unsigned int)((l->tokens + most - 1) / most), params, params_size, uses, 4);
+	else
+		launch(l, name, (unsigned int)(rows + 63) / 64, (unsigned int)l->tokens, params, params_size, uses, 4);
+}
+
 /* y = W x, or added to it */
 static void linear(struct layer *l, struct buffer *x, struct buffer *w, int rows, int k, struct buffer *y, int add)
 {
 	const struct dsk_linear_params p = { .w = { DSK_W_F16, 0, k, 2 * k }, .rows = rows, .x_stride = k, .y_stride = rows,
-					     .flags = add ? DSK_LINEAR_ACCUMULATE : 0 };
+					     .flags = add ? DSK_LINEAR_ACCUMULATE : 0, .tokens = l->tokens };
 
-	LAUNCH(l, "dsk_linear", (rows + 63) / 64, l->tokens, p, USE_AT(y, 0, add ? SIMT_INOUT : SIMT_OUT), USE_IN(x), USE_IN(w), USE_NONE);
+	dense_launch(l, "dsk_linear", rows, 32, &p, sizeof(p),
+		     (const struct use[]){ USE_AT(y, 0, add ? SIMT_INOUT : SIMT_OUT), USE_IN(x), USE_IN(w), USE_NONE });
 }
 
 static void add(struct layer *l, struct buffer *x, struct buffer *y)
@@ -216,7 +237,7 @@ static void attention(struct layer *l, struct buffer *x, struct buffer *position
 		.q_heads = s->heads, .kv_heads = s->kv_heads, .slots = slots, .k_n = s->head, .v_n = s->head, .k_type = DSK_F16, .v_type = DSK_F16,
 		.q_head_stride = s->head, .q_token_stride = q_n, .k_head_stride = s->head * slots, .k_slot_stride = s->head,
 		.v_head_stride = s->head * slots, .v_slot_stride = s->head, .out_head_stride = s->head, .out_token_stride = q_n,
-		.scale = 1 / sqrtf((float)s->head),
+		.scale = 1 / sqrtf((float)s->head), .tokens = T, .splits = 1,
 	};
 
 	fill(kc, DSK_F16, 1);
@@ -250,7 +271,12 @@ static void attention(struct layer *l, struct buffer *x, struct buffer *position
 	store(l, v, v_at, l->fused ? all : kv_n, vc, positions, fault);
 	att = scratch(l, "attention", (size_t)T, (size_t)q_n, 4);
 	before = l->loaded + l->stored;
-	if (l->fused) {
+	if (l->matrix) {		/* heads of 32, as in small shapes: the only ones that are run */
+		int rows = DSK_SLOT_ROWS / (l->d ? (int)l->d->wave : 64);
+
+		LAUNCH(l, "dsk_slot_attend_f16_32", (T * (s->heads / s->kv_heads) + rows - 1) / rows, s->kv_heads, p, USE_OUT(att), USE_NONE, USE_NONE,
+		       USE_INOUT(fault), USE_IN(q), USE_IN(kc), USE_IN(vc), USE_IN(positions), USE_NONE);
+	} else if (l->fused) {
 		LAUNCH(l, "dsk_slot_attend", s->heads, T, p, USE_OUT(att), USE_INOUT(fault), USE_IN(q), USE_IN(kc), USE_IN(vc), USE_IN(positions), USE_NONE);
 	} else {
 		scores = scratch(l, "scores", (size_t)T, (size_t)s->heads * (size_t)slots, 4);
@@ -273,10 +299,11 @@ static void dense(struct layer *l, struct buffer *x)
 	norm(l, x, wn, h);
 	if (l->fused) {
 		const struct dsk_linear_glu_params p = { .gate = { DSK_W_F16, 0, s->embd, 2 * s->embd }, .up = { DSK_W_F16, 0, s->embd, 2 * s->embd },
-							 .rows = s->ff, .x_stride = s->embd, .y_stride = s->ff, .act = DSK_ACT_SILU };
+							 .rows = s->ff, .x_stride = s->embd, .y_stride = s->ff, .act = DSK_ACT_SILU,
+							 .tokens = l->tokens };
 
 		hidden = scratch(l, "hidden", T, F, 4);
-		LAUNCH(l, "dsk_linear_glu", (s->ff + 63) / 64, l->tokens, p, USE_OUT(hidden), USE_IN(h), USE_IN(wg), USE_IN(wu));
+		dense_launch(l, "dsk_linear_glu", s->ff, 16, &p, sizeof(p), (const struct use[]){ USE_OUT(hidden), USE_IN(h), USE_IN(wg), USE_IN(wu) });
 	} else {
 		const struct dsk_glu_params p = { .n = s->ff, .x_stride = s->ff, .y_stride = s->ff, .x_type = DSK_F32, .y_type = DSK_F32,
 						  .act = DSK_ACT_SILU, .flags = DSK_GLU_UP };
@@ -360,11 +387,11 @@ static void layer_fini(struct layer *l)
 }
 
 /* @d NULL: nothing is run. Returns the residual stream. */
-static struct buffer *layer_run(struct layer *l, const struct device *d, const struct shape *s, int tokens, int context, int fused)
+static struct buffer *layer_run(struct layer *l, const struct device *d, const struct shape *s, int tokens, int context, int fused, int matrix)
 {
 	struct buffer *x, *positions, *fault;
 
-	*l = (struct layer){ .d = d, .s = s, .tokens = tokens, .context = context, .fused = fused };
+	*l = (struct layer){ .d = d, .s = s, .tokens = tokens, .context = context, .fused = fused, .matrix = matrix };
 	x = buffer(l, "x", STATE, (size_t)tokens * (size_t)s->embd * 4);
 	positions = buffer(l, "positions", STATE, (size_t)tokens * 4);
 	fault = buffer(l, "fault", STATE, 4);
@@ -396,17 +423,23 @@ static size_t peak_scratch(const struct layer *l)
 
 static void compare(const struct device *d, const struct shape *s, int tokens, int context)
 {
-	static struct layer apart, fused;
-	const struct buffer *a = layer_run(&apart, d, s, tokens, context, 0), *f = layer_run(&fused, d, s, tokens, context, 1);
+	static struct layer apart, fused, matrix;
+	const struct buffer *a = layer_run(&apart, d, s, tokens, context, 0, 0), *f = layer_run(&fused, d, s, tokens, context, 1, 0);
+	const struct buffer *m = layer_run(&matrix, d, s, tokens, context, 1, 1);
 	size_t n = a->size / 4;
 	double *want = malloc(n * sizeof(*want)), by_bytes, by_scratch;
 
-	if (!ktest_ok(!apart.failed && !fused.failed, "%s, %d tokens after %d: both ways run", s->name, tokens, context))
+	if (!ktest_ok(!apart.failed && !fused.failed && !matrix.failed, "%s, %d tokens after %d: all ways run", s->name, tokens, context))
 		goto out;
 	for (size_t i = 0; i < n; i++)
 		want[i] = ((float *)a->data)[i];
 	ktest_close(f->data, DSK_F32, want, n, s->experts ? 2e-3 : 2e-5, 2e-5, "%s, %d tokens after %d: fused and separate are the same layer", s->name, tokens,
 		    context);
+	ktest_close(m->data, DSK_F32, want, n, s->experts ? 2e-3 : 1e-4, 1e-4, "%s, %d tokens after %d: by matrix instructions, too", s->name, tokens, context);
+	ktest_ok(matrix.launches == fused.launches && (tokens == 1 || 2 * matrix.loads < fused.loads),
+		 "%s, %d tokens after %d: loads by matrix instructions %llu, plain %llu (%+.0f %%), in as many launches; bytes %llu, %llu", s->name, tokens, context,
+		 (unsigned long long)matrix.loads, (unsigned long long)fused.loads, 100.0 * (double)matrix.loads / (double)fused.loads - 100,
+		 (unsigned long long)(matrix.loaded + matrix.stored), (unsigned long long)(fused.loaded + fused.stored));
 	by_bytes = 1 - (double)(fused.loaded + fused.stored) / (double)(apart.loaded + apart.stored);
 	by_scratch = 1 - (double)peak_scratch(&fused) / (double)peak_scratch(&apart);
 	ktest_ok(fused.launches < apart.launches && by_bytes > 0 && by_scratch > 0,
@@ -422,6 +455,7 @@ static void compare(const struct device *d, const struct shape *s, int tokens, i
 out:
 	layer_fini(&apart);
 	layer_fini(&fused);
+	layer_fini(&matrix);
 	free(want);
 }
 
@@ -431,8 +465,8 @@ static void real_size(const struct shape *s, int tokens, int context)
 	static struct layer apart, fused;
 	double saved;
 
-	layer_run(&apart, NULL, s, tokens, context, 0);
-	layer_run(&fused, NULL, s, tokens, context, 1);
+	layer_run(&apart, NULL, s, tokens, context, 0, 0);
+	layer_run(&fused, NULL, s, tokens, context, 1, 0);
 	saved = 1 - (double)peak_scratch(&fused) / (double)peak_scratch(&apart);
 	ktest_ok(tokens == 1 || saved >= 0.6, "%s, %d tokens after %d: peak scratch %.1f MiB, separate %.1f MiB (-%.0f %%)", s->name, tokens, context,
 		 (double)peak_scratch(&fused) / 1048576, (double)peak_scratch(&apart) / 1048576, 100 * saved);
