@@ -69,7 +69,7 @@ K_DEV void attend(K_WAVE_PARAM int D, int type, K_LOCAL k_u16 *ks, K_LOCAL k_u16
 	low = low > high ? high + 1 : low;
 	low = low <= high - p.slots ? high - p.slots + 1 : low;		/* a ring has no more, whatever positions say */
 	last = (high - low + p.splits) / p.splits;
-	last = (last + KEYS - 1) / KEYS * KEYS;		/* tokens a part */
+	last = (last + KEYS - 1) / KEYS * KEYS;		/* tokens a part: whole tiles, so that none has what the next part has */
 	first = low + k_group_z() * last;
 	last = first + last <= high ? first + last : high + 1;
 
@@ -127,7 +127,7 @@ K_DEV void attend(K_WAVE_PARAM int D, int type, K_LOCAL k_u16 *ks, K_LOCAL k_u16
 			for (int j = 0; j < 2; j++) {
 				int token = tile + k_acc_col(lane) + j * K_TILE;
 
-				logits[j].v[i] = token < last && row_sees(pos, token, p) ? slot_logit2(logits[j].v[i], p) : 2 * K_NEG_BIG;
+				logits[j].v[i] = row_sees(pos, token, p) ? slot_logit2(logits[j].v[i], p) : 2 * K_NEG_BIG;
 			}
 			rise = k_max(top[i], max16(K_WAVE_PASS k_max(logits[0].v[i], logits[1].v[i])));
 			fade = k_exp2(top[i] - rise);
@@ -185,7 +185,8 @@ K_DEV void attend(K_WAVE_PARAM int D, int type, K_LOCAL k_u16 *ks, K_LOCAL k_u16
 
 /*
  * out [D, q_heads, T], fault, q, k, v, position [T], sinks as of dsk_slot_attend (slots.c), but that k and v are rows of D elements, 4 bytes
- * aligned, with even strides; of a ring what is p.slots or more behind the last position of a group isn't there. With p.splits above 1
+ * aligned, with even strides; of a ring what is p.slots or more behind the last position of a group isn't there. What lies between positions of a
+ * launch, though no row sees it, is multiplied by 0, so it has to be finite. With p.splits above 1
  * the result is in parts [D, splits, q_heads, T] and ml [2, splits, q_heads, T], which dsk_attn_merge takes, sinks with them, and out isn't
  * touched. Groups: ceil(T * q_heads / kv_heads / (16 * waves)), kv_heads, splits.
  */

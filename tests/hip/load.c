@@ -172,6 +172,7 @@ int main(void)
 	refused("device=x", -EINVAL, "hip: device=x: not a number up to 1023", "a device that is no number");
 	refused("abort_ms=-1", -EINVAL, "hip: abort_ms=-1: not a number", "a negative time");
 	refused("scrub=2", -EINVAL, "hip: scrub=2: not a number up to 1", "a switch with three positions");
+	refused("plain=2", -EINVAL, "hip: plain=2: not a number up to 1", "and another");
 	test_cu_masks();
 	refused("library=/nonexistent/libamdhip64.so.6", -ENOENT, "/nonexistent/libamdhip64.so.6", "a library that isn't there");
 	snprintf(options, sizeof(options), "library=%s/tests/hip/lib/lacks/libamdhip64.so.6", build);

@@ -45,6 +45,7 @@ static const struct attend_case {
 	{ 2, 1, 32, 32, 40, 3, DSK_F16, 0, 1, 0, 1, -1, 0, 1 },
 	{ 2, 1, 64, 64, 40, 3, DSK_BF16, 0, 1, 0, 0, 1, 0, 1 },
 	{ 2, 1, 64, 64, 10, 3, DSK_F16, 8, 0, 0, 0, -1, 5, 1 },
+	{ 2, 1, 64, 64, 200, 2, DSK_BF16, 0, 1, 0, 0, 1, 0, 2 },
 	{ 2, 1, 64, 64, 10, 3, DSK_F16, 8, 0, 0, 0, 1, 5, 1 },
 };
 
@@ -173,12 +174,17 @@ static void attend(const struct device *d, const struct attend_case *c)
 	char how[40];
 	double *want = calloc(n_out, sizeof(*want)), *k_exact, *v_exact;
 	void *k = random_cache(n_k, c->type, &k_exact, &k_bytes), *v = random_cache(n_v, c->type, &v_exact, &v_bytes);
-	int pos[80], fault = 0;
+	int pos[80], fault = 0, last = c->splits && c->slots > 20 ? c->slots - 8 : c->slots - 1;
 
 	for (int t = 0; t < c->tokens; t++)
-		pos[t] = c->past ? c->past + t : t == 0 ? c->slots - 1 : random_int(0, c->slots - 1);
+		pos[t] = c->past ? c->past + t : t == 0 ? last : random_int(0, last);
 	if (c->bad)
 		pos[1] = c->bad < 0 ? -1 : c->past ? DSK_RING_POSITIONS : c->slots;
+	for (int s = last + 1; s < c->slots && !c->past; s++)	/* what is behind the last position may be anything */
+		for (int i = 0; i < c->kv_heads * c->k_n; i++) {
+			((uint16_t *)k)[i / c->k_n * p.k_head_stride + s * p.k_slot_stride + i % c->k_n] = 0x7fff;
+			((uint16_t *)v)[i / c->k_n * p.v_head_stride + s * p.v_slot_stride + i % c->k_n] = 0x7fff;
+		}
 	reference(c, &p, q, k_exact, v_exact, pos, sinks, want);
 	const struct simt_buffer buffers[7] = { INOUT(out, n_out * 4), INOUT(&fault, 4), IN(q, n_q * 4), IN(k, k_bytes), IN(v, v_bytes),
 						IN(pos, (size_t)c->tokens * 4), IN(c->sinks ? sinks : NULL, c->sinks ? (size_t)c->q_heads * 4 : 0) };
