@@ -59,16 +59,17 @@ K_KERNEL(LANES) dsk_moe_down(K_GLOBAL float *out, K_GLOBAL int *fault, K_GLOBAL 
 	k_sync();
 	if (row >= p.rows)
 		return;
-	for (int j = 0; j < p.choices; j++) {
+	h += (long)token * p.h_token_stride;
+	weights += (long)token * p.weights_stride;
+	for (int j = 0; j < p.choices; j++, h += p.h_stride) {
 		float v;
 
 		if (shared_id[j] < 0)
 			continue;
-		v = weight_dot(expert(down, shared_id[j], p.down_stride), p.down, row,
-			       h + (long)token * p.h_token_stride + (long)j * p.h_stride);
+		v = weight_dot(expert(down, shared_id[j], p.down_stride), p.down, row, h);
 		if (p.flags & DSK_MOE_DOWN_BIAS)
 			v += bias[(long)shared_id[j] * p.bias_stride + row];
-		sum = k_fma(weights[(long)token * p.weights_stride + j], v, sum);
+		sum = k_fma(weights[j], v, sum);
 	}
 	out[(long)token * p.out_stride + row] = sum;
 }
