@@ -15,7 +15,7 @@ cd "${TMPDIR:-/tmp}" || exit 1
 exec_=$(realpath "$exec_" 2>/dev/null || echo "$exec_")
 refused "help" 0 "usage: dseek-exec" --help
 refused "help lists the backends" 0 "misbehaves on demand" --help
-refused "version" 0 "$(sed -n 's/^DSEEK_VERSION ?= //p' "${DSEEK_SOURCE:-$OLDPWD}/kmod/version.mk"): ABI 1.2" --version
+refused "version" 0 "$(sed -n 's/^DSEEK_VERSION ?= //p' "${DSEEK_SOURCE:-$OLDPWD}/kmod/version.mk"): ABI 1.3" --version
 refused "unknown option" 2 "unrecognized option" --colour=red
 refused "operand" 2 "unexpected argument 'x'" x
 refused "depth out of range" 2 "--depth=65: not a number from 1 to 64" --depth=65

@@ -283,6 +283,10 @@ START_TEST(tensor_types)
 	for (int d = 0; d < DSEEK_DTYPE_COUNT; d++) {
 		int type = gguf_tensor_type_of(d);
 
+		if (d == DSEEK_F8_E4M3) {	/* made as weights are loaded; files have no such rows */
+			ck_assert_int_eq(type, -1);
+			continue;
+		}
 		ck_assert_msg(type >= 0 && gguf_tensor_type(type)->dtype == d, "dtype %d", d);
 	}
 	ck_assert_int_eq(gguf_tensor_type_of(-1), -1);
