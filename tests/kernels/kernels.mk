@@ -50,7 +50,10 @@ tests/kernels/fusion-libs := $(kernel-libs)
 ifeq ($(shell uname -m),x86_64)
 tests += $(kernel-tests) tests/kernels/fusion
 benches += tests/kernels/fusion
+# Of code objects, in which no sanitizer has a part.
+ifeq ($(SAN),)
 script-tests += tests/kernels/gates
+endif
 $(addprefix $(O)/,$(kernel-tests) tests/kernels/fusion): | $(simt-kernels)
 build-tests: $(simt-kernels)
 endif

@@ -171,7 +171,7 @@ static void attend(const struct device *d, const struct attend_case *c)
 	size_t n_v = (size_t)(c->v_n * c->kv_heads * c->slots), n_out = (size_t)(p.out_token_stride * c->tokens);
 	float *q = random_typed(n_q, DSK_F32, 3), *sinks = random_typed((size_t)c->q_heads, DSK_F32, 2), *out = calloc(n_out, 4);
 	size_t k_bytes, v_bytes;
-	char how[40];
+	char how[40] = "";
 	double *want = calloc(n_out, sizeof(*want)), *k_exact, *v_exact;
 	void *k = random_cache(n_k, c->type, &k_exact, &k_bytes), *v = random_cache(n_v, c->type, &v_exact, &v_bytes);
 	int pos[80], fault = 0, last = c->splits && c->slots > 20 ? c->slots - 8 : c->slots - 1;
@@ -189,7 +189,8 @@ static void attend(const struct device *d, const struct attend_case *c)
 	const struct simt_buffer buffers[7] = { INOUT(out, n_out * 4), INOUT(&fault, 4), IN(q, n_q * 4), IN(k, k_bytes), IN(v, v_bytes),
 						IN(pos, (size_t)c->tokens * 4), IN(c->sinks ? sinks : NULL, c->sinks ? (size_t)c->q_heads * 4 : 0) };
 
-	snprintf(how, sizeof(how), c->splits ? " by matrix, %d parts" : "", c->splits);
+	if (c->splits)
+		snprintf(how, sizeof(how), " by matrix, %d parts", c->splits);
 	if (run(d, c, &p, buffers)) {
 		ktest_close(out, DSK_F32, want, n_out, 2e-5, 0, "%s: attend%s, %d/%d heads of %d/%d, %d tokens, %d slots, %s%s%s%s%s", d->name, how, c->q_heads,
 			    c->kv_heads, c->k_n, c->v_n, c->tokens, c->slots, block > 1 ? "q8_0" : type_name(c->type),
