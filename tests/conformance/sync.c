@@ -259,7 +259,7 @@ static void long_chain(void)
 	}
 	manual_done(&p.m, head, -EIO, 1000);
 	CHECK_EQ(wait_for(p.b, n / 2).error, -EIO);
-	CHECK_OK(dseek_syncobj_wait(p.s, n, in_ms(5000)));
+	CHECK_OK(dseek_syncobj_wait(p.s, n, in_ms(60000)));
 	teardown(&p);
 }
 
