@@ -605,11 +605,11 @@ START_TEST(test_mxfp4)
 
 	t.dtype = DSEEK_F16;
 	open_model(&t);
-	before = dsk_model_memory(model);
+	before = dsk_model_bytes(model);
 	close_all();
 	t.dtype = DSEEK_MXFP4;
 	open_model(&t);
-	ck_assert_uint_lt(dsk_model_memory(model), before / 2);
+	ck_assert_uint_lt(dsk_model_bytes(model), before / 2);
 	w = gguf_find_tensor(dsk_model_gguf(model), "blk.1.ffn_up_exps.weight");
 	ck_assert_int_eq(w->dtype, DSEEK_MXFP4);
 	fd = open(path, O_WRONLY);

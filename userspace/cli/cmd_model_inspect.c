@@ -171,7 +171,7 @@ static bool memory_of(const struct inspect *o, const struct gguf *g, struct memo
 		return false;
 	shape = dsk_model_shape(model);
 	dsk_kv_widths(shape, &k, &v);
-	ret->weights = dsk_model_memory(model);
+	ret->weights = dsk_model_bytes(model);
 	ret->weights_file = shape->weight_bytes;
 	ret->kv = dsk_kv_bytes(shape, &kv);
 	kv.all = true;

@@ -70,11 +70,6 @@ const struct gguf *dsk_model_gguf(const struct dsk_model *m)
 	return m->gguf;
 }
 
-uint64_t dsk_model_memory(const struct dsk_model *m)
-{
-	return m->buffer_bytes;
-}
-
 int dsk_model_load(struct dsk_model *m, struct dseek_device *dev, const struct dsk_load_params *params,
 		   char *err, size_t err_size)
 {

@@ -60,7 +60,6 @@ uint32_t dsk_layer_window(const struct dsk_shape *shape, uint32_t layer);	/* 0: 
 
 const struct dsk_shape *dsk_model_shape(const struct dsk_model *model);
 const struct gguf *dsk_model_gguf(const struct dsk_model *model);
-uint64_t dsk_model_memory(const struct dsk_model *model);	/* bytes of the buffer that the weights are in, or would be, when loaded */
 
 /*
  * What a KV cache has room for. A layer with a window of its own (window_period) keeps a ring of window - 1 + @run tokens: what
