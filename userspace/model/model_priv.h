@@ -46,14 +46,13 @@ static inline const struct dsk_place *dsk_weight(const struct dsk_model *m, uint
 	return &m->layers[(size_t)layer * (DSK_WEIGHT_COUNT - DSK_FIRST_OF_LAYER) + w - DSK_FIRST_OF_LAYER];
 }
 
-/* The least multiple of 64: where places begin. */
-static inline uint64_t dsk_aligned(uint64_t bytes)
-{
-	return (bytes + 63) & ~(uint64_t)63;
-}
-
 /* Find and check the file's tensors, and give each its place. */
 int dsk_weights_place(struct dsk_model *m, char *err, size_t err_size);
+
+/* Layout and bytes, by its type and extents; a matrix is PACKED where it can be. False: it is larger than any buffer. */
+bool dsk_place_form(struct dsk_place *p, bool matrix);
+/* Offsets anew, of all that have a place, by their bytes. */
+void dsk_weights_lay_out(struct dsk_model *m);
 
 /*
  * What matrices of layers become, by the precision of @params: that of the file, or fp8. Before they are copied. -EINVAL: no such mode; -ENOTSUP: the

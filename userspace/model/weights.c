@@ -46,22 +46,26 @@ static int find(const struct dsk_model *m, const char *name, const char *shape, 
 	return 0;
 }
 
-/* Behind all that has a place; @file_rows of the file's rows are in it. */
-static int reserve(struct dsk_model *m, struct dsk_place *p, const char *name, bool matrix, uint64_t file_rows, char *err, size_t err_size)
+bool dsk_place_form(struct dsk_place *p, bool matrix)
 {
-	const struct gguf_tensor *t = p->src;
 	uint64_t one;
 
 	p->layout = DSEEK_LAYOUT_ROWS;
 	if (matrix && dseek_tensor_bytes(p->dtype, DSEEK_LAYOUT_PACKED, p->ne[0], p->ne[1]))
 		p->layout = DSEEK_LAYOUT_PACKED;
 	one = dseek_tensor_bytes(p->dtype, p->layout, p->ne[0], p->ne[1]);
-	if (__builtin_mul_overflow(one, p->ne[2], &p->bytes) || !p->bytes || p->bytes > 1ULL << 46) {
+	return !__builtin_mul_overflow(one, p->ne[2], &p->bytes) && p->bytes && p->bytes <= 1ULL << 46;
+}
+
+/* @file_rows of the file's rows are in it. */
+static int form(struct dsk_model *m, struct dsk_place *p, const char *name, bool matrix, uint64_t file_rows, char *err, size_t err_size)
+{
+	const struct gguf_tensor *t = p->src;
+
+	if (!dsk_place_form(p, matrix)) {
 		snprintf(err, err_size, "%s: tensor %s is too large", gguf_path(m->gguf), name);
 		return -EINVAL;
 	}
-	p->offset = m->buffer_bytes;
-	m->buffer_bytes += dsk_aligned(p->bytes);
 	m->shape.weight_bytes += file_rows * dseek_row_bytes(t->dtype, t->ne[0]);
 	m->shape.n_params += file_rows * t->ne[0];
 	return 0;
@@ -85,7 +89,7 @@ static int place(struct dsk_model *m, uint32_t layer, enum dsk_weight w, struct 
 	for (size_t d = 0; d < 3; d++)
 		p->ne[d] = p->src->ne[d];
 	p->row_step = p->ne[1];
-	return reserve(m, p, name, matrix, p->src->ne[1] * p->src->ne[2], err, err_size);
+	return form(m, p, name, matrix, p->src->ne[1] * p->src->ne[2], err, err_size);
 }
 
 /*
@@ -111,8 +115,8 @@ static int place_kv_b(struct dsk_model *m, uint32_t layer, char *err, size_t err
 				 .dtype = dseek_dtype_block(t->dtype) > 1 ? DSEEK_F32 : t->dtype };
 	*v = (struct dsk_place){ .src = t, .ne = { s->kv_rank, s->head_v, s->n_head }, .row_step = keys + s->head_v, .first_row = keys,
 				 .dtype = t->dtype };
-	rc = reserve(m, k, name, true, (uint64_t)keys * s->n_head, err, err_size);
-	return rc ? rc : reserve(m, v, name, true, (uint64_t)s->head_v * s->n_head, err, err_size);
+	rc = form(m, k, name, true, (uint64_t)keys * s->n_head, err, err_size);
+	return rc ? rc : form(m, v, name, true, (uint64_t)s->head_v * s->n_head, err, err_size);
 }
 
 /* A head's keys the other way round, for the same tensor's sake: its elements are counted where they are first. */
@@ -125,7 +129,7 @@ static int place_k_turned(struct dsk_model *m, uint32_t layer, char *err, size_t
 		return 0;
 	*p = (struct dsk_place){ .src = k->src, .ne = { k->ne[1], k->ne[0], k->ne[2] }, .row_step = k->row_step, .turned = !k->turned };
 	p->dtype = p->turned && dseek_dtype_block(k->src->dtype) > 1 ? DSEEK_F32 : k->src->dtype;
-	return reserve(m, p, dsk_weight_name(m->arch, DSK_K_B), true, 0, err, err_size);
+	return form(m, p, dsk_weight_name(m->arch, DSK_K_B), true, 0, err, err_size);
 }
 
 static int missing(const struct dsk_model *m, uint32_t layer, enum dsk_weight w, char *err, size_t err_size)
@@ -137,14 +141,37 @@ static int missing(const struct dsk_model *m, uint32_t layer, enum dsk_weight w,
 	return -EINVAL;
 }
 
+static uint64_t behind(struct dsk_model *m, uint64_t bytes)
+{
+	uint64_t offset = m->buffer_bytes;
+
+	m->buffer_bytes += (bytes + 63) & ~(uint64_t)63;
+	return offset;
+}
+
+static void lay_out(struct dsk_model *m, uint32_t layer, enum dsk_weight from, enum dsk_weight to)
+{
+	for (enum dsk_weight w = from; w < to; w++) {
+		struct dsk_place *p = (struct dsk_place *)dsk_weight(m, layer, w);
+
+		if (p->src)
+			p->offset = behind(m, p->bytes);
+	}
+}
+
+void dsk_weights_lay_out(struct dsk_model *m)
+{
+	m->buffer_bytes = 0;
+	if (m->shape.yarn_factor)
+		m->factors = behind(m, m->shape.rope_dims / 2 * sizeof(float));
+	lay_out(m, 0, 0, DSK_FIRST_OF_LAYER);
+	for (uint32_t l = 0; l < m->shape.n_layer; l++)
+		lay_out(m, l, DSK_FIRST_OF_LAYER, DSK_WEIGHT_COUNT);
+}
+
 int dsk_weights_place(struct dsk_model *m, char *err, size_t err_size)
 {
 	int rc;
-
-	if (m->shape.yarn_factor) {
-		m->factors = m->buffer_bytes;
-		m->buffer_bytes += dsk_aligned(m->shape.rope_dims / 2 * sizeof(float));
-	}
 
 	for (enum dsk_weight w = 0; w < DSK_FIRST_OF_LAYER; w++) {
 		rc = place(m, 0, w, &m->global[w], err, err_size);
@@ -177,6 +204,7 @@ int dsk_weights_place(struct dsk_model *m, char *err, size_t err_size)
 			    !dsk_weight(m, l, w)->src)
 				return missing(m, l, w, err, err_size);
 	}
+	dsk_weights_lay_out(m);
 	return 0;
 }
 

@@ -57,26 +57,19 @@ static int measure_all(struct dsk_model *m, struct dsk_spread *spread, char *err
 	return 0;
 }
 
-/* Each weight's place anew, with those that may be fp8 so, or as the file has them. */
-static void place_all(struct dsk_model *m, bool fp8)
+/* Those that may be become fp8, or again what the file has. */
+static void become(struct dsk_model *m, bool fp8)
 {
-	m->buffer_bytes = m->shape.yarn_factor ? dsk_aligned(m->shape.rope_dims / 2 * sizeof(float)) : 0;
-	m->factors = 0;
-	for (uint32_t l = 0; l < (m->shape.n_layer ? m->shape.n_layer : 1); l++)
-		for (enum dsk_weight w = l ? DSK_FIRST_OF_LAYER : 0; w < DSK_WEIGHT_COUNT; w++) {
+	for (uint32_t l = 0; l < m->shape.n_layer; l++)
+		for (enum dsk_weight w = DSK_FIRST_OF_LAYER; w < DSK_WEIGHT_COUNT; w++) {
 			struct dsk_place *p = (struct dsk_place *)dsk_weight(m, l, w);
 
-			if (!p->src)
+			if (!takes(w, p))
 				continue;
-			if (takes(w, p)) {
-				p->dtype = fp8 ? (uint32_t)DSEEK_F8_E4M3 : (uint32_t)p->src->dtype;
-				p->layout = dseek_tensor_bytes(p->dtype, DSEEK_LAYOUT_PACKED, p->ne[0], p->ne[1]) ? DSEEK_LAYOUT_PACKED :
-					DSEEK_LAYOUT_ROWS;
-				p->bytes = dseek_tensor_bytes(p->dtype, p->layout, p->ne[0], p->ne[1]) * p->ne[2];
-			}
-			p->offset = m->buffer_bytes;
-			m->buffer_bytes += dsk_aligned(p->bytes);
+			p->dtype = fp8 ? (uint32_t)DSEEK_F8_E4M3 : (uint32_t)p->src->dtype;
+			dsk_place_form(p, true);	/* smaller than what it was opened as, or that */
 		}
+	dsk_weights_lay_out(m);
 	m->fp8 = fp8;
 }
 
@@ -117,7 +110,7 @@ int dsk_weights_choose(struct dsk_model *m, const struct dsk_load_params *params
 		m->fp8_bound = fp8 ? dsk_spread_bound(&spread, DSK_PRECISION_FP8) : 0;
 	}
 	if (!rc && (fp8 || m->fp8))
-		place_all(m, fp8);
+		become(m, fp8);
 	return rc;
 }
 
