@@ -312,11 +312,15 @@ static int pull_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32 *
 	return err;
 }
 
+static bool has_retired(const struct dseek_exec *exec)
+{
+	return !list_empty_careful(&exec->retired) || !list_empty_careful(&exec->unwanted);
+}
+
 /* It is to be told of something besides jobs. */
 static bool has_notices(const struct dseek_exec *exec)
 {
-	return !list_empty_careful(&exec->retired) || !list_empty_careful(&exec->unwanted) ||
-	       !list_empty_careful(&exec->wanted);
+	return has_retired(exec) || !list_empty_careful(&exec->wanted);
 }
 
 static bool stirred(const struct dseek_exec *exec, u32 events)
@@ -409,7 +413,7 @@ static int tell_requests(struct dseek_exec *exec, struct drm_dseek_next *args, u
 {
 	struct drm_dseek_memory_request request;
 
-	while (args->request_count < args->request_max && dseek_memory_tell(exec, &request)) {
+	while (args->request_count < args->request_max && !list_empty_careful(&exec->wanted) && dseek_memory_tell(exec, &request)) {
 		told[args->request_count++] = request.bo_id;
 		if (dseek_copy_out(args->requests + (args->request_count - 1) * sizeof(request), &request, sizeof(request),
 				   DSEEK_COPIED_DESCRIPTORS)) {
@@ -462,7 +466,7 @@ static int next_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32 *
 			return -EFAULT;
 		}
 	}
-	while (args->retired_count < args->retired_max && has_notices(exec)) {
+	while (args->retired_count < args->retired_max && has_retired(exec)) {
 		u32 count = dseek_exec_take_retired(exec, retired, min_t(u32, CHUNK, args->retired_max -
 										      args->retired_count));
 
