@@ -81,7 +81,6 @@ int main(int argc, char **argv)
 	on.fd = open_node();
 	must(on.fd, "the render node");
 	must(exec_attach(&on.exec, TEST_ENGINE, 8), "ATTACH");
-	must(exec_attach(&on.second, TEST_ENGINE ".second", 8), "ATTACH");
 	must(bo_create(on.fd, 2 * SMALL, &on.bo), "BO_CREATE");
 	must(program_create(on.fd, &on.program), "PROGRAM_CREATE");
 	must(queue_create(on.fd, on.exec.engine, DRM_DSEEK_CLASS_INTERACTIVE, 1, &on.queue), "QUEUE_CREATE");
@@ -96,7 +95,6 @@ int main(int argc, char **argv)
 		}
 	printf("1..%d\n", number);
 	exec_close(&on.exec);
-	exec_close(&on.second);
 	job_steps_end();
 	object_steps_end();
 	close(on.fd);

@@ -43,7 +43,6 @@ int state_is(const char *before, char *after, size_t size, const char *const *ex
 extern struct subject {
 	int fd;			/* the render node */
 	struct test_exec exec;	/* nobody else serves its engine */
-	struct test_exec second;	/* of another, for queues over both */
 	uint32_t bo;		/* of 2 * SMALL */
 	uint32_t program, queue;
 } on;

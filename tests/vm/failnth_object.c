@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 /* Calls about files, buffers, dma-bufs, programs and queues. */
 #include "failnth.h"
-#include <linux/udmabuf.h>
+#include "../selftests/dseek/dseek_dmabuf.h"
 
 #define PURGE		"/sys/kernel/debug/dseek/purge"
 #define HUGE		(2 << 20)
 
 static int foreign = -1, exported = -1, other = -1;
 static uint32_t made;
+static struct test_exec giver;		/* of an engine's own memory: a thread, which meets no failures; and another engine to have */
 static void *mapped;
 static uint64_t offset;
 
@@ -237,7 +238,7 @@ static int do_queue_new(void)
 static int do_queue_set_new(void)
 {
 	struct drm_dseek_queue_create c = { .engine = on.exec.engine, .sched_class = DRM_DSEEK_CLASS_BATCH, .weight = 1,
-		.engines = 1ULL << on.exec.engine | 1ULL << on.second.engine };
+		.engines = 1ULL << on.exec.engine | 1ULL << giver.engine };
 
 	return call(other, DRM_IOCTL_DSEEK_QUEUE_CREATE, &c);
 }
@@ -257,21 +258,13 @@ static int do_queue_query(void)
 	return call(on.fd, DRM_IOCTL_DSEEK_QUEUE_QUERY, &(struct drm_dseek_queue_query){ .handle = on.queue });
 }
 
-/* ---- in an engine's own memory: a thread gives it, and meets no failures */
-
-static struct test_exec giver;
+/* ---- in an engine's own memory */
 
 static int own_dmabuf(void)
 {
-	struct udmabuf_create c = { .flags = UDMABUF_FLAGS_CLOEXEC, .size = SMALL };
-	int dev = open("/dev/udmabuf", O_RDWR | O_CLOEXEC), mem = memfd_create("failnth", MFD_CLOEXEC | MFD_ALLOW_SEALING), fd;
+	int mem, fd = udmabuf_of(SMALL, &mem);
 
-	if (dev < 0 || mem < 0 || ftruncate(mem, SMALL) || fcntl(mem, F_ADD_SEALS, F_SEAL_SHRINK))
-		die("/dev/udmabuf");
-	c.memfd = (uint32_t)mem;
-	fd = ioctl(dev, UDMABUF_CREATE, &c);
-	must(fd < 0 ? -errno : 0, "UDMABUF_CREATE");
-	close(dev);
+	must(fd, "/dev/udmabuf");
 	close(mem);
 	return fd;
 }
@@ -366,17 +359,7 @@ const struct step tenant_steps[] = {
 
 void object_steps_begin(void)
 {
-	struct udmabuf_create c = { .flags = UDMABUF_FLAGS_CLOEXEC, .size = SMALL };
-	int dev = open("/dev/udmabuf", O_RDWR), mem = memfd_create("failnth", MFD_ALLOW_SEALING);
-
-	if (dev < 0 || mem < 0 || ftruncate(mem, SMALL) || fcntl(mem, F_ADD_SEALS, F_SEAL_SHRINK))
-		die("/dev/udmabuf");
-	c.memfd = (uint32_t)mem;
-	foreign = ioctl(dev, UDMABUF_CREATE, &c);
-	if (foreign < 0)
-		die("UDMABUF_CREATE");
-	close(dev);
-	close(mem);
+	foreign = own_dmabuf();
 	must(exec_attach_flags(&giver, TEST_ENGINE ".giver", 1, DRM_DSEEK_ATTACH_MEMORY), "ATTACH");
 	must(-pthread_create(&giver.thread, NULL, give, NULL), "a thread");
 }

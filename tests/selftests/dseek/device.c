@@ -5,7 +5,7 @@
  */
 #include "kselftest_harness.h"
 #include "dseek_admin.h"
-#include <linux/udmabuf.h>
+#include "dseek_dmabuf.h"
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -96,62 +96,20 @@ static uint64_t freed(struct test_exec *e)
 	return freed_within(e, 5 * SEC);
 }
 
-static int export_fd(int fd, uint32_t handle)
-{
-	struct drm_prime_handle p = { .handle = handle, .flags = DRM_CLOEXEC | DRM_RDWR };
-	int r = call(fd, DRM_IOCTL_PRIME_HANDLE_TO_FD, &p);
-
-	return r ? r : p.fd;
-}
-
-/* Of vgem, which keeps references to it as drivers of GPUs do, while *ret_exporter is open. */
-static int vgem_of(size_t size, int *ret_exporter)
-{
-	struct drm_mode_create_dumb dumb = { .width = 1024, .height = (uint32_t)(size / PAGE), .bpp = 32 };
-	char name[16] = "", path[32];
-	struct drm_version v = { .name = name, .name_len = sizeof(name) - 1 };
-	int i, fd;
-
-	for (i = 0; i < 8; i++) {
-		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
-		fd = open(path, O_RDWR | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		*ret_exporter = fd;
-		if (!call(fd, DRM_IOCTL_VERSION, &v) && !strcmp(name, "vgem"))
-			return call(fd, DRM_IOCTL_MODE_CREATE_DUMB, &dumb) ? -errno : export_fd(fd, dumb.handle);
-		close(fd);
-	}
-	return -ENODEV;
-}
-
-/* *ret_mem: the memory itself; -1 where there is no udmabuf. */
+/* *ret_mem: the memory itself; -1 where there is no udmabuf, but vgem. */
 static int dmabuf_of(size_t size, int *ret_mem)
 {
-	int exporter;
+	int mem, exporter = -1, fd = udmabuf_of(size, &mem);
 
-	struct udmabuf_create c = { .flags = UDMABUF_FLAGS_CLOEXEC, .size = size };
-	int dev = open("/dev/udmabuf", O_RDWR | O_CLOEXEC), mem = memfd_create("device", MFD_CLOEXEC | MFD_ALLOW_SEALING), fd;
-
-	if (ret_mem)
-		*ret_mem = -1;
-	if (dev < 0) {
-		close(mem);
+	if (fd == -ENODEV)
 		fd = vgem_of(size, &exporter);
-		if (fd >= 0)
-			close(exporter);
-		return fd;
-	}
-	if (mem < 0 || ftruncate(mem, (off_t)size) || fcntl(mem, F_ADD_SEALS, F_SEAL_SHRINK))
-		return -errno;
-	c.memfd = (uint32_t)mem;
-	fd = ioctl(dev, UDMABUF_CREATE, &c);
-	close(dev);
+	if (exporter >= 0)
+		close(exporter);
 	if (ret_mem)
 		*ret_mem = mem;
-	else
+	else if (mem >= 0)
 		close(mem);
-	return fd < 0 ? -errno : fd;
+	return fd;
 }
 
 static uint64_t device_bytes(int fd)

@@ -5,6 +5,7 @@
  */
 #include "kselftest_harness.h"
 #include "dseek_admin.h"
+#include "dseek_dmabuf.h"
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -73,28 +74,11 @@ static int take_purged(struct world *w)
 /* A dma-buf of vgem's, which the guests have loaded. */
 static int foreign_buffer(void)
 {
-	struct drm_mode_create_dumb c = { .width = 64 * 1024 / 4, .height = 1, .bpp = 32 };
-	struct drm_prime_handle p = { .flags = DRM_CLOEXEC | DRM_RDWR };
-	char name[16], path[32];
-	struct drm_version v = { .name = name, .name_len = sizeof(name) - 1 };
-	int fd, i, r = -ENODEV;
+	int exporter, fd = vgem_of(64 * 1024, &exporter);
 
-	for (i = 0; i < 8 && r == -ENODEV; i++) {
-		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
-		fd = open(path, O_RDWR | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		memset(name, 0, sizeof(name));
-		v.name_len = sizeof(name) - 1;
-		if (!ioctl(fd, DRM_IOCTL_VERSION, &v) && !strcmp(name, "vgem")) {
-			r = call(fd, DRM_IOCTL_MODE_CREATE_DUMB, &c);
-			p.handle = c.handle;
-			r = r ? r : call(fd, DRM_IOCTL_PRIME_HANDLE_TO_FD, &p);
-			r = r ? r : p.fd;
-		}
-		close(fd);
-	}
-	return r;
+	if (exporter >= 0)
+		close(exporter);
+	return fd;
 }
 
 /* Who imports pays, not who opened the file: from within the cgroup. */

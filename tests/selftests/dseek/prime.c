@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* Buffers handed from file to file as dma-bufs. */
 #include "kselftest_harness.h"
-#include "dseek_test.h"
-#include <linux/udmabuf.h>
+#include "dseek_dmabuf.h"
 
 #define PAGE	4096ULL
 
@@ -24,14 +23,6 @@ FIXTURE_TEARDOWN(prime)
 {
 	close(self->a);
 	close(self->b);
-}
-
-static int export_fd(int fd, uint32_t handle)
-{
-	struct drm_prime_handle p = { .handle = handle, .flags = DRM_CLOEXEC | DRM_RDWR };
-	int r = call(fd, DRM_IOCTL_PRIME_HANDLE_TO_FD, &p);
-
-	return r ? r : p.fd;
 }
 
 static int import_fd(int fd, int dmabuf, uint32_t *ret_handle)
@@ -148,56 +139,14 @@ FIXTURE_VARIANT(foreign) {
 	int (*make)(int *ret_exporter);
 };
 
-static int udmabuf_of(uint64_t size, int *ret_exporter)
-{
-	struct udmabuf_create c = { .flags = UDMABUF_FLAGS_CLOEXEC, .size = size };
-	int dev = open("/dev/udmabuf", O_RDWR | O_CLOEXEC), mem, dmabuf;
-
-	if (dev < 0)
-		return -ENODEV;
-	mem = memfd_create("prime", MFD_ALLOW_SEALING);
-	if (ftruncate(mem, (off_t)size) || fcntl(mem, F_ADD_SEALS, F_SEAL_SHRINK))
-		return -errno;
-	c.memfd = (uint32_t)mem;
-	dmabuf = ioctl(dev, UDMABUF_CREATE, &c);
-	close(mem);
-	*ret_exporter = dev;
-	return dmabuf < 0 ? -errno : dmabuf;
-}
-
 static int udmabuf_make(int *ret_exporter)
 {
 	return udmabuf_of(4 * PAGE, ret_exporter);
 }
 
-static int vgem_open(void)
-{
-	char name[16] = "", path[32];
-	struct drm_version v = { .name = name, .name_len = sizeof(name) - 1 };
-	int i, fd;
-
-	for (i = 0; i < 8; i++) {
-		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
-		fd = open(path, O_RDWR | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		if (!call(fd, DRM_IOCTL_VERSION, &v) && !strcmp(name, "vgem"))
-			return fd;
-		close(fd);
-	}
-	return -ENODEV;
-}
-
 static int vgem_make(int *ret_exporter)
 {
-	struct drm_mode_create_dumb dumb = { .width = 1024, .height = 4, .bpp = 32 };
-	int fd = vgem_open(), r;
-
-	if (fd < 0)
-		return fd;
-	*ret_exporter = fd;
-	r = call(fd, DRM_IOCTL_MODE_CREATE_DUMB, &dumb);
-	return r ? r : dumb.size != 4 * PAGE ? -EIO : export_fd(fd, dumb.handle);
+	return vgem_of(4 * PAGE, ret_exporter);
 }
 
 FIXTURE_VARIANT_ADD(foreign, udmabuf) { .make = udmabuf_make };
