@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Buffers in an engine's own memory: by an executor of the test's own, and by one that runs programs. */
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include <pthread.h>
@@ -188,6 +189,39 @@ static void refusals(void)
 	ask_end(&a, -ENOMEM);
 	CHECK_FAILS(dseek_exec_memory(m.exec, id, 0, -1), ENOENT, "nobody waits");
 	CHECK_EQ(in_engines(m.dev), 0);
+	manual_close(&m);
+}
+
+/* What it can't map was not given: another answer counts, and the descriptor's number is somebody else's by then. */
+static void answered_again(void)
+{
+	char path[64];
+	struct dseek_bo *bo;
+	struct manual m;
+	struct asking a;
+	uint64_t id;
+	int fd, file, other;
+
+	if (!on_embed())
+		skip("the module takes a dma-buf or none, and maps it when it is asked to");
+	giver_open(&m, NULL);
+	fd = memfd_create("memory", MFD_CLOEXEC);
+	CHECK(fd >= 0 && !ftruncate(fd, SIZE));
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	file = open(path, O_RDONLY | O_CLOEXEC);
+	ask_begin(&a, &m);
+	id = told(&m);
+	CHECK_FAILS(dseek_exec_memory(m.exec, id, 0, file), EINVAL, "can't be mapped");
+	other = dup(file);
+	CHECK_OK(dseek_exec_memory(m.exec, id, 0, -1));
+	bo = ask_end(&a, 0);
+	CHECK(dseek_bo_map(bo) == NULL);
+	dseek_bo_destroy(bo);
+	CHECK_EQ(freed(&m, 5000), id);
+	CHECK(fcntl(other, F_GETFD) >= 0);
+	close(other);
+	close(file);
+	close(fd);
 	manual_close(&m);
 }
 
@@ -410,6 +444,7 @@ static void of_its_engine_alone(void)
 const struct test memory_tests[] = {
 	{ "asked for, given, told to be freed", life },
 	{ "refusals", refusals },
+	{ "an answer that can't be mapped, and another", answered_again },
 	{ "executors that give none", none_given },
 	{ "quota", quota },
 	{ "goes with its executor", executor_goes },

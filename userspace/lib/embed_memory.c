@@ -170,22 +170,27 @@ static struct embed_bo *find_asked(struct embed_exec *exec, uint64_t bo_id)
 	return NULL;
 }
 
-/* The file, of our own, and the tenant's mapping of it. */
-static int open_map(int fd, uint64_t size, int *ret_fd, void **ret_map)
+/* The file, of our own, and the tenant's mapping of it; as they were on an error: the request may be answered again. */
+static int open_map(struct embed_bo *bo, int fd)
 {
 	off_t end_at = lseek(fd, 0, SEEK_END);
+	int own;
+	void *map;
 
-	if (end_at < 0 || (uint64_t)end_at != size)
+	if (end_at < 0 || (uint64_t)end_at != bo->base.size)
 		return dseek_fail(end_at < 0 && errno == EBADF ? -EBADF : -EINVAL, "memory: descriptor %d is no file of %llu bytes", fd,
-				  (unsigned long long)size);
-	*ret_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (*ret_fd < 0)
+				  (unsigned long long)bo->base.size);
+	own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (own < 0)
 		return dseek_fail(-errno, "memory: no file descriptor left");
-	*ret_map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, *ret_fd, 0);
-	if (*ret_map != MAP_FAILED)
-		return 0;
-	close(*ret_fd);
-	return dseek_fail(-EINVAL, "memory: descriptor %d can't be mapped", fd);
+	map = mmap(NULL, bo->base.size, PROT_READ | PROT_WRITE, MAP_SHARED, own, 0);
+	if (map == MAP_FAILED) {
+		close(own);
+		return dseek_fail(-EINVAL, "memory: descriptor %d can't be mapped", fd);
+	}
+	bo->fd = own;
+	bo->base.map = map;
+	return 0;
 }
 
 int embed_exec_memory(struct dseek_exec *base, uint64_t bo_id, int error, int fd)
@@ -204,7 +209,7 @@ int embed_exec_memory(struct dseek_exec *base, uint64_t bo_id, int error, int fd
 	else if (!bo)
 		r = dseek_fail(-ENOENT, "memory: nobody waits for buffer %llu", (unsigned long long)bo_id);
 	else if (fd >= 0)
-		r = open_map(fd, bo->base.size, &bo->fd, &bo->base.map);
+		r = open_map(bo, fd);
 	if (!r)
 		end(bo, error ? EMBED_MEMORY_OVER : EMBED_MEMORY_GIVEN, error);
 	embed_unlock(inst);
