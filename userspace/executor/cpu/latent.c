@@ -311,8 +311,8 @@ static int read_positions(const struct latent_job *job, uint64_t *ret_pairs, uin
 int cpu_latent_attention(struct cpu_ctx *ctx, const struct cpu_op *op)
 {
 	uint64_t pairs = 0, positions = 0;
+	struct cpu_alloc alloc = { 0 };
 	struct cpu_latent_work work;
-	struct cpu_alloc alloc;
 	struct latent_job job;
 	int ret;
 
@@ -321,7 +321,8 @@ int cpu_latent_attention(struct cpu_ctx *ctx, const struct cpu_op *op)
 	if (ctx->latent == CPU_LATENT_ABSORBED || !cpu_product_possible(op->t + 3) || !cpu_product_possible(op->t + 6))
 		return absorbed(ctx, op);
 	job_init(ctx, op, &job);
-	ret = cpu_arena(ctx, cpu_latent_bytes(ctx, op), &alloc);
+	layout(&alloc, &job);
+	ret = cpu_arena(ctx, alloc.used, &alloc);
 	if (ret)
 		return ret;
 	layout(&alloc, &job);
