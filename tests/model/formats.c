@@ -58,24 +58,30 @@ static void close_model(void)
 	unlink(path);
 }
 
-/* Logits of the last token into @logits; what the session says of itself into words. */
-static int run(struct dsk_session_params p, float logits[TINY_VOCAB])
+/* @tokens to give it; what it says of itself, or why there is none, into words. */
+static int create(struct dsk_session_params p, int32_t tokens[N_TOKENS], struct dsk_session **ret_session)
 {
-	struct dsk_session *s;
-	int32_t tokens[N_TOKENS];
 	int rc;
 
 	for (int i = 0; i < N_TOKENS; i++)
 		tokens[i] = (i * 89 + 1) % TINY_VOCAB;
 	p.sched_class = DSEEK_CLASS_BATCH;
 	p.n_ctx = 2 * N_TOKENS;
-	*err = *words = 0;
-	rc = dsk_session_create(model, &p, &s, err, sizeof(err));
-	if (rc) {
-		snprintf(words, sizeof(words), "%.190s", err);
+	*err = 0;
+	rc = dsk_session_create(model, &p, ret_session, err, sizeof(err));
+	snprintf(words, sizeof(words), "%.190s", rc ? err : dsk_session_precision(*ret_session));
+	return rc;
+}
+
+/* Logits of the last token into @logits. */
+static int run(struct dsk_session_params p, float logits[TINY_VOCAB])
+{
+	struct dsk_session *s;
+	int32_t tokens[N_TOKENS];
+	int rc = create(p, tokens, &s);
+
+	if (rc)
 		return rc;
-	}
-	snprintf(words, sizeof(words), "%s", dsk_session_precision(s));
 	if (logits)
 		rc = dsk_session_eval(s, tokens, N_TOKENS);
 	if (logits && !rc)
@@ -165,16 +171,10 @@ static int run_all(struct dsk_session_params p, int (*row)(void *arg, uint32_t t
 	int32_t tokens[N_TOKENS];
 	int rc;
 
-	for (int i = 0; i < N_TOKENS; i++)
-		tokens[i] = (i * 89 + 1) % TINY_VOCAB;
-	p.sched_class = DSEEK_CLASS_BATCH;
-	p.n_ctx = 2 * N_TOKENS;
 	p.logit_rows = N_TOKENS;
-	*words = 0;
-	rc = dsk_session_create(model, &p, &s, err, sizeof(err));
+	rc = create(p, tokens, &s);
 	if (rc)
 		return rc;
-	snprintf(words, sizeof(words), "%s", dsk_session_precision(s));
 	rc = dsk_session_eval_all(s, tokens, N_TOKENS, row, arg);
 	dsk_session_destroy(s);
 	return rc;

@@ -177,21 +177,13 @@ int dsk_formats_find(struct dsk_model *m, const struct dsk_session_params *p, st
 		f.cache = f.mode;
 		break;
 	case DSK_PRECISION_INT8:
-		why = why_no_int8(m, &engine);
+	case DSK_PRECISION_FP8:		/* of weights: activations are as the engine does best */
+		why = f.mode == DSK_PRECISION_INT8 ? why_no_int8(m, &engine) : why_no_fp8(m, &engine);
 		if (why) {
-			snprintf(err, err_size, "DSEEK_PRECISION_MODE=int8 on engine %s: %s", engine.name, why);
+			snprintf(err, err_size, "DSEEK_PRECISION_MODE=%s on engine %s: %s", dsk_precision_name(f.mode), engine.name, why);
 			rc = -ENOTSUP;
 		}
-		f.activations = DSK_PRECISION_INT8;
-		f.cache = DSK_PRECISION_FP16;
-		break;
-	case DSK_PRECISION_FP8:
-		why = why_no_fp8(m, &engine);
-		if (why) {
-			snprintf(err, err_size, "DSEEK_PRECISION_MODE=fp8 on engine %s: %s", engine.name, why);
-			rc = -ENOTSUP;
-		}
-		f.activations = DSK_PRECISION_UNSET;
+		f.activations = f.mode == DSK_PRECISION_INT8 ? DSK_PRECISION_INT8 : DSK_PRECISION_UNSET;
 		f.cache = DSK_PRECISION_FP16;
 		break;
 	case DSK_PRECISION_UNSET:
