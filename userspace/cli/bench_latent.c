@@ -5,6 +5,7 @@
  * product, and kept. In turns, the least time of each.
  */
 #include "cli.h"
+#include "bench_ops.h"
 
 #include <backend.h>
 #include <cpu/latent.h>
@@ -114,17 +115,6 @@ static int build(struct latent_bench *b, int which)
 	return ret ? ret : dseek_program_validate(b->blob[which], size, &b->view[which], err, sizeof(err));
 }
 
-/* Any bits do as weights, as long as scales and numbers, read as half or as float, are small and no denormals. */
-static void fill(uint8_t *p, uint64_t n)
-{
-	uint64_t state = 1, i;
-
-	for (i = 0; i < n; i++) {
-		state = state * 6364136223846793005ull + 1442695040888963407ull;
-		p[i] = (state >> 56 & 0x2f) | 0x10;
-	}
-}
-
 /* Both programs in the same memory, the larger of what they ask for. */
 static int prepare(struct latent_bench *b)
 {
@@ -143,7 +133,7 @@ static int prepare(struct latent_bench *b)
 		b->memory[i] = aligned_alloc(4096, (used[i] + 4095) & ~4095ull);
 		if (!b->memory[i])
 			return -ENOMEM;
-		fill(b->memory[i], used[i]);
+		bench_fill_weights(b->memory[i], used[i]);
 	}
 	for (t = 0; t < b->tokens; t++)
 		((int32_t *)(b->memory[B_WORK] + b->positions_at))[t] = b->past + t;

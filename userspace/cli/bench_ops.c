@@ -166,8 +166,7 @@ static void layers(struct bench *b)
 	OP(b, ARGMAX, 0, 0, 0, 0, logits, best);
 }
 
-/* Any bits do as weights as long as scales, read as F16, are small and no denormals, which would cost time. */
-static void fill_weights(uint8_t *p, uint64_t n)
+void bench_fill_weights(uint8_t *p, uint64_t n)
 {
 	uint64_t state = 1, i;
 
@@ -210,7 +209,7 @@ static int bench_build(struct bench *b)
 			return -ENOMEM;
 		memset(b->memory[i], 0, b->used[i]);
 	}
-	fill_weights(b->memory[B_WEIGHTS], b->used[B_WEIGHTS]);
+	bench_fill_weights(b->memory[B_WEIGHTS], b->used[B_WEIGHTS]);
 	for (t = 0; t < b->used[B_VECTORS] / sizeof(float); t++)
 		((float *)b->memory[B_VECTORS])[t] = 1;
 	for (t = 0; t < b->tokens; t++)
