@@ -8,6 +8,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static const char usage[] =
@@ -55,6 +56,22 @@ static char *read_all(const char *path)
 	return text;
 }
 
+/* Shared, though nobody writes to it any more: of private memory, which this is tens of megabytes of, each fork() would copy all tables of pages. */
+static int grow(void)
+{
+	size_t size = (size_t)count * sizeof(*programs);
+	struct program *more = mmap(NULL, size ? 2 * size : sizeof(*programs), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (more == MAP_FAILED)
+		return -errno;
+	if (size) {
+		memcpy(more, programs, size);
+		munmap(programs, size);
+	}
+	programs = more;
+	return 0;
+}
+
 static void load(const char *path)
 {
 	static struct program p;
@@ -64,7 +81,7 @@ static void load(const char *path)
 	int r, before = count;
 
 	while ((r = program_parse(&at, &p, &line, &error)) > 0) {
-		if (!(count & (count - 1)) && !(programs = realloc(programs, (count ? 2 * (size_t)count : 1) * sizeof(p))))
+		if (!(count & (count - 1)) && grow())
 			die(path, strerror(ENOMEM));
 		programs[count++] = p;
 	}
