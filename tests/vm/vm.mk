@@ -6,6 +6,8 @@ check-programs += $(addprefix tests/vm/,$(vm-programs))
 script-tests += tests/vm/report.sh tests/vm/fuzzer/text.sh
 $(foreach p,$(vm-programs),$(eval tests/vm/$(p)-src := tests/vm/$(p).c))
 tests/vm/fuzzer/fuzz-src := $(filter-out %/coverage.c,$(wildcard tests/vm/fuzzer/*.c))
+# A process that it makes has fewer pages then that differ from its parent's.
+tests/vm/fuzzer/fuzz-libs := $(if $(SAN),,-static)
 coverage-src := $(addprefix tests/vm/fuzzer/,coverage.c kcov.c recorder.c program.c grammar.c)
 tests/vm/shares-src += tests/vm/stall.c
 tests/vm/failnth-src += $(addprefix tests/vm/failnth_,fault.c state.c object.c job.c)

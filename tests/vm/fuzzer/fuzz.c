@@ -79,6 +79,16 @@ static bool corpus_get(struct program *p, uint64_t *rng)
 
 /* ---- who runs programs */
 
+/* A process takes as long as a whole program does: most go, and their lines run in the first one then. */
+static void fewer_processes(struct program *p, uint64_t *rng)
+{
+	uint32_t i;
+
+	for (i = p->count; i--;)
+		if (calls[p->line[i].call].kind == CALL_OTHER && calls[p->line[i].call].other == OTHER_FORK && random_below(rng, 4))
+			program_remove(p, i, 1);
+}
+
 static void choose(struct program *p, uint64_t *rng)
 {
 	static struct program other;
@@ -90,6 +100,9 @@ static void choose(struct program *p, uint64_t *rng)
 	if (!corpus_get(&other, rng))
 		other = *p;
 	program_mutate(p, &other, rng);
+	fewer_processes(p, rng);
+	if (!p->count)
+		program_generate(p, rng);
 }
 
 static void stand_still(unsigned int me)
