@@ -30,12 +30,11 @@ K_KERNEL(LANES) dsk_linear(K_GLOBAL float *y, K_GLOBAL const float *x, K_GLOBAL 
 K_KERNEL(LANES) dsk_head_linear(K_GLOBAL float *y, K_GLOBAL const float *x, K_GLOBAL const void *w, struct dsk_head_linear_params p)
 {
 	int head = k_group_x() % p.heads, row = k_group_x() / p.heads * LANES + k_tid();
-	K_GLOBAL const k_u16 *matrix = (K_GLOBAL const k_u16 *)w + (long)head * p.w_stride;
 
 	if (row >= p.rows)
 		return;
 	y[(long)k_group_y() * p.y_token_stride + (long)head * p.y_head_stride + row] =
-		weight_dot(matrix, p.w, row, x + (long)k_group_y() * p.x_token_stride + (long)head * p.x_head_stride);
+		weight_dot(weight_matrix(w, head, p.w_stride), p.w, row, x + (long)k_group_y() * p.x_token_stride + (long)head * p.x_head_stride);
 }
 
 /* y [rows, T] = glu(gate x, up x) (expert.h); x [k, T]; groups: rows / LANES, T */

@@ -13,7 +13,7 @@
 	X(rope, dsk_rope, 256, 3, struct dsk_rope_params)				\
 	X(embed, dsk_embed, 256, 4, struct dsk_embed_params)				\
 	X(route, dsk_route, 64, 5, struct dsk_route_params)				\
-	X(permute, dsk_place, 256, 4, struct dsk_place_params)				\
+	X(permute, dsk_place, 256, 5, struct dsk_place_params)				\
 	X(permute, dsk_gather, 256, 3, struct dsk_gather_params)			\
 	X(permute, dsk_combine, 256, 4, struct dsk_combine_params)			\
 	X(attn_decode, dsk_attn_decode_64, 256, 9, struct dsk_attn_params)		\
@@ -97,6 +97,10 @@
 	X(dense_mma, dsk_linear_glu_many, 128, 4, struct dsk_linear_glu_params)		\
 	X(moe_dense, dsk_moe_glu, 64, 8, struct dsk_moe_glu_params)			\
 	X(moe_dense, dsk_moe_down, 64, 7, struct dsk_moe_down_params)			\
+	X(moe_mma, dsk_moe_glu_few, 128, 8, struct dsk_moe_glu_params)			\
+	X(moe_mma, dsk_moe_glu_many, 128, 8, struct dsk_moe_glu_params)			\
+	X(moe_mma, dsk_moe_down_few, 128, 6, struct dsk_moe_down_params)		\
+	X(moe_mma, dsk_moe_down_many, 128, 6, struct dsk_moe_down_params)		\
 	X(elementwise, dsk_elementwise, 256, 3, struct dsk_elementwise_params)		\
 	X(argmax, dsk_argmax, 256, 2, struct dsk_argmax_params)				\
 	X(slots, dsk_slot_store, 64, 4, struct dsk_slot_store_params)			\

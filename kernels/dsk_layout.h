@@ -87,11 +87,14 @@ DSK_SIZE(dsk_route_params, 40);
 
 /* ---- permute.c: (token, choice) pairs in the order of their experts */
 
+#define DSK_PLACE_FAULT	1	/* fault is given: an id that is no expert's sets it */
+
 struct dsk_place_params {
 	int pairs;		/* token * top_k + choice */
 	int experts;
 	int capacity;		/* pairs an expert takes, the first in order; more are dropped; 0: all */
-	int pad[3];
+	int flags;
+	int pad[2];
 };
 DSK_SIZE(dsk_place_params, 24);
 
@@ -107,10 +110,12 @@ DSK_SIZE(dsk_gather_params, 24);
 struct dsk_combine_params {
 	int n;
 	int top_k;
+	int rows;		/* of in: a pair whose row is none of them counts as dropped */
 	int in_type, out_type;
 	int in_stride, out_stride;
+	int pad;
 };
-DSK_SIZE(dsk_combine_params, 24);
+DSK_SIZE(dsk_combine_params, 32);
 
 /* ---- expert.c, expert_mma.c, expert_few.c: rows in the order of their experts times their expert's matrix */
 
@@ -459,7 +464,7 @@ struct dsk_head_linear_params {
 };
 DSK_SIZE(dsk_head_linear_params, 48);
 
-/* ---- moe_dense.c: experts on weights of programs */
+/* ---- moe_dense.c, moe_mma.c: experts on weights of programs */
 
 #define DSK_MOE_CHOICES	64	/* experts a token, at most */
 
@@ -479,7 +484,7 @@ struct dsk_moe_glu_params {
 	int act;			/* enum dsk_act */
 	int flags;			/* DSK_MOE_* */
 	int gate_bias_stride, up_bias_stride;	/* between experts */
-	int pad;
+	int tokens;			/* T, of moe_mma.c */
 };
 DSK_SIZE(dsk_moe_glu_params, 88);
 
@@ -491,7 +496,7 @@ struct dsk_moe_down_params {
 	int ids_stride, weights_stride, out_stride;
 	int flags;			/* DSK_MOE_* */
 	int bias_stride;		/* between experts */
-	int pad;
+	int tokens;			/* T, of moe_mma.c */
 };
 DSK_SIZE(dsk_moe_down_params, 64);
 

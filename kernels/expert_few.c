@@ -16,7 +16,7 @@
 
 K_DEV void few(K_WAVE_PARAM int type, int with_glu, EXPERT_X, struct expert_matrix a, struct expert_matrix b, struct dsk_expert_params p)
 {
-	struct expert_tile tile = expert_tile(tiles, k_group_y(), ROWS, p);
+	struct expert_tile tile = expert_tile(tiles, k_group_y(), ROWS, p.rows, p.experts);
 	int lane = k_lane(), words = BY_8_BITS(type) ? K_FRAG8 / 4 : K_FRAG16 / 2, multiplied = BY_8_BITS(type) ? STEP_8 : STEP_16;
 	int x_words = OF_8_BITS(type) ? STEP_8 : STEP_16, w_words = type == DSK_I4 ? STEP_4 : x_words;	/* in memory */
 	int x_bytes = OF_8_BITS(type) ? p.k : 2 * p.k, w_bytes = type == DSK_I4 ? (p.k + 1) / 2 : x_bytes;

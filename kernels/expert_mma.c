@@ -20,7 +20,7 @@
 K_DEV void experts(K_WAVE_PARAM int type, int with_glu, K_LOCAL k_u32 *xs, K_LOCAL k_u32 *ws, EXPERT_X, struct expert_matrix a,
 		   struct expert_matrix b, struct dsk_expert_params p)
 {
-	struct expert_tile tile = expert_tile(tiles, k_group_y(), ROWS, p);
+	struct expert_tile tile = expert_tile(tiles, k_group_y(), ROWS, p.rows, p.experts);
 	int words = BY_8_BITS(type) ? K_FRAG8 / 4 : K_FRAG16 / 2;	/* of a fragment */
 	int x_bytes = OF_8_BITS(type) ? p.k : 2 * p.k, w_bytes = type == DSK_I4 ? (p.k + 1) / 2 : x_bytes;
 	int x_words = F8_WIDE(type) ? STEP / 2 : STEP, w_words = type == DSK_I4 ? STEP / 4 : x_words;	/* of a step, in memory */

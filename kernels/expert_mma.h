@@ -23,24 +23,10 @@ struct expert_matrix {
 	K_GLOBAL const float *bias;
 };
 
-struct expert_tile {
-	int expert, first, rows;	/* rows 0: nothing to do */
-};
-
 /* Which of a step's runs the lane has. */
 K_DEV int run_of(int lane)
 {
 	return K_HALVES > 1 ? lane / K_TILE : 0;
-}
-
-/* Tile @i of the plan, which is memory of the tenant's: checked. */
-K_DEV struct expert_tile expert_tile(K_GLOBAL const int *tiles, int i, int most, struct dsk_expert_params p)
-{
-	struct expert_tile t = { tiles[3 * (long)i], tiles[3 * (long)i + 1], tiles[3 * (long)i + 2] };
-
-	if ((k_u32)t.expert >= (k_u32)p.experts || (k_u32)t.rows > (k_u32)most || t.first < 0 || t.first > p.rows - t.rows)
-		t.rows = 0;
-	return t;
 }
 
 /* @n words from word @at of a row of @bytes; zeros past them and where there is no row. */

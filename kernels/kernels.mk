@@ -9,7 +9,7 @@
 kernel-files := norm rope embed route permute attn_decode attn_decode_packed attn_prefill attn_prefill_mma attn_gate attn_pyramid
 kernel-files += expert expert_mma expert_few sample kv_copy scrub reroute similarity
 kernel-files += attn_decode_mma persist
-kernel-files += dense moe_dense elementwise argmax slots slots_mma dense_mma
+kernel-files += dense moe_dense elementwise argmax slots slots_mma dense_mma moe_mma
 kernel-headers := $(wildcard kernels/*.h)
 GPU_TARGETS ?= gfx90a gfx942 gfx950 gfx1100 gfx1201
 

@@ -8,12 +8,6 @@
 
 #define LANES	64
 
-/* Expert @e's matrix: strides are in units of 2 bytes. */
-K_DEV K_GLOBAL const void *expert(K_GLOBAL const void *matrices, int e, int stride)
-{
-	return (K_GLOBAL const k_u16 *)matrices + (long)e * stride;
-}
-
 /*
  * h [rows, choices, T] = glu(gate_e x + bias, up_e x + bias), e = ids; x [k, T], ids [choices, T], biases [rows, experts] or none; groups:
  * rows / LANES, choices * T
@@ -34,8 +28,8 @@ K_KERNEL(LANES) dsk_moe_glu(K_GLOBAL float *h, K_GLOBAL int *fault, K_GLOBAL con
 	if (row >= p.rows)
 		return;
 	if (id >= 0) {
-		g = weight_dot(expert(gate, id, p.gate_stride), p.gate, row, from);
-		u = weight_dot(expert(up, id, p.up_stride), p.up, row, from);
+		g = weight_dot(weight_matrix(gate, id, p.gate_stride), p.gate, row, from);
+		u = weight_dot(weight_matrix(up, id, p.up_stride), p.up, row, from);
 		if (p.flags & DSK_MOE_GATE_BIAS)
 			g += gate_bias[(long)id * p.gate_bias_stride + row];
 		if (p.flags & DSK_MOE_UP_BIAS)
@@ -66,7 +60,7 @@ K_KERNEL(LANES) dsk_moe_down(K_GLOBAL float *out, K_GLOBAL int *fault, K_GLOBAL 
 
 		if (shared_id[j] < 0)
 			continue;
-		v = weight_dot(expert(down, shared_id[j], p.down_stride), p.down, row, h);
+		v = weight_dot(weight_matrix(down, shared_id[j], p.down_stride), p.down, row, h);
 		if (p.flags & DSK_MOE_DOWN_BIAS)
 			v += bias[(long)shared_id[j] * p.bias_stride + row];
 		sum = k_fma(weights[j], v, sum);

@@ -9,10 +9,11 @@
 
 /*
  * row_pair [pairs]: the pair of a row, -1 past the last; pair_row [pairs]: the row of a pair, -1 if it was dropped or its id is no
- * expert; offsets [experts + 1]: first row of each expert; ids [pairs]. Groups: experts.
+ * expert; offsets [experts + 1]: first row of each expert; fault [1] (FAULT); ids [pairs]. Groups: experts. Ids that change meanwhile make a wrong order,
+ * of pairs and rows that are there or of what was in the buffers before.
  */
-K_KERNEL(LANES) dsk_place(K_GLOBAL int *row_pair, K_GLOBAL int *pair_row, K_GLOBAL int *offsets, K_GLOBAL const int *ids,
-			  struct dsk_place_params p)
+K_KERNEL(LANES) dsk_place(K_GLOBAL int *row_pair, K_GLOBAL int *pair_row, K_GLOBAL int *offsets, K_GLOBAL int *fault,
+			  K_GLOBAL const int *ids, struct dsk_place_params p)
 {
 	K_LDS(int, count, DSK_MAX_EXPERTS);
 	K_LDS(int, wave_count, LANES / K_WAVE);
@@ -50,10 +51,13 @@ K_KERNEL(LANES) dsk_place(K_GLOBAL int *row_pair, K_GLOBAL int *pair_row, K_GLOB
 
 		if (mine && at < taken)
 			row_pair[first + at] = i;
-		if (mine)
+		if (mine) {
 			pair_row[i] = at < taken ? first + at : -1;
-		else if (expert == 0 && i < p.pairs && (id < 0 || id >= p.experts))
+		} else if (expert == 0 && i < p.pairs && (id < 0 || id >= p.experts)) {
 			pair_row[i] = -1;
+			if (p.flags & DSK_PLACE_FAULT)
+				k_atomic_or(fault, 1);
+		}
 	}
 	if (expert == p.experts - 1)
 		for (int i = total + k_tid(); i < p.pairs; i += LANES)
@@ -82,7 +86,7 @@ K_KERNEL(LANES) dsk_combine(K_GLOBAL void *out, K_GLOBAL const void *in, K_GLOBA
 		for (int j = 0; j < p.top_k; j++) {
 			int row = pair_row[pair + j];
 
-			if (row >= 0)
+			if (row >= 0 && row < p.rows)
 				sum = k_fma(weights[pair + j], load_element(in, (long)row * p.in_stride + i, p.in_type), sum);
 		}
 		store_element(out, out_at + i, p.out_type, sum);

@@ -50,6 +50,12 @@ K_DEV struct weight_block weight_block(int type, int packed)
 	return b;
 }
 
+/* Matrix @n of several: a head's or an expert's; @stride in units of 2 bytes. */
+K_DEV K_GLOBAL const void *weight_matrix(K_GLOBAL const void *matrices, int n, int stride)
+{
+	return (K_GLOBAL const k_u16 *)matrices + (long)n * stride;
+}
+
 K_DEV struct weight_row weight_row(K_GLOBAL const void *matrix, struct dsk_matrix m, int row)
 {
 	struct weight_block b = weight_block(m.type, m.packed);

@@ -178,7 +178,7 @@ static int data_make(struct data *s, const struct device *d, const struct expert
 	matrix_make(&s->gate, c, &s->p);
 	matrix_make(&s->up, c, &s->p);
 	struct simt_launch l = { .grid = { (unsigned int)c->experts, 1, 1 }, LAUNCH_PARAMS(place),
-				 BUFFERS(OUT(s->row_pair, bytes), OUT(s->pair_row, bytes), OUT(s->offsets, (size_t)(c->experts + 1) * 4),
+				 BUFFERS(OUT(s->row_pair, bytes), OUT(s->pair_row, bytes), OUT(s->offsets, (size_t)(c->experts + 1) * 4), NONE,
 					 IN(s->ids, bytes)) };
 
 	if (!ktest_launch(d, "dsk_place", &l, "%s", what))

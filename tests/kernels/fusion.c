@@ -8,8 +8,9 @@
  * A fused layer is also run by the kernels with matrix instructions that the hip backend prefers (dense_mma.c, slots_mma.c). Those touch the same
  * bytes, less often: loads are counted, of buffers and of LDS.
  *
- * The hip backend fuses gate, up and GLU, attention, the residual sum of dense layers and a MoE layer's weighted sum; it launches three
- * products for q, k and v, whose weights lie apart, and quantises nothing: 13 and 16 launches a layer (tests/hip/launches.c).
+ * The hip backend fuses gate, up and GLU, attention, the residual sum of dense layers and, of one token, a MoE layer's weighted sum; it launches three
+ * products for q, k and v, whose weights lie apart, and quantises nothing: 13 and 16 launches a layer, 19 where experts are grouped
+ * (tests/hip/launches.c). What grouping saves there is counted, too.
  */
 #include "ktest.h"
 
@@ -350,14 +351,14 @@ static void experts(struct layer *l, struct buffer *x)
 							.a_stride = { s->embd }, .out_stride = { s->embd } };
 	const struct dsk_place_params place = { .pairs = pairs, .experts = X };
 	const struct dsk_expert_plan_params plan = { .rows = pairs, .experts = X, .tile = DSK_EXPERT_TILE, .tiles = n_tiles };
-	const struct dsk_combine_params combine = { .n = s->embd, .top_k = s->used, .in_type = DSK_F32, .out_type = DSK_F32, .in_stride = s->embd,
+	const struct dsk_combine_params combine = { .n = s->embd, .top_k = s->used, .rows = pairs, .in_type = DSK_F32, .out_type = DSK_F32, .in_stride = s->embd,
 						    .out_stride = s->embd };
 
 	norm(l, x, wn, h);
 	linear(l, h, wr, X, s->embd, logits, 0);
 	LAUNCH(l, "dsk_route", l->tokens, 1, route, USE_OUT(ids), USE_OUT(weights), USE_INOUT(load), USE_IN(logits), USE_NONE);
 	LAUNCH(l, "dsk_elementwise", l->tokens, 1, convert, USE_OUT(h16), USE_IN(h), USE_NONE);
-	LAUNCH(l, "dsk_place", X, 1, place, USE_OUT(row_pair), USE_OUT(pair_row), USE_OUT(offsets), USE_IN(ids));
+	LAUNCH(l, "dsk_place", X, 1, place, USE_OUT(row_pair), USE_OUT(pair_row), USE_OUT(offsets), USE_NONE, USE_IN(ids));
 	LAUNCH(l, "dsk_expert_plan", 1, 1, plan, USE_OUT(tiles), USE_IN(offsets));
 	if (l->fused) {
 		product(l, "dsk_expert_glu_bf16", h16, s->embd, s->used, row_pair, tiles, n_tiles, wg, wu, s->ff, hidden, DSK_BF16);
@@ -472,6 +473,82 @@ static void real_size(const struct shape *s, int tokens, int context)
 		 (double)peak_scratch(&fused) / 1048576, (double)peak_scratch(&apart) / 1048576, 100 * saved);
 }
 
+/* ---- experts of the hip backend: pair by pair (moe_dense.c), or grouped by expert (moe_mma.c) */
+
+static struct buffer *experts_of_hip(struct layer *l, int grouped)
+{
+	const struct shape *s = l->s;
+	int X = s->experts, pairs = l->tokens * s->used, n_tiles = DSK_EXPERT_TILES(pairs, X, DSK_EXPERT_FEW), lanes = DSK_DENSE_LANES / (int)l->d->wave;
+	size_t T = (size_t)l->tokens, P = (size_t)pairs, E = (size_t)s->embd, F = (size_t)s->ff;
+	struct buffer *x = scratch(l, "x", T, E, 4), *ids = scratch(l, "ids", P, 1, 4), *weights = scratch(l, "weights", P, 1, 4);
+	struct buffer *wg = weight(l, "gate", X * s->ff, s->embd, DSK_F16), *wu = weight(l, "up", X * s->ff, s->embd, DSK_F16);
+	struct buffer *wd = weight(l, "down", X * s->embd, s->ff, DSK_F16), *fault = scratch(l, "fault", 1, 1, 4), *h = scratch(l, "h", P, F, 4);
+	struct buffer *out = scratch(l, "out", T, E, 4), *row_pair = scratch(l, "row_pair", P, 1, 4), *pair_row = scratch(l, "pair_row", P, 1, 4);
+	struct buffer *offsets = scratch(l, "offsets", (size_t)X + 1, 1, 4), *tiles = scratch(l, "tiles", (size_t)n_tiles, 3, 4);
+	struct buffer *y = scratch(l, "y", P, E, 4);
+	const struct dsk_moe_glu_params g = {
+		.gate = { DSK_W_F16, 0, s->embd, 2 * s->embd }, .up = { DSK_W_F16, 0, s->embd, 2 * s->embd }, .gate_stride = s->ff * s->embd,
+		.up_stride = s->ff * s->embd, .rows = s->ff, .experts = X, .choices = s->used, .x_stride = s->embd, .ids_stride = s->used,
+		.h_stride = s->ff, .h_token_stride = s->ff * s->used, .act = DSK_ACT_SILU, .tokens = l->tokens,
+	};
+	const struct dsk_moe_down_params down = {
+		.down = { DSK_W_F16, 0, s->ff, 2 * s->ff }, .down_stride = s->ff * s->embd, .rows = s->embd, .experts = X, .choices = s->used,
+		.h_stride = s->ff, .h_token_stride = s->ff * s->used, .ids_stride = s->used, .weights_stride = s->used, .out_stride = s->embd,
+		.tokens = l->tokens,
+	};
+	const struct dsk_place_params place = { .pairs = pairs, .experts = X, .flags = DSK_PLACE_FAULT };
+	const struct dsk_expert_plan_params plan = { .rows = pairs, .experts = X, .tile = DSK_EXPERT_FEW, .tiles = n_tiles };
+	const struct dsk_combine_params combine = { .n = s->embd, .top_k = s->used, .rows = pairs, .in_type = DSK_F32, .out_type = DSK_F32,
+						    .in_stride = s->embd, .out_stride = s->embd };
+
+	fill(x, DSK_F32, 1);
+	fill(weights, DSK_F32, 1);
+	for (int i = 0; i < pairs; i++)
+		((int *)ids->data)[i] = i * 7 % 5 % X;
+	if (!grouped) {
+		LAUNCH(l, "dsk_moe_glu", (s->ff + 63) / 64, pairs, g, USE_OUT(h), USE_INOUT(fault), USE_IN(x), USE_IN(ids), USE_IN(wg), USE_IN(wu), USE_NONE,
+		       USE_NONE);
+		LAUNCH(l, "dsk_moe_down", (s->embd + 63) / 64, l->tokens, down, USE_OUT(out), USE_INOUT(fault), USE_IN(h), USE_IN(ids), USE_IN(weights),
+		       USE_IN(wd), USE_NONE);
+		return out;
+	}
+	LAUNCH(l, "dsk_place", X, 1, place, USE_OUT(row_pair), USE_OUT(pair_row), USE_OUT(offsets), USE_INOUT(fault), USE_IN(ids));
+	LAUNCH(l, "dsk_expert_plan", 1, 1, plan, USE_OUT(tiles), USE_IN(offsets));
+	LAUNCH(l, "dsk_moe_glu_few", (s->ff + 16 * lanes - 1) / (16 * lanes), n_tiles, g, USE_OUT(h), USE_IN(x), USE_IN(row_pair), USE_IN(tiles), USE_IN(wg),
+	       USE_IN(wu), USE_NONE, USE_NONE);
+	LAUNCH(l, "dsk_moe_down_few", (s->embd + 32 * lanes - 1) / (32 * lanes), n_tiles, down, USE_OUT(y), USE_IN(h), USE_IN(row_pair), USE_IN(tiles),
+	       USE_IN(wd), USE_NONE);
+	LAUNCH(l, "dsk_combine", l->tokens, 1, combine, USE_OUT(out), USE_IN(y), USE_IN(pair_row), USE_IN(weights));
+	return out;
+}
+
+static void grouping(const struct device *d, const struct shape *s, int tokens)
+{
+	static struct layer l[2];
+	const struct buffer *out[2];
+	size_t n;
+	double *want;
+
+	for (int i = 0; i < 2; i++) {
+		l[i] = (struct layer){ .d = d, .s = s, .tokens = tokens };
+		out[i] = experts_of_hip(&l[i], i);
+	}
+	n = out[0]->size / 4;
+	want = malloc(n * sizeof(*want));
+	for (size_t i = 0; i < n; i++)
+		want[i] = ((float *)out[0]->data)[i];
+	if (ktest_ok(!l[0].failed && !l[1].failed, "%s experts, %d tokens: both ways run", s->name, tokens)) {
+		ktest_close(out[1]->data, DSK_F32, want, n, 1e-4, 1e-4, "%s experts, %d tokens: grouped and pair by pair are the same", s->name, tokens);
+		ktest_ok(l[1].loads < l[0].loads, "%s experts, %d tokens: launches %d, pair by pair %d; loads %llu, %llu (%.0f %%); bytes %llu, %llu", s->name,
+			 tokens, l[1].launches, l[0].launches, (unsigned long long)l[1].loads, (unsigned long long)l[0].loads,
+			 100.0 * (double)l[1].loads / (double)l[0].loads - 100, (unsigned long long)(l[1].loaded + l[1].stored),
+			 (unsigned long long)(l[0].loaded + l[0].stored));
+	}
+	layer_fini(&l[0]);
+	layer_fini(&l[1]);
+	free(want);
+}
+
 /* ---- norm, activation and quantisation: one kernel, or one each */
 
 static void pieces(const struct device *d)
@@ -534,6 +611,8 @@ static void test(const struct device *d)
 		compare(d, &small[i], 1, 95);
 		compare(d, &small[i], 24, 232);
 	}
+	grouping(d, &small[1], 2);
+	grouping(d, &small[1], 24);
 	for (size_t i = 0; i < 2; i++) {
 		real_size(&real[i], 512, 3584);
 		real_size(&real[i], 1, 4095);

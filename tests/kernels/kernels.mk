@@ -18,7 +18,7 @@ $(foreach w,32 64,$(foreach f,$(kernel-files:%=kernels/%.c) tests/kernels/simt/f
 $(foreach g,cdna2 cdna3 cdna4,$(eval $(call simt-rule,$(g),-DK_WAVE=64 -DK_MMA=K_MMA_$(shell echo $(g) | tr a-z A-Z),tests/kernels/mma_probe.c)))
 $(foreach g,rdna3 rdna4,$(eval $(call simt-rule,$(g),-DK_WAVE=32 -DK_MMA=K_MMA_$(shell echo $(g) | tr a-z A-Z),tests/kernels/mma_probe.c)))
 
-$(foreach f,expert_mma expert_few attn_prefill_mma attn_decode_mma slots_mma dense_mma,$(foreach g,cdna2 cdna4,$(eval $(call simt-rule,$(g),-DK_WAVE=64 -DK_MMA=K_MMA_$(shell echo $(g) | tr a-z A-Z),kernels/$(f).c)))\
+$(foreach f,expert_mma expert_few attn_prefill_mma attn_decode_mma slots_mma dense_mma moe_mma,$(foreach g,cdna2 cdna4,$(eval $(call simt-rule,$(g),-DK_WAVE=64 -DK_MMA=K_MMA_$(shell echo $(g) | tr a-z A-Z),kernels/$(f).c)))\
 	$(eval $(call simt-rule,rdna3,-DK_WAVE=32 -DK_MMA=K_MMA_RDNA3,kernels/$(f).c)))
 
 # The harness switches stacks and sees every address: no sanitizer's business. Kernels find what they call in the program.
@@ -36,11 +36,12 @@ device-src := $(addprefix tests/kernels/,device.c device_simt.c ktest.c $(kernel
 
 kernel-tests := tests/kernels/simt/faults $(addprefix tests/kernels/,kdev norm rope embed route permute attn_decode attn_prefill attn_gate attn_pyramid mla mma)
 kernel-tests += $(addprefix tests/kernels/,expert sample kv_copy scrub reroute similarity)
-kernel-tests += $(addprefix tests/kernels/,dense slots elementwise persist)
+kernel-tests += $(addprefix tests/kernels/,dense moe slots elementwise persist)
 # With the model library's trainers.
 kernel-tests += $(addprefix tests/kernels/,balance recall)
 $(foreach t,$(kernel-tests),$(eval $(t)-src := $(t).c $(device-src))$(eval $(t)-libs := $(kernel-libs)))
 tests/kernels/sample-src += userspace/model/sampler.c
+$(foreach t,dense moe,$(eval tests/kernels/$(t)-src += tests/kernels/kweight.c))
 CFLAGS-tests/kernels/rope.c := -Ikernels
 $(foreach t,attn_decode attn_prefill attn_gate attn_pyramid mla persist recall,$(eval tests/kernels/$(t)-src += tests/kernels/attn_ref.c))
 tests/kernels/simt/faults-src := tests/kernels/simt/faults.c $(simt-src)

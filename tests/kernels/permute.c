@@ -18,6 +18,7 @@ static const struct permute_case {
 	{ 128, 2, 8, 20, RANDOM, 3, DSK_F32 },
 	{ 70, 4, 6, 11, ONE_EXPERT, 3, DSK_BF16 },
 	{ 65, 4, 8, 0, BAD_IDS, 4, DSK_F32 },
+	{ 65, 4, 8, 40, BAD_IDS, 4, DSK_F32 },
 };
 
 static void reference(const struct permute_case *c, const int *ids, int *row_pair, int *pair_row, int *offsets)
@@ -48,9 +49,10 @@ static void run(const struct device *d, const struct permute_case *c)
 	void *y = calloc((size_t)(c->tokens * in_stride), size);
 	double *want = calloc((size_t)(c->tokens * in_stride), sizeof(*want));
 	struct dsk_place_params p = { .pairs = pairs, .experts = c->experts, .capacity = c->capacity };
+	int tells = c->capacity == 0, fault = 0;	/* of ids */
 	struct dsk_gather_params g = { .n = c->n, .rows = pairs, .divisor = c->k, .type = c->type, .in_stride = in_stride,
 				       .out_stride = out_stride };
-	struct dsk_combine_params m = { .n = c->n, .top_k = c->k, .in_type = c->type, .out_type = c->type, .in_stride = out_stride,
+	struct dsk_combine_params m = { .n = c->n, .top_k = c->k, .rows = pairs, .in_type = c->type, .out_type = c->type, .in_stride = out_stride,
 					.out_stride = in_stride };
 	char what[128];
 
@@ -59,10 +61,11 @@ static void run(const struct device *d, const struct permute_case *c)
 	for (int i = 0; i < pairs; i++)
 		ids[i] = c->spread == ONE_EXPERT ? c->experts / 2 : c->spread == EMPTY_EXPERTS ? random_int(0, 2) * 100 + 99 :
 			c->spread == BAD_IDS && i % 5 == 0 ? (i % 2 ? -7 : c->experts) : random_int(0, c->experts - 1);
+	p.flags = tells ? DSK_PLACE_FAULT : 0;
 	reference(c, ids, want_rp, want_pr, want_offsets);
 	struct simt_launch place = { .grid = { (unsigned int)c->experts, 1, 1 }, LAUNCH_PARAMS(p),
 				     BUFFERS(OUT(row_pair, bytes), OUT(pair_row, bytes), OUT(offsets, (size_t)(c->experts + 1) * 4),
-					     IN(ids, bytes)) };
+					     INOUT(tells ? &fault : NULL, tells ? 4 : 0), IN(ids, bytes)) };
 	struct simt_launch gather = { .grid = { (unsigned int)pairs, 1, 1 }, LAUNCH_PARAMS(g),
 				      BUFFERS(INOUT(rows, (size_t)(pairs * out_stride) * size), IN(x, (size_t)(c->tokens * in_stride) * size),
 					      IN(row_pair, bytes)) };
@@ -73,7 +76,7 @@ static void run(const struct device *d, const struct permute_case *c)
 	if (!ktest_launch(d, "dsk_place", &place, "%s", what))
 		goto out;
 	ktest_ok(!memcmp(row_pair, want_rp, bytes) && !memcmp(pair_row, want_pr, bytes) &&
-		 !memcmp(offsets, want_offsets, (size_t)(c->experts + 1) * 4), "%s: places", what);
+		 !memcmp(offsets, want_offsets, (size_t)(c->experts + 1) * 4) && fault == (tells && c->spread == BAD_IDS), "%s: places, fault %d", what, fault);
 	if (!ktest_launch(d, "dsk_gather", &gather, "%s", what))
 		goto out;
 	for (int r = 0; r < pairs; r++)
@@ -85,6 +88,12 @@ static void run(const struct device *d, const struct permute_case *c)
 		for (int j = 0; j < c->k; j++)
 			for (int i = 0; i < c->n && want_pr[t * c->k + j] >= 0; i++)
 				want[t * in_stride + i] += weights[t * c->k + j] * typed_get(x, (size_t)(t * in_stride + i), c->type);
+	/* a pair whose row isn't there, which only ids that change meanwhile make, as one that was dropped */
+	if (want_pr[0] >= 0 && c->spread == RANDOM) {
+		for (int i = 0; i < c->n; i++)
+			want[i] -= weights[0] * typed_get(x, (size_t)i, c->type);
+		pair_row[0] = c->k > 2 ? INT32_MAX : pairs;
+	}
 	if (ktest_launch(d, "dsk_combine", &combine, "%s", what))
 		ktest_close(y, c->type, want, (size_t)(c->tokens * in_stride), 2e-7 * 4 * c->k, 0, "%s: combined", what);
 out:
