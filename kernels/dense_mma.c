@@ -69,9 +69,19 @@ K_DEV void linear_glu(K_WAVE_PARAM int tiles, int from, K_GLOBAL float *y, K_GLO
 		}
 }
 
+/* The head's matrix and its parts of x and y. */
+K_DEV void head_linear(K_WAVE_PARAM int tiles, int from, K_GLOBAL float *y, K_GLOBAL const float *x, K_GLOBAL const void *w,
+		       struct dsk_head_linear_params p)
+{
+	struct dsk_linear_params of_head = { p.w, p.rows, p.x_token_stride, p.y_token_stride, 0, p.tokens, 0 };
+	int head = k_group_z();
+
+	linear(K_WAVE_PASS tiles, from, y + (long)head * p.y_head_stride, x + (long)head * p.x_head_stride, weight_matrix(w, head, p.w_stride), 0, of_head);
+}
+
 /*
- * Buffers as of dsk_linear and dsk_linear_glu, gate and up of one type and layout. Groups: ceil(rows / (32 * waves)), with GLU ceil(rows / (16 * waves)); ceil(T / DSK_DENSE_FEW) or
- * ceil(T / DSK_DENSE_MANY).
+ * Buffers as of dsk_linear, dsk_linear_glu and dsk_head_linear, gate and up of one type and layout. Groups: ceil(rows / (32 * waves)), with GLU
+ * ceil(rows / (16 * waves)); ceil(T / DSK_DENSE_FEW) or ceil(T / DSK_DENSE_MANY); heads.
  */
 #define EACH(most, tiles)	int from = k_group_y() * (most); from < (k_group_y() + 1) * (most) && from < p.tokens; from += (tiles) * K_TILE
 #define DENSE(most, tiles, name)									\
@@ -90,6 +100,14 @@ K_KERNEL(LANES) dsk_linear_glu_##name(K_GLOBAL float *y, K_GLOBAL const float *x
 	K_UNROLL(1)											\
 	for (EACH(most, tiles))									\
 		linear_glu(K_WAVE_PASS tiles, from, y, x, gate, up, p);					\
+}													\
+K_KERNEL(LANES) dsk_head_linear_##name(K_GLOBAL float *y, K_GLOBAL const float *x, K_GLOBAL const void *w, \
+				       struct dsk_head_linear_params p)					\
+{													\
+	K_COLLECTIVES;											\
+	K_UNROLL(1)											\
+	for (EACH(most, tiles))									\
+		head_linear(K_WAVE_PASS tiles, from, y, x, w, p);					\
 }
 DENSE(DSK_DENSE_FEW, 1, few)
 DENSE(DSK_DENSE_MANY, MAX_TILES, many)

@@ -95,6 +95,8 @@
 	X(dense_mma, dsk_linear_many, 128, 4, struct dsk_linear_params)			\
 	X(dense_mma, dsk_linear_glu_few, 128, 4, struct dsk_linear_glu_params)		\
 	X(dense_mma, dsk_linear_glu_many, 128, 4, struct dsk_linear_glu_params)		\
+	X(dense_mma, dsk_head_linear_few, 128, 3, struct dsk_head_linear_params)	\
+	X(dense_mma, dsk_head_linear_many, 128, 3, struct dsk_head_linear_params)	\
 	X(moe_dense, dsk_moe_glu, 64, 8, struct dsk_moe_glu_params)			\
 	X(moe_dense, dsk_moe_down, 64, 7, struct dsk_moe_down_params)			\
 	X(moe_mma, dsk_moe_glu_few, 128, 8, struct dsk_moe_glu_params)			\

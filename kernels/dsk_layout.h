@@ -460,7 +460,7 @@ struct dsk_head_linear_params {
 	int rows, heads;
 	int x_head_stride, x_token_stride;
 	int y_head_stride, y_token_stride;
-	int pad;
+	int tokens;		/* T, of dense_mma.c */
 };
 DSK_SIZE(dsk_head_linear_params, 48);
 

@@ -112,7 +112,7 @@ static void lookup(const struct device *d, uint32_t dtype, uint32_t k, int packe
 /* One matrix as that of all heads, one after the other. */
 static void heads(const struct device *d, uint32_t dtype, uint32_t rows, int packed)
 {
-	enum { HEADS = 3, TOKENS = 2 };
+	enum { HEADS = 3, TOKENS = 18 };	/* more than a wave of the kernels for few has */
 	uint32_t block = dseek_dtype_block(dtype), k = block == 1 ? 34 : block, head_rows = (rows + 15) / 16 * 16;	/* whole groups */
 	struct kweight w = kweight_make(dtype, k, HEADS * head_rows, packed);
 	uint32_t x_stride = k + 2, y_stride = rows + 1;
@@ -121,12 +121,13 @@ static void heads(const struct device *d, uint32_t dtype, uint32_t rows, int pac
 	double *want = malloc(n * sizeof(*want)), *allowed = calloc(n, sizeof(*allowed));
 	struct dsk_head_linear_params p = {
 		.w = w.m, .w_stride = (int)(w.bytes / HEADS / 2), .rows = (int)rows, .heads = HEADS, .x_head_stride = (int)x_stride,
-		.x_token_stride = (int)x_stride * HEADS, .y_head_stride = (int)y_stride, .y_token_stride = (int)y_stride * HEADS,
+		.x_token_stride = (int)x_stride * HEADS, .y_head_stride = (int)y_stride, .y_token_stride = (int)y_stride * HEADS, .tokens = TOKENS,
 	};
-	char why[160] = "";
+	float *before = malloc(n * sizeof(*before));
+	char why[160] = "", name[40];
 
 	for (size_t i = 0; i < n; i++)
-		want[i] = y[i];
+		want[i] = before[i] = y[i];
 	for (uint32_t i = 0; i < HEADS * TOKENS; i++)
 		for (uint32_t r = 0; r < rows; r++) {
 			double size;
@@ -134,13 +135,26 @@ static void heads(const struct device *d, uint32_t dtype, uint32_t rows, int pac
 			want[i * y_stride + r] = kweight_dot(&w, i % HEADS * head_rows + r, x + i * x_stride, &size);
 			allowed[i * y_stride + r] = 2e-6 * (size + 1);
 		}
-	struct simt_launch l = { .grid = { (rows + 63) / 64 * HEADS, TOKENS, 1 }, LAUNCH_PARAMS(p),
+	struct simt_launch l = { .grid = { 1, 1, 1 }, LAUNCH_PARAMS(p),
 				 BUFFERS(INOUT(y, n * 4), IN(x, (size_t)x_stride * HEADS * TOKENS * 4), IN(w.data, w.bytes)) };
 
-	if (ktest_launch(d, "dsk_head_linear", &l, "%s", d->name))
-		ktest_ok(kweight_close(y, want, allowed, n, why, sizeof(why)), "%s: heads' products %s%s, %u rows%s", d->name, dseek_dtype_name(dtype),
-			 packed ? " packed" : "", rows, why);
-	kweight_free(&w); free(x); free(y); free(want); free(allowed);
+	for (enum form form = PLAIN; form <= MANY; form++) {
+		for (size_t i = 0; i < n && form == FEW; i++)
+			allowed[i] *= 16;
+		if (!form_chosen(d, form) || (form != PLAIN && d->name[0] != 's' && dtype != DSEEK_Q8_0))	/* OpenCL: as below */
+			continue;
+		memcpy(y, before, n * sizeof(*y));
+		set_grid(d, form, 0, rows, TOKENS, &l);
+		if (form == PLAIN)
+			l.grid[0] *= HEADS;
+		else
+			l.grid[2] = HEADS;
+		snprintf(name, sizeof(name), "dsk_head_linear%s", form_names[form]);
+		if (ktest_launch(d, name, &l, "%s", d->name))
+			ktest_ok(kweight_close(y, want, allowed, n, why, sizeof(why)), "%s: heads' products%s %s%s, %u rows%s", d->name, form_names[form],
+				 dseek_dtype_name(dtype), packed ? " packed" : "", rows, why);
+	}
+	kweight_free(&w); free(x); free(y); free(before); free(want); free(allowed);
 }
 
 static void test(const struct device *d)
