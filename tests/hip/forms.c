@@ -17,8 +17,8 @@ static void row(struct cpu_tensor *t, uint32_t dtype, uint32_t n, uint32_t ne1, 
 static void form(const struct cpu_op *op, const char *want, const char *what)
 {
 	const struct hip_op *info = hip_op_find(op->code);
-	enum hip_kernel kernels[HIP_OP_KERNELS];
-	char got[100] = "plain";
+	enum hip_kernel kernels[HIP_OP_FAST];
+	char got[200] = "plain";
 	int n = info->fast ? info->fast(op, kernels) : 0, i;
 
 	for (i = 0; i < n; i++)
@@ -82,6 +82,16 @@ static void dense(void)
 	form(&op, "dsk_linear_few dsk_linear_many", "a product");
 	op.precise = true;
 	form(&op, "plain", "of a program with float32 everywhere");
+	op = (struct cpu_op){ .code = DSEEK_OP_HEAD_LINEAR };
+	row(op.t, DSEEK_F32, 64, 4, 3);
+	row(op.t + 1, DSEEK_Q4_0, 64, 40, 4);
+	row(op.t + 2, DSEEK_F32, 40, 4, 3);
+	form(&op, "dsk_head_linear_few dsk_head_linear_many", "heads' products");
+	op.precise = true;
+	form(&op, "plain", "with float32 everywhere");
+	op.precise = false;
+	op.t[1].ne[2] = 65536;
+	form(&op, "plain", "of more heads than a grid has");
 	op = (struct cpu_op){ .code = DSEEK_OP_GLU };
 	row(op.t, DSEEK_F32, 64, 3, 1);
 	row(op.t + 1, DSEEK_Q4_0, 64, 40, 1);
@@ -98,9 +108,51 @@ static void dense(void)
 	form(&op, "plain", "of two types");
 }
 
+static struct cpu_op moe(uint32_t tokens, uint32_t experts)
+{
+	struct cpu_op op = { .code = DSEEK_OP_MOE_FFN };
+	int n;
+
+	row(op.t, DSEEK_F32, 64, tokens, 1);
+	row(op.t + 1, DSEEK_I32, 2, tokens, 1);
+	row(op.t + 2, DSEEK_F32, 2, tokens, 1);
+	for (n = 3; n < 6; n++)
+		row(op.t + n, DSEEK_Q4_0, 64, 64, experts);
+	row(op.t + 6, DSEEK_F32, 64, tokens, 1);
+	row(op.t + 7, DSEEK_F32, 64, 2, tokens);
+	return op;
+}
+
+static void experts(void)
+{
+	static const char grouped[] = "dsk_place dsk_expert_plan dsk_combine dsk_moe_glu_few dsk_moe_glu_many dsk_moe_down_few dsk_moe_down_many";
+	struct cpu_op op = moe(2, DSK_MAX_EXPERTS);
+
+	form(&op, grouped, "experts of two tokens");
+	op.t[5].dtype = DSEEK_F16;
+	form(&op, grouped, "down of another type");
+	op.t[4].layout = DSEEK_LAYOUT_PACKED;
+	form(&op, "plain", "up in another layout");
+	op = moe(1, 8);
+	op.t[1].stride[1] = 12;
+	form(&op, "plain", "experts of one token");
+	op = moe(2, DSK_MAX_EXPERTS + 1);
+	form(&op, "plain", "more of them than an order has");
+	op = moe(2, 8);
+	op.precise = true;
+	form(&op, "plain", "with float32 everywhere");
+	op = moe(2, 8);
+	op.t[1].stride[1] = 12;
+	form(&op, "plain", "a gap between tokens' experts");
+	op = moe(2, 8);
+	op.t[2].stride[1] = 12;
+	form(&op, "plain", "between their weights");
+}
+
 int main(void)
 {
 	attentions();
 	dense();
+	experts();
 	return tap_end();
 }

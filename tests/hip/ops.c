@@ -202,11 +202,11 @@ static void test_weights(uint32_t dtype, int layout, uint16_t flags)
 	good &= same(&o, 2e-5, "linear");
 	one_op_free(&o);
 
-	one_op_init(&o, DSEEK_OP_HEAD_LINEAR, 0);
+	one_op_init(&o, DSEEK_OP_HEAD_LINEAR, flags);
 	fill(one_op_tensor(&o, 0, DSEEK_F32, k, 5, 3), 15 * k);
 	one_op_weight(&o, 1, dtype, layout, k, 67, 5, NULL);
 	one_op_tensor(&o, 2, DSEEK_F32, 67, 5, 3);
-	good &= same(&o, 2e-5, "head_linear");
+	good &= same(&o, flags ? 2e-5 : 4e-5, "head_linear");	/* 15 bits of each product, at the largest of more sums than the others have */
 	one_op_free(&o);
 
 	for (act = 0; act < DSEEK_ACT_COUNT; act++) {
@@ -221,6 +221,39 @@ static void test_weights(uint32_t dtype, int layout, uint16_t flags)
 	}
 	tap_ok(good, "%s: embed, linear, head_linear, glu of %s%s%s", arch, dseek_dtype_name(dtype), layout ? ", packed" : "",
 	       flags ? ", precise" : "");
+}
+
+/*
+ * Experts' tiles of 16 rows and of 64, of experts without rows and with more than a tile has; more products than the scratch has room for. GLU has the
+ * error of two products, 2^-15 each of the sum of magnitudes, which few elements cancel to less than a mean result.
+ */
+static void test_grouped(void)
+{
+	static const struct {
+		uint32_t tokens, choices, experts, k, out, ids;		/* @ids: of how many of the experts */
+	} cases[] = { { 2, 1, 40, 33, 40, 3 }, { 20, 2, 5, 33, 70, 2 }, { 70, 2, 3, 34, 37, 3 }, { 4000, 16, 2, 2, 70, 2 } };
+	struct one_op o;
+	uint32_t i, j;
+	int32_t *ids;
+
+	for (i = 0; i < COUNT(cases); i++) {
+		uint32_t pairs = cases[i].tokens * cases[i].choices, n;
+
+		one_op_init(&o, DSEEK_OP_MOE_FFN, 0);
+		fill(one_op_tensor(&o, 0, DSEEK_F32, cases[i].k, cases[i].tokens, 1), cases[i].k * cases[i].tokens);
+		ids = one_op_tensor(&o, 1, DSEEK_I32, cases[i].choices, cases[i].tokens, 1);
+		for (j = 0; j < pairs; j++)
+			ids[j] = (int32_t)((j * 7 + j / 5) % cases[i].ids);
+		fill(one_op_tensor(&o, 2, DSEEK_F32, cases[i].choices, cases[i].tokens, 1), pairs);
+		for (n = 3; n < 5; n++)
+			one_op_weight(&o, (int)n, DSEEK_F16, 0, cases[i].k, cases[i].k, cases[i].experts, NULL);
+		one_op_weight(&o, 5, DSEEK_F16, i % 2 && !(cases[i].k % 2), cases[i].k, cases[i].out, cases[i].experts, NULL);
+		one_op_tensor(&o, 6, DSEEK_F32, cases[i].out, cases[i].tokens, 1);
+		one_op_tensor(&o, 7, DSEEK_F32, cases[i].k, cases[i].choices, cases[i].tokens);
+		fill(one_op_tensor(&o, 10, DSEEK_F32, cases[i].out, cases[i].experts, 1), cases[i].out * cases[i].experts);
+		tap_ok(same(&o, 1e-4, "moe_ffn"), "%s: moe_ffn, %u tokens, %u of %u experts", arch, cases[i].tokens, cases[i].choices, cases[i].experts);
+		one_op_free(&o);
+	}
 }
 
 /* More tokens than one group has, by two matrices that are alike. */
@@ -474,7 +507,7 @@ static void test_moe(uint32_t dtype, int layout)
 			if (act == DSEEK_ACT_SWIGLU_CLAMPED || (act == DSEEK_ACT_GELU_TANH && n == 8 + layout) || (act == DSEEK_ACT_RELU && n > 8))
 				fill(one_op_tensor(&o, n, DSEEK_F32, n == 10 ? 37 : k, 6, 1), 6 * (n == 10 ? 37 : k));
 		o.op.i[0] = act;
-		good &= same(&o, 2e-5, "moe_ffn");
+		good &= same(&o, 4e-5, "moe_ffn");
 		if (dtype == DSEEK_F32 && !act)
 			out_of_range(&o, 1, 6, "an expert");
 		one_op_free(&o);
@@ -666,6 +699,7 @@ static void test_target(const char *name)
 	test_weights(DSEEK_F32, 0, DSEEK_PROGRAM_PRECISE);
 	test_weights(DSEEK_Q8_0, 1, DSEEK_PROGRAM_PRECISE);
 	test_many();
+	test_grouped();
 	for (i = 0; i < COUNT(weight_types); i++)
 		test_moe(weight_types[i], i % 2);
 	for (i = 0; i < COUNT(float_types); i++)

@@ -84,7 +84,7 @@ int hip_launch_kv_store(const struct hip_launch *l, const struct cpu_op *op)
  * By matrix instructions: keys and values of one type, bf16 or f16, in heads of 32, 64 or 128 elements that can be read by words. Other caches, F32
  * and Q8_0 above all, are for the plain kernel, and so is bf16 where a program asks for float32 everywhere: queries would keep 16 bits of mantissa.
  */
-int hip_fast_attention(const struct cpu_op *op, enum hip_kernel kernels[HIP_OP_KERNELS])
+int hip_fast_attention(const struct cpu_op *op, enum hip_kernel kernels[HIP_OP_FAST])
 {
 	static const struct { uint32_t n; enum hip_kernel attend[2], merge; } sizes[] = {
 		{ 32, { HIP_dsk_slot_attend_bf16_32, HIP_dsk_slot_attend_f16_32 }, HIP_KERNEL_COUNT },
@@ -159,7 +159,7 @@ int hip_launch_attention(const struct hip_launch *l, const struct cpu_op *op)
 		.out_head_stride = hip_stride(out, 1), .out_token_stride = hip_stride(out, 2),
 		.scale = op->f[0], .cap = op->f[1], .tokens = (int)q->ne[2],
 	};
-	enum hip_kernel kernels[HIP_OP_KERNELS];
+	enum hip_kernel kernels[HIP_OP_FAST];
 	int n = l->state->plain ? 0 : hip_fast_attention(op, kernels);
 
 	if (n)

@@ -90,12 +90,12 @@ static const struct hip_op ops[DSEEK_OP_COUNT] = {
 	[DSEEK_OP_KV_STORE] = { ONE(dsk_slot_store), hip_refuse_cache, hip_launch_kv_store },
 	[DSEEK_OP_ATTENTION] = { ONE(dsk_slot_attend), hip_refuse_attention, hip_launch_attention, hip_fast_attention },
 	[DSEEK_OP_MOE_ROUTE] = { ONE(dsk_route), hip_refuse_route, hip_launch_route },
-	[DSEEK_OP_MOE_FFN] = { { HIP_dsk_moe_glu, HIP_dsk_moe_down }, hip_refuse_dense, hip_launch_moe_ffn },
+	[DSEEK_OP_MOE_FFN] = { { HIP_dsk_moe_glu, HIP_dsk_moe_down }, hip_refuse_dense, hip_launch_moe_ffn, hip_fast_moe_ffn },
 	[DSEEK_OP_ADD] = { ONE(dsk_elementwise), hip_refuse_simple, hip_launch_elementwise },
 	[DSEEK_OP_MUL] = { ONE(dsk_elementwise), hip_refuse_simple, hip_launch_elementwise },
 	[DSEEK_OP_ROWS] = { ONE(dsk_lookup), hip_refuse_dense, hip_launch_rows },
 	[DSEEK_OP_ARGMAX] = { ONE(dsk_argmax), NULL, hip_launch_argmax },
-	[DSEEK_OP_HEAD_LINEAR] = { ONE(dsk_head_linear), hip_refuse_dense, hip_launch_head_linear },
+	[DSEEK_OP_HEAD_LINEAR] = { ONE(dsk_head_linear), hip_refuse_dense, hip_launch_head_linear, hip_fast_head_linear },
 };
 
 const struct hip_op *hip_op_find(uint32_t code)

@@ -53,7 +53,7 @@ static int check_latent(struct hip_state *state, const struct hip_own *own, cons
 static int check_op(struct hip_state *state, const struct hip_own *own, const struct cpu_op *op, uint32_t index, char *err, size_t err_size)
 {
 	const struct hip_op *info = hip_op_find(op->code);
-	enum hip_kernel kernels[2 * HIP_OP_KERNELS];
+	enum hip_kernel kernels[HIP_OP_KERNELS + HIP_OP_FAST];
 	const char *why = NULL;
 	char detail[200];
 	int i, n, r;

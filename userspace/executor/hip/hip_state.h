@@ -16,7 +16,8 @@
 
 struct dseek_run;
 
-#define HIP_PARTS	(1 << 18)	/* floats */
+#define HIP_PARTS	(1 << 22)	/* floats: of 65535 pairs 64 columns */
+#define HIP_PAIRS	65536		/* of tokens and experts, more than an op may have */
 
 /* Memory of the device for one op at a time; what a tenant leaves in it the next one doesn't get to see. */
 struct hip_scratch {
@@ -24,7 +25,11 @@ struct hip_scratch {
 	int32_t pad[63];
 	int32_t load[DSK_MAX_EXPERTS];	/* of dsk_route; nobody reads it */
 	float turns[DSK_SLOT_HEAD];	/* of dsk_turns, [pairs][2] */
-	float parts[HIP_PARTS], parts_ml[HIP_PARTS / 32];	/* of dsk_slot_attend_*, of heads of 64 elements or more */
+	float parts[HIP_PARTS], parts_ml[HIP_PARTS / 32];	/* of dsk_slot_attend_*, of heads of 64 elements or more; of dsk_moe_down_* */
+	struct {		/* pairs in the order of their experts: dsk_place, dsk_expert_plan */
+		int32_t row_pair[HIP_PAIRS], pair_row[HIP_PAIRS], offsets[DSK_MAX_EXPERTS + 4];
+		int32_t tiles[3 * DSK_EXPERT_TILES(HIP_PAIRS, DSK_MAX_EXPERTS, DSK_EXPERT_FEW)];
+	} order;
 };
 
 struct hip_state {
@@ -75,7 +80,8 @@ struct hip_launch {
 	size_t err_size;
 };
 
-#define HIP_OP_KERNELS	2
+#define HIP_OP_KERNELS	2	/* plain ones of an op */
+#define HIP_OP_FAST	7
 
 /*
  * An op has plain kernels, which take whatever isn't refused, and may have fast ones, for some shapes and types. Which form a launch takes is
@@ -88,7 +94,7 @@ struct hip_op {
 	/* Addresses are the device's. 0, or an error with its sentence. */
 	int (*launch)(const struct hip_launch *l, const struct cpu_op *op);
 	/* How many kernels the fast form has, of which launch() takes what it needs, and which; 0: the plain form it is. Optional. */
-	int (*fast)(const struct cpu_op *op, enum hip_kernel kernels[HIP_OP_KERNELS]);
+	int (*fast)(const struct cpu_op *op, enum hip_kernel kernels[HIP_OP_FAST]);
 };
 
 const struct hip_op *hip_op_find(uint32_t code);	/* NULL: no kernel */
@@ -98,9 +104,11 @@ const char *hip_refuse_attention(const struct cpu_op *op);	/* hip_op_attention.c
 const char *hip_refuse_cache(const struct cpu_op *op);
 const char *hip_refuse_route(const struct cpu_op *op);		/* hip_op_simple.c */
 const char *hip_refuse_simple(const struct cpu_op *op);
-int hip_fast_attention(const struct cpu_op *op, enum hip_kernel kernels[HIP_OP_KERNELS]);	/* hip_op_attention.c */
-int hip_fast_linear(const struct cpu_op *op, enum hip_kernel kernels[HIP_OP_KERNELS]);		/* hip_op_dense.c */
-int hip_fast_glu(const struct cpu_op *op, enum hip_kernel kernels[HIP_OP_KERNELS]);
+int hip_fast_attention(const struct cpu_op *op, enum hip_kernel kernels[HIP_OP_FAST]);	/* hip_op_attention.c */
+int hip_fast_linear(const struct cpu_op *op, enum hip_kernel kernels[HIP_OP_FAST]);		/* hip_op_dense.c */
+int hip_fast_glu(const struct cpu_op *op, enum hip_kernel kernels[HIP_OP_FAST]);
+int hip_fast_head_linear(const struct cpu_op *op, enum hip_kernel kernels[HIP_OP_FAST]);
+int hip_fast_moe_ffn(const struct cpu_op *op, enum hip_kernel kernels[HIP_OP_FAST]);
 int hip_launch_embed(const struct hip_launch *l, const struct cpu_op *op);
 int hip_launch_rows(const struct hip_launch *l, const struct cpu_op *op);
 int hip_launch_linear(const struct hip_launch *l, const struct cpu_op *op);
