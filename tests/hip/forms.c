@@ -68,8 +68,6 @@ static void attentions(void)
 	form(&op, "plain", "in f32");
 	op = attention(DSEEK_Q8_0, DSEEK_Q8_0, 64, 64, 2, 3);
 	form(&op, "plain", "in q8_0");
-	op = attention(DSEEK_F16, DSEEK_F16, 64, 64, 1024, 16384);
-	form(&op, "plain", "2^24 rows");
 }
 
 static void dense(void)

@@ -614,6 +614,12 @@ static void test_refusals(void)
 	one_op_tensor(&o, 0, DSEEK_F32, 1025, 1, 1);
 	one_op_tensor(&o, 2, DSEEK_F32, 8, 1, 1);
 	refused(&o, "op 0, attention: a head has more than 1024 elements");
+	one_op_init(&o, DSEEK_OP_ATTENTION, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 32, 1, 1);
+	one_op_tensor(&o, 2, DSEEK_F32, 8, 1, 1);
+	o.tensors[0].ne[1] = 1024;
+	o.tensors[0].ne[2] = 16384;
+	refused(&o, "op 0, attention: 2^24 rows of queries or more");
 
 	one_op_init(&o, DSEEK_OP_ATTENTION, 0);
 	one_op_tensor(&o, 0, DSEEK_F32, 32, 1, 1);

@@ -34,6 +34,9 @@ const char *hip_refuse_attention(const struct cpu_op *op)
 {
 	if (op->code == DSEEK_OP_ROPE)
 		return op->i[0] > DSK_SLOT_HEAD ? "more than 1024 dimensions are rotated" : NULL;
+	/* rows are ints, and so are a few times as many */
+	if (op->code == DSEEK_OP_ATTENTION && (uint64_t)op->t[0].ne[1] * op->t[0].ne[2] >= 1u << 24)
+		return "2^24 rows of queries or more";
 	if (op->code == DSEEK_OP_ATTENTION && (op->t[0].ne[0] > DSK_SLOT_HEAD || op->t[2].ne[0] > DSK_SLOT_HEAD))
 		return "a head has more than 1024 elements";
 	return refuse_cache(op->t + 1) ? refuse_cache(op->t + 1) : refuse_cache(op->t + 2);
@@ -91,7 +94,7 @@ int hip_fast_attention(const struct cpu_op *op, enum hip_kernel kernels[HIP_OP_F
 		{ 64, { HIP_dsk_slot_attend_bf16_64, HIP_dsk_slot_attend_f16_64 }, HIP_dsk_attn_merge_64 },
 		{ 128, { HIP_dsk_slot_attend_bf16_128, HIP_dsk_slot_attend_f16_128 }, HIP_dsk_attn_merge_128 },
 	};
-	const struct cpu_tensor *q = op->t, *k = op->t + 1, *v = op->t + 2;
+	const struct cpu_tensor *k = op->t + 1, *v = op->t + 2;
 	unsigned int i;
 	int n, d;
 
@@ -104,8 +107,6 @@ int hip_fast_attention(const struct cpu_op *op, enum hip_kernel kernels[HIP_OP_F
 			if (op->t[n].ne[d] > 1 && op->t[n].stride[d] % 4)
 				return 0;
 	}
-	if ((uint64_t)q->ne[1] * q->ne[2] >= 1u << 24)	/* rows are ints, and so are a few times as many */
-		return 0;
 	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
 		if (sizes[i].n == k->ne[0]) {
 			kernels[0] = sizes[i].attend[k->dtype == DSEEK_F16];
