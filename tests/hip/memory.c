@@ -93,7 +93,19 @@ static void test_export(void)
 	close(last);
 	tap_ok(next == last, "no descriptor is left");
 	state->api.MemGetHandleForAddressRange = NULL;
-	tap_ok(!alloc(&base, &fd) && fd == -1, "a runtime without the call: no dma-buf, and no error");
+	setenv("HIP_STANDIN_EXPORT", "file", 1);
+	tap_ok(!alloc(&base, &fd) && fd >= 0 && lseek(fd, 0, SEEK_END) == SIZE, "a runtime without the call: by that of the library below");
+	close(fd);
+	dseek_backend_hip.memory_free(hip, base);
+	setenv("HIP_STANDIN_EXPORT", "part", 1);
+	tap_ok(!alloc(&base, &fd) && fd == -1, "which is not handed on either where the memory is a part of it");
+	dseek_backend_hip.memory_free(hip, base);
+	unsetenv("HIP_STANDIN_EXPORT");
+	last = dup(0);
+	close(last);
+	tap_ok(next == last, "again no descriptor is left");
+	state->api.export_dma_buf = NULL;
+	tap_ok(!alloc(&base, &fd) && fd == -1, "a runtime without either: no dma-buf, and no error");
 	dseek_backend_hip.memory_free(hip, base);
 }
 

@@ -16,8 +16,9 @@
  *	HIP_STANDIN_PRIORITIES	LEAST:GREATEST of streams (default 1:-1)
  *	HIP_STANDIN_SOURCE	OpenCL: the source tree (default: DSEEK_SOURCE, then the one it was built from)
  *	HIP_STANDIN_HOST	this processor: the folder of kernels for its wave (default: WAVE beside the library)
- *	HIP_STANDIN_EXPORT	what hipMemGetHandleForAddressRange gives: "file", the memory's file; "chunk", one of more than the memory; default: a
- *				dma-buf by /dev/udmabuf, or hipErrorNotSupported
+ *	HIP_STANDIN_EXPORT	what hipMemGetHandleForAddressRange and hsa_amd_portable_export_dmabuf give: "file", the memory's file; "chunk", one of
+ *				more than the memory; "part", the latter alone: of as much, but from an offset; default: a dma-buf by /dev/udmabuf, or
+ *				hipErrorNotSupported
  *	HIP_STANDIN_FAIL	NAME:N:CODE,... : the Nth call of NAME fails with CODE, having done nothing; N+: and all after it
  */
 #ifndef STANDIN_H

@@ -94,7 +94,7 @@ int standin_export(const void *device, size_t size, int *ret_fd)
 		;
 	if (r && !what)
 		fd = dmabuf_of(r->file, size);
-	else if (r && !strcmp(what, "file"))
+	else if (r && (!strcmp(what, "file") || !strcmp(what, "part")))
 		fd = fcntl(r->file, F_DUPFD_CLOEXEC, 0);
 	else if (r) {
 		fd = memfd_create("chunk", MFD_CLOEXEC);

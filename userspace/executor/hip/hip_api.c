@@ -52,6 +52,8 @@ int hip_api_open(const char *path, struct hip_api *ret_api, char *err, size_t er
 	HIP_OPTIONAL(HIP_LOAD)
 	HIP_MANDATORY(HIP_LOAD_OR_MISS)
 	api.GetErrorName = (const char *(*)(hip_error))dlsym(api.library, "hipGetErrorName");
+	/* dlsym() looks in what the library is linked with, too */
+	api.export_dma_buf = (int (*)(const void *, size_t, int *, uint64_t *))dlsym(api.library, "hsa_amd_portable_export_dmabuf");
 	if (!api.GetDevicePropertiesR0600 && !api.GetDeviceProperties && lacks++ < 3)
 		used += (size_t)snprintf(missing + used, sizeof(missing) - used, " hipGetDeviceProperties");
 	if (lacks) {

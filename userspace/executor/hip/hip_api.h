@@ -80,6 +80,11 @@ struct hip_api {
 	void *library;
 	char path[256];			/* as it was found */
 	const char *(*GetErrorName)(hip_error error);	/* optional */
+	/*
+	 * hsa_amd_portable_export_dmabuf() of the library below this one (hsa/hsa_ext_amd.h of ROCm 6 and late 5): for runtimes without
+	 * hipMemGetHandleForAddressRange(). 0: @ret_fd is the caller's, in which the memory begins at @ret_offset. NULL: isn't there.
+	 */
+	int (*export_dma_buf)(const void *device, size_t size, int *ret_fd, uint64_t *ret_offset);
 	int own_words;			/* of GetErrorName(): they are the whole sentence, of another driver (hip_driver.h) */
 #define HIP_POINTER(name, params) hip_error (*name) params;
 	HIP_MANDATORY(HIP_POINTER)

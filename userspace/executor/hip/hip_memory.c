@@ -110,11 +110,16 @@ static int clear(const struct hip_memory *m, void *device, uint64_t size, char *
  */
 static int export_fd(const struct hip_memory *m, void *device, uint64_t size)
 {
-	int fd = -1;
+	uint64_t offset = 0;
+	int fd = -1, r = -1;
 
-	if (!m->api->MemGetHandleForAddressRange || m->api->MemGetHandleForAddressRange(&fd, device, size, HIP_RANGE_DMA_BUF_FD, 0) || fd < 0)
+	if (m->api->MemGetHandleForAddressRange)
+		r = m->api->MemGetHandleForAddressRange(&fd, device, size, HIP_RANGE_DMA_BUF_FD, 0);
+	else if (m->api->export_dma_buf)
+		r = m->api->export_dma_buf(device, size, &fd, &offset);
+	if (r || fd < 0)
 		return -1;
-	if (lseek(fd, 0, SEEK_END) == (off_t)size)
+	if (!offset && lseek(fd, 0, SEEK_END) == (off_t)size)
 		return fd;
 	close(fd);
 	return -1;
