@@ -127,6 +127,8 @@ static void test_refusals(void)
 	state->api.DeviceSynchronize = synchronize;
 	state->lost = 1;
 	tap_ok(alloc(&other, &fd) == -EIO && strstr(err, "given up"), "a device that was given up: %s", err);
+	*err = 0;
+	tap_ok(dseek_backend_hip.buffer_map(hip, &state, 1, 1, err, sizeof(err)) == -EIO && strstr(err, "given up"), "for a buffer, too: %s", err);
 	dseek_backend_hip.memory_free(hip, base);
 	tap_ok(hip_device_live() == live + 1, "from which nothing is taken");
 	state->lost = 0;

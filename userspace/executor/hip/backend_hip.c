@@ -204,11 +204,20 @@ static int hip_open(const char *options, void **ret_state, char *err, size_t err
 	return hip_open_driver(&driver, options, ret_state, err, err_size);
 }
 
+int hip_lost(const struct hip_state *state, char *err, size_t err_size)
+{
+	if (state->lost)
+		snprintf(err, err_size, "the device was given up: restart the executor");
+	return state->lost ? -EIO : 0;
+}
+
 int hip_buffer_map(void *arg, void *base, uint64_t size, int writable, char *err, size_t err_size)
 {
 	struct hip_state *state = arg;
-	int r = HIP(&state->api, SetDevice, (state->device), err, err_size);
+	int r = hip_lost(state, err, err_size);
 
+	if (!r)
+		r = HIP(&state->api, SetDevice, (state->device), err, err_size);
 	return r ? r : hip_memory_map(&state->memory, base, size, err, err_size);
 }
 
@@ -224,13 +233,10 @@ void hip_buffer_unmap(void *arg, void *base)
 static int hip_alloc(void *arg, uint64_t size, void **ret_base, int *ret_fd, char *err, size_t err_size)
 {
 	struct hip_state *state = arg;
-	int r;
+	int r = hip_lost(state, err, err_size);
 
-	if (state->lost) {
-		snprintf(err, err_size, "the device was given up");
-		return -EIO;
-	}
-	r = HIP(&state->api, SetDevice, (state->device), err, err_size);
+	if (!r)
+		r = HIP(&state->api, SetDevice, (state->device), err, err_size);
 	return r ? r : hip_memory_alloc(&state->memory, size, ret_base, ret_fd, err, err_size);
 }
 

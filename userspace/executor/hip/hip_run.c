@@ -265,13 +265,10 @@ int hip_run(void *arg, struct dseek_run *run)
 		},
 		.cus = state->streams.cus[class_of(run)],
 	};
-	int r, begun, fault;
+	int r = hip_lost(state, job.launch.err, job.launch.err_size), begun, fault;
 
-	if (state->lost) {
-		snprintf(job.launch.err, job.launch.err_size, "the device was given up: restart the executor");
-		return -EIO;
-	}
-	r = translate_bindings(&job);
+	if (!r)
+		r = translate_bindings(&job);
 	if (r)
 		return r;
 	ask(&job);

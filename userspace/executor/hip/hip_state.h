@@ -62,6 +62,9 @@ int hip_buffer_map(void *state, void *base, uint64_t size, int writable, char *e
 void hip_buffer_unmap(void *state, void *base);
 void hip_status(void *state, char *text, size_t size);
 
+/* -EIO, with a sentence, if the device was given up; nothing new is begun with it then. */
+int hip_lost(const struct hip_state *state, char *err, size_t err_size);
+
 /* hip_program.c: -ENOTSUP, with the op named, for one that no kernel does. */
 int hip_program_prepare(void *state, const struct dseek_program_view *view, void **ret_prepared, char *err, size_t err_size);
 void hip_program_release(void *state, void *prepared);
