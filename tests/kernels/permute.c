@@ -65,7 +65,7 @@ static void run(const struct device *d, const struct permute_case *c)
 	reference(c, ids, want_rp, want_pr, want_offsets);
 	struct simt_launch place = { .grid = { (unsigned int)c->experts, 1, 1 }, LAUNCH_PARAMS(p),
 				     BUFFERS(OUT(row_pair, bytes), OUT(pair_row, bytes), OUT(offsets, (size_t)(c->experts + 1) * 4),
-					     INOUT(tells ? &fault : NULL, tells ? 4 : 0), IN(ids, bytes)) };
+					     { tells ? &fault : NULL, tells ? 4 : 0, tells ? SIMT_INOUT : SIMT_IN }, IN(ids, bytes)) };
 	struct simt_launch gather = { .grid = { (unsigned int)pairs, 1, 1 }, LAUNCH_PARAMS(g),
 				      BUFFERS(INOUT(rows, (size_t)(pairs * out_stride) * size), IN(x, (size_t)(c->tokens * in_stride) * size),
 					      IN(row_pair, bytes)) };
