@@ -10,7 +10,7 @@ n=0 failed=0
 says() { # NAME SUMMARY PATTERN LINE...: run's last line, and what it says besides, of a guest that runs "boot" ("": nothing)
 	local name=$1 sums=$2 pattern=$3 want=0 rc; shift 3
 	printf '%s\n' "$@" >"$dir/said"
-	mkdir -p "$dir/vm/6.12/log"; echo "the console's end" >"$dir/vm/6.12/log/console"; : >"$dir/vm/6.12/log/qemu"
+	mkdir -p "$dir/vm/6.12/log"; echo "${console:-what the console had last}" >"$dir/vm/6.12/log/console"; : >"$dir/vm/6.12/log/qemu"
 	DSEEK_BUILD=$dir tests/vm/run -n -r "$dir/said" 6.12 "${tests[@]}" >"$dir/out" 2>&1; rc=$?
 	[[ $sums = *" 0 failed,"* ]] || want=1
 	n=$((n + 1))
@@ -45,6 +45,16 @@ says "rmmod that fails" "1 passed, 1 failed, 0 skipped" "^FAIL 6.12/rmmod" "STAR
 	"START rmmod" "END rmmod 1 0 0" "GUEST done"
 says "a guest that never starts" "0 passed, 1 failed, 0 skipped" "did not reach its first test" "Linux version 6.12"
 says "a guest that says nothing" "0 passed, 1 failed, 0 skipped" "did not reach its first test" ""
+# A kernel that panics before its init, where nothing of ours has run, is booted once more, and only once.
+panic=$'[    2.3] Oops: int3: 0000 [#1] SMP NOPTI\n[    2.4] Kernel panic - not syncing: Fatal exception in interrupt'
+printf '%s\n' "GUEST 6.12 up 2.50" "START boot" "ok 1 a" "END boot 0 10 11" "GUEST done" >"$dir/said.again"
+console=$panic says "a kernel that dies before its init" "1 passed, 0 failed, 0 skipped" "^note 6.12: the kernel died before its init.*Oops: int3" ""
+printf '%s\n' "GUEST 6.12 up 2.50" "START boot" "ok 1 a" "not ok 2 b" "END boot 0 10 11" "GUEST done" >"$dir/said.again"
+console=$panic says "its second boot is judged as any" "1 passed, 1 failed, 0 skipped" "^    not ok 2 b" ""
+: >"$dir/said.again"
+console=$panic says "one that dies twice" "0 passed, 1 failed, 0 skipped" "^FAIL 6.12: the guest did not reach its first test" ""
+rm "$dir/said.again"
+console=$panic says "one that dies in its init" "0 passed, 1 failed, 0 skipped" "^FAIL 6.12: the guest did not reach its first test" "GUEST 6.12 up 2.50"
 says "a module that does not load" "1 passed, 1 failed, 0 skipped" "^FAIL 6.12: dseek.ko does not load" "GUEST dseek.ko does not load" \
 	"START boot" "ok 1 a" "END boot 0 1 2" "GUEST done"
 says "a module of the kernel's that does not load" "1 passed, 1 failed, 0 skipped" "^FAIL 6.12: insmod drm.ko failed" \
