@@ -66,6 +66,7 @@ void dseek_bo_unpin_pages(struct dseek_bo *bo);
 void dseek_backing_init(void);
 void dseek_backing_fini(void);	/* no buffers left */
 vm_fault_t dseek_bo_fault_page(struct dseek_bo *bo, struct vm_fault *vmf, pgoff_t page);
+bool dseek_bo_in_fault(struct dseek_bo *bo);
 vm_fault_t dseek_bo_fault_huge(struct dseek_bo *bo, struct vm_fault *vmf, unsigned int order, pgoff_t base);
 int dseek_mmap(struct file *file, struct vm_area_struct *vma);
 int dseek_dmabuf_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma, pgoff_t page);

@@ -18,6 +18,7 @@
 #include "dseek_drv.h"
 #include "dseek_trace.h"
 
+/* The page is handed out locked, and is so until it is in the page table: dseek_bo_in_fault(). */
 vm_fault_t dseek_bo_fault_page(struct dseek_bo *bo, struct vm_fault *vmf, pgoff_t page)
 {
 	vm_fault_t ret = VM_FAULT_SIGBUS;
@@ -27,11 +28,31 @@ vm_fault_t dseek_bo_fault_page(struct dseek_bo *bo, struct vm_fault *vmf, pgoff_
 	mutex_lock(&bo->lock);
 	if (bo->pages) {
 		get_page(bo->pages[page]);
+		lock_page(bo->pages[page]);
 		vmf->page = bo->pages[page];
-		ret = 0;
+		ret = VM_FAULT_LOCKED;
 	}
 	mutex_unlock(&bo->lock);
 	return ret;
+}
+
+/*
+ * Whether a page of it may be on its way into a page table, where unmapping would not find it yet. Never waits: who asks may be
+ * the fault itself, which reclaims memory for the table. Others who lock pages for a moment make it true, too.
+ */
+bool dseek_bo_in_fault(struct dseek_bo *bo)
+{
+	size_t count = bo->base.size >> PAGE_SHIFT, i;
+
+	lockdep_assert_held(&bo->lock);
+	for (i = 0; i < count; i++) {
+		struct folio *folio = page_folio(bo->pages[i]);
+
+		if (!folio_trylock(folio))
+			return true;
+		folio_unlock(folio);
+	}
+	return false;
 }
 
 vm_fault_t dseek_bo_fault_huge(struct dseek_bo *bo, struct vm_fault *vmf, unsigned int order, pgoff_t base)

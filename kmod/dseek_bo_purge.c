@@ -3,7 +3,7 @@
  * Purgeable buffers. DONTNEED says that the contents may go; under memory pressure the shrinker drops the pages and
  * gives back what they were charged. WILLNEED says whether the contents are still there, and if not, pins new,
  * zeroed pages. Never purged: what a job names, what an executor has mapped (it is asked to unmap), what was ever
- * exported or imported. Touching a purged buffer is SIGBUS.
+ * exported or imported; nor, for the moment, what is being faulted in. Touching a purged buffer is SIGBUS.
  */
 #include <linux/mm.h>
 #include <linux/shmem_fs.h>
@@ -17,7 +17,7 @@ static bool bo_purgeable(struct dseek_bo *bo)
 {
 	lockdep_assert_held(&bo->lock);
 	return bo->advice == DRM_DSEEK_MADV_DONTNEED && bo->pages && !bo->exported &&
-	       !atomic_read(&bo->jobs) && list_empty_careful(&bo->maps);
+	       !atomic_read(&bo->jobs) && list_empty_careful(&bo->maps) && !dseek_bo_in_fault(bo);
 }
 
 static void bo_count(struct dseek_bo *bo, bool counted)

@@ -2,8 +2,11 @@
 /* Memory that can be taken back, and memory that is not there: DONTNEED, the memory cgroup. */
 #include "kselftest_harness.h"
 #include "dseek_admin.h"
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 
 #define PAGE	4096ULL
@@ -92,6 +95,48 @@ TEST_F(memory, purged_and_made_whole_again)
 	EXPECT_EQ(0, touch(self->p + 16 * PAGE - 1));
 	self->p[3] = 9;
 	EXPECT_EQ(9, touch(self->p + 3));
+}
+
+static atomic_int faulted = -1;
+
+/* Pages go out of the page tables, and in again, until somebody says -1. */
+static void *fault_on(void *p)
+{
+	int n = 0;
+
+	do {
+		madvise(p, 16 * PAGE, MADV_DONTNEED);
+		madvise(p, 16 * PAGE, 22 /* MADV_POPULATE_READ */);
+	} while (atomic_compare_exchange_strong(&faulted, &n, n + 1) && ++n);
+	return NULL;
+}
+
+/* A page that is on its way into a page table when its buffer is purged must not be found there afterwards, nor get there. */
+TEST_F_TIMEOUT(memory, purged_while_it_is_touched, 120)
+{
+	pthread_t thread;
+	int round, purged = 0, left = 0, i;
+
+	for (round = 0; round < 200; round++) {
+		faulted = 0;
+		ASSERT_EQ(0, pthread_create(&thread, NULL, fault_on, self->p));
+		while (faulted < 2)
+			sched_yield();
+		ASSERT_EQ(0, advise(self->fd, self->bo, DRM_DSEEK_MADV_DONTNEED, &self->retained));
+		for (i = 0; i < 100 && tenant_info(self->fd).pinned_bytes; i++)
+			ASSERT_EQ(0, text_write(PURGE, "1"));
+		faulted = -1;
+		pthread_join(thread, NULL);
+		purged += !tenant_info(self->fd).pinned_bytes;
+		ASSERT_EQ(0, text_write(PURGE, "1"));
+		EXPECT_EQ(0, tenant_info(self->fd).pinned_bytes);
+		for (i = 0; i < 16; i++)
+			left += touch(self->p + i * PAGE) != -EFAULT;
+		ASSERT_EQ(0, advise(self->fd, self->bo, DRM_DSEEK_MADV_WILLNEED, &self->retained));
+	}
+	TH_LOG("%d of %d while it was touched", purged, round);
+	EXPECT_EQ(0, left);
+	EXPECT_LT(0, purged);
 }
 
 TEST_F(memory, no_room_to_be_made_whole_again)
