@@ -380,6 +380,37 @@ TEST_F(exec, a_closed_buffer_is_retired)
 	EXPECT_EQ(0, tenant_info(self->fd).pinned_bytes);
 }
 
+TEST_F(exec, as_many_are_retired_as_there_is_room_for)
+{
+	struct drm_dseek_binding bindings[2] = { self->binding, self->binding };
+	struct drm_dseek_map m = { 0 };
+	struct drm_dseek_completion c = { 0 };
+	struct drm_dseek_next n = { .retired_max = 1 };
+	uint64_t first = 0, second = 0;
+
+	ASSERT_EQ(0, bo_create(self->fd, PAGE, &bindings[1].handle));
+	bindings[1].size = PAGE;
+	self->job.bindings = (uintptr_t)bindings;
+	self->job.binding_count = 2;
+	HOLD_ONE(c.tag);
+	m.tag = c.tag;
+	for (m.binding = 0; m.binding < 2; m.binding++) {
+		ASSERT_EQ(0, call(self->exec.fd, DRM_IOCTL_DSEEK_MAP, &m));
+		ASSERT_EQ(0, bo_close(self->fd, bindings[m.binding].handle));
+	}
+	n.completions = (uintptr_t)&c;
+	n.completion_count = 1;
+	n.retired = (uintptr_t)&first;
+	ASSERT_EQ(0, call(self->exec.fd, DRM_IOCTL_DSEEK_NEXT, &n));
+	EXPECT_EQ(1, n.retired_count);
+	n = (struct drm_dseek_next){ .retired = (uintptr_t)&second, .retired_max = 1 };
+	ASSERT_EQ(0, call(self->exec.fd, DRM_IOCTL_DSEEK_NEXT, &n));
+	EXPECT_EQ(1, n.retired_count);
+	EXPECT_NE(first, second);
+	ASSERT_EQ(0, call(self->exec.fd, DRM_IOCTL_DSEEK_NEXT, &n));
+	EXPECT_EQ(0, n.retired_count);
+}
+
 TEST_F(exec, program_read)
 {
 	uint8_t buf[64] = { 0 };

@@ -113,6 +113,19 @@ TEST_F(submit, array_with_a_stride)
 	ASSERT_EQ(0, wait_job(self->fd, self->queue, 7, 10 * SEC, &error));
 }
 
+TEST_F(submit, several_programs)
+{
+	struct drm_dseek_job jobs[3] = { self->job, self->job, self->job };
+	int i, error;
+
+	ASSERT_EQ(0, program_create(self->fd, &jobs[1].program));
+	ASSERT_EQ(0, submit(self->fd, self->queue, jobs, 3, NULL));
+	for (i = 1; i <= 3; i++) {
+		ASSERT_EQ(0, wait_job(self->fd, self->queue, (uint64_t)i, 10 * SEC, &error));
+		EXPECT_EQ(0, error);
+	}
+}
+
 TEST_F(submit, order_of_completion)
 {
 	struct script slow = { SCRIPT_BUSY, 20000 };
@@ -265,6 +278,10 @@ TEST_F(submit, an_array_that_ends_in_a_hole)
 	EXPECT_EQ(1, s.done);
 	EXPECT_EQ(-EFAULT, s.error);
 	EXPECT_EQ(0, wait_job(self->fd, self->queue, 1, 10 * SEC, NULL));
+	/* members that this kernel does not know are looked at, too */
+	s.count = 1;
+	s.stride = sizeof(*last) + 8;
+	EXPECT_EQ(-EFAULT, call(self->fd, DRM_IOCTL_DSEEK_SUBMIT, &s));
 }
 
 TEST_F(submit, number_in_flight_is_limited)
