@@ -42,15 +42,16 @@ vm_fault_t dseek_bo_fault_page(struct dseek_bo *bo, struct vm_fault *vmf, pgoff_
  */
 bool dseek_bo_in_fault(struct dseek_bo *bo)
 {
-	size_t count = bo->base.size >> PAGE_SHIFT, i;
+	size_t count = bo->base.size >> PAGE_SHIFT, i = 0;
 
 	lockdep_assert_held(&bo->lock);
-	for (i = 0; i < count; i++) {
+	while (i < count) {
 		struct folio *folio = page_folio(bo->pages[i]);
 
 		if (!folio_trylock(folio))
 			return true;
 		folio_unlock(folio);
+		i += folio_nr_pages(folio) - folio_page_idx(folio, bo->pages[i]);
 	}
 	return false;
 }
