@@ -19,6 +19,9 @@
 
 #define DSEEK_BO_FLAGS (DRM_DSEEK_BO_HUGE | DRM_DSEEK_BO_DEVICE)
 
+/* It has its place on the executor's file; and the array of its pages is one that kvmalloc() gives: below 2^31 bytes. */
+#define DSEEK_BO_MOST ((1ULL << DSEEK_MAP_SHIFT) - PAGE_SIZE)
+
 /*
  * account_locked_vm() would take mmap_lock, which munmap holds when it drops the last reference; pinned_vm is
  * atomic and needs only that the mm_struct stays (mmgrab).
@@ -279,8 +282,8 @@ int dseek_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_file *d
 		drm_dbg(drm, "BO_CREATE: size %llu is no size\n", args->size);
 		return -EINVAL;
 	}
-	if (args->size > 1ULL << DSEEK_MAP_SHIFT) {
-		drm_dbg(drm, "BO_CREATE: size %llu is above 2^%d\n", args->size, DSEEK_MAP_SHIFT);
+	if (args->size > DSEEK_BO_MOST) {
+		drm_dbg(drm, "BO_CREATE: size %llu is above %llu\n", args->size, DSEEK_BO_MOST);
 		return -EDQUOT;
 	}
 	size = PAGE_ALIGN(args->size);

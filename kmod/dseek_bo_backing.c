@@ -63,8 +63,14 @@ int dseek_bo_set_file(struct dseek_bo *bo, int node)
 
 int dseek_bo_pin_pages(struct dseek_bo *bo)
 {
-	struct page **pages = drm_gem_get_pages(&bo->base);
+	struct page **pages;
 
+	/* What can't be is refused before it has an array of its pages: nobody is charged for that, and it may call the OOM killer. */
+	if (bo->base.size >> PAGE_SHIFT > totalram_pages()) {
+		drm_dbg(&dseek->drm, "%s: %zu bytes are more than the machine has\n", bo->tenant->label, bo->base.size);
+		return -ENOMEM;
+	}
+	pages = drm_gem_get_pages(&bo->base);
 	if (IS_ERR(pages))
 		return PTR_ERR(pages);
 	bo->pages = pages;

@@ -511,4 +511,22 @@ TEST_F(ledger, memlock_is_enomem_with_nothing_left)
 	EXPECT_EQ(0, bo_create(self->fd, PAGE, &h));
 }
 
+/* Where neither a limit of the administrator's nor RLIMIT_MEMLOCK is in the way. */
+TEST_F(ledger, more_than_the_machine_has_is_enomem_with_nothing_left)
+{
+	uint64_t most = (uint64_t)sysconf(_SC_PHYS_PAGES) * PAGE;
+	char before[4096], after[4096];
+	uint32_t h;
+
+	ASSERT_EQ(0, set(INNER_DIR, "pinned_limit", "max"));
+	ASSERT_EQ(0, set(OUTER_DIR, "pinned_limit", "max"));
+	ASSERT_EQ(0, set(ALL, "pinned_limit", "max"));
+	snapshot(before, sizeof(before));
+	EXPECT_EQ(-ENOMEM, bo_create(self->fd, most + PAGE, &h));
+	/* the array of its pages would be as large as makes kvmalloc() warn */
+	EXPECT_EQ(-EDQUOT, bo_create(self->fd, 1ULL << 40, &h));
+	snapshot(after, sizeof(after));
+	EXPECT_STREQ(before, after);
+}
+
 TEST_HARNESS_MAIN
