@@ -147,25 +147,38 @@ static struct dseek_job *deciding_job(struct dseek_queue *queue, u64 now)
 	return NULL;
 }
 
-/* Back from the core's hands, in their order. */
+/*
+ * Back from the core's hands, in their order: the ready ones behind all that the executor has, and with them those of that part that have ended
+ * meanwhile, taken from an executor that was lost or over their limits: they are not over before what stands before them.
+ */
 static void withdraw(struct dseek_queue *queue, u64 now)
 {
 	struct dseek_engine *engine = queue->engine;
-	struct dseek_job *job, *next;
+	struct dseek_job *job, *next, *first = NULL;
 
+	list_for_each_entry_reverse(job, &queue->jobs, link) {
+		if (job->state == DSEEK_JOB_RUNNING)
+			break;
+		if (job->state == DSEEK_JOB_READY)
+			first = job;
+	}
+	if (!first)
+		return;
 	list_for_each_entry_safe_reverse(job, next, &queue->jobs, link) {
-		if (job->state != DSEEK_JOB_READY)
-			continue;
-		arb_job_cancel(&job->arb, now);
-		job->past_ns += job->arb.used_ns;
-		job->preemptions += job->arb.preemptions;
-		job->arb.used_ns = 0;
-		job->arb.preemptions = 0;
-		job->state = DSEEK_JOB_WAITING;
-		trace_dseek_job_withdraw(job);
 		list_move(&job->link, &queue->waiting);
-		engine->ready--;
-		queue->ready--;
+		if (job->state == DSEEK_JOB_READY) {
+			arb_job_cancel(&job->arb, now);
+			job->past_ns += job->arb.used_ns;
+			job->preemptions += job->arb.preemptions;
+			job->arb.used_ns = 0;
+			job->arb.preemptions = 0;
+			job->state = DSEEK_JOB_WAITING;
+			trace_dseek_job_withdraw(job);
+			engine->ready--;
+			queue->ready--;
+		}
+		if (job == first)
+			break;
 	}
 	dseek_queue_track(queue);
 }

@@ -288,6 +288,8 @@ static void advance(struct dseek_queue *queue, bool decided, u64 now)
 			}
 		}
 		list_move_tail(&job->link, &queue->jobs);
+		if (job->state == DSEEK_JOB_ENDED)	/* on an engine that the queue has left */
+			continue;
 		if (engine->gone && !job->error)
 			job->error = -ESHUTDOWN;
 		if (job->error) {

@@ -107,7 +107,7 @@ struct dseek_queue {
 	struct list_head choosing_link;	/* engine->choosing, which then has a reference */
 	bool dead;			/* handle destroyed: what has not started faults */
 	bool removed;			/* from the core */
-	struct list_head waiting;	/* jobs in NEW order whose turn to become ready has not come */
+	struct list_head waiting;	/* jobs in NEW order whose turn to become ready has not come; with a set, ENDED ones among them */
 	struct list_head jobs;		/* READY, RUNNING, ENDED: in order, all before @waiting */
 	u32 running;			/* held by the executor */
 	u32 ready;			/* in the core's hands besides */

@@ -5,7 +5,7 @@
 
 #define MS	1000000ull
 
-/* Two engines that the test serves. The second has a name that all tests share: a module has room for 64. */
+/* Two engines that the test serves, by names that all these tests share: a module has room for 64. */
 struct pair {
 	struct manual a, b;
 	uint64_t set;
@@ -14,7 +14,7 @@ struct pair {
 
 static void pair_open(struct pair *p, uint32_t depth, const char *keys)
 {
-	manual_open(&p->a, depth, keys);
+	manual_open_as(&p->a, "conf-first", depth, keys);
 	p->b = p->a;
 	strcpy(p->b.name, "conf-second");
 	manual_attach(&p->b);
@@ -395,6 +395,77 @@ static void lost_after_begun(void)
 	pair_close(&p);
 }
 
+/* What can't run again ends with its executor, but is over only after what stands before it and runs again, elsewhere. */
+static void lost_keeps_order(void)
+{
+	struct dseek_queue_stats stats;
+	struct dseek_queue *queue;
+	struct dseek_job job;
+	uint32_t tags[2], tag;
+	struct pair p;
+
+	pair_open(&p, 2, NULL);
+	teach(&p, &p.a, 100 * MS);
+	teach(&p, &p.b, MS);
+	queue = queue_over(p.a.dev, p.a.engine, p.set);
+	job = (struct dseek_job) { .program = p.prog, .flags = DSEEK_JOB_IDEMPOTENT };
+	submit_one(queue, &job);
+	submit_program(queue, p.prog);
+	CHECK_EQ(manual_fetch(&p.b, tags, 2, 1000), 2);
+	dseek_exec_detach(p.b.exec);
+	tag = manual_fetch_one(&p.a);
+	CHECK_OK(dseek_queue_stats(queue, &stats));
+	CHECK_EQ(stats.completed, 0);
+	manual_done(&p.a, tag, 0, MS);
+	CHECK_EQ(wait_for(queue, 1).engine, p.a.engine);
+	CHECK_OK(wait_for(queue, 1).error);
+	CHECK_EQ(wait_for(queue, 2).error, -ECANCELED);
+	submit_program(queue, p.prog);
+	manual_done(&p.a, manual_fetch_one(&p.a), 0, MS);
+	CHECK_OK(wait_for(queue, 3).error);
+	CHECK_OK(dseek_queue_stats(queue, &stats));
+	CHECK_EQ(stats.completed, 3);
+	manual_attach(&p.b);
+	dseek_queue_destroy(queue);
+	pair_close(&p);
+}
+
+/* One that yields while a later one is still out, and then that one too: they go elsewhere in their order. */
+static void yields_keep_order(void)
+{
+	struct drm_dseek_completion done[2];
+	struct dseek_queue *queue;
+	uint64_t id[3];
+	uint32_t tags[3], completed;
+	struct pair p;
+	int i;
+
+	pair_open(&p, 3, NULL);
+	teach(&p, &p.a, 100 * MS);
+	queue = queue_over(p.a.dev, p.a.engine, p.set);
+	dseek_exec_detach(p.b.exec);
+	for (i = 0; i < 4; i++)
+		submit_program(queue, p.prog);
+	CHECK_EQ(manual_fetch(&p.a, tags, 3, 1000), 3);
+	for (i = 0; i < 3; i++)
+		id[i] = dseek_exec_job(p.a.exec, tags[i])->job_id;
+	manual_attach(&p.b);
+	teach(&p, &p.b, MS);
+	done[0] = (struct drm_dseek_completion) { .tag = tags[0], .engine_ns = 100 * MS };
+	done[1] = (struct drm_dseek_completion) { .tag = tags[1], .outcome = DRM_DSEEK_OUTCOME_YIELD };
+	CHECK_OK(manual_complete(&p.a, done, 2, &completed));
+	manual_yield(&p.a, tags[2], 0, 0);
+	CHECK_EQ(manual_fetch(&p.b, tags, 3, 1000), 3);
+	for (i = 0; i < 3; i++) {
+		if (i < 2)
+			CHECK_EQ(dseek_exec_job(p.b.exec, tags[i])->job_id, id[i + 1]);
+		manual_done(&p.b, tags[i], 0, MS);
+		CHECK_EQ(wait_for(queue, i + 2).engine, p.b.engine);
+	}
+	dseek_queue_destroy(queue);
+	pair_close(&p);
+}
+
 /* Jobs wait for whichever comes back, and end when nobody does. */
 static void all_lost(void)
 {
@@ -522,6 +593,8 @@ const struct test choice_tests[] = {
 	{ "a job that was begun stays", begun_stays },
 	{ "executor lost: the others go on at once", lost_moves },
 	{ "executor lost after a yield", lost_after_begun },
+	{ "executor lost: what ended with it keeps its place", lost_keeps_order },
+	{ "yields one by one keep their places", yields_keep_order },
 	{ "all executors lost", all_lost },
 	{ "an engine where jobs fail is avoided", failing_is_avoided },
 	{ "destroyed with jobs anywhere", destroyed_anywhere },

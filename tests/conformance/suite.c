@@ -115,7 +115,7 @@ void manual_attach(struct manual *m)
 	m->engine = attach.engine;
 }
 
-void manual_open(struct manual *m, uint32_t depth, const char *keys)
+void manual_open_as(struct manual *m, const char *name, uint32_t depth, const char *keys)
 {
 	char all[256];
 
@@ -124,8 +124,16 @@ void manual_open(struct manual *m, uint32_t depth, const char *keys)
 	snprintf(all, sizeof(all), "engine=none%s%s", keys ? "," : "", keys ? keys : "");
 	m->dev = device_open(all);
 	m->depth = depth;
-	snprintf(m->name, sizeof(m->name), "conf-%d", getpid());
+	snprintf(m->name, sizeof(m->name), "%s", name);
 	manual_attach(m);
+}
+
+void manual_open(struct manual *m, uint32_t depth, const char *keys)
+{
+	char name[sizeof(m->name)];
+
+	snprintf(name, sizeof(name), "conf-%d", getpid());
+	manual_open_as(m, name, depth, keys);
 }
 
 void manual_close(struct manual *m)

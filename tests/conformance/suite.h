@@ -59,7 +59,8 @@ struct manual {
 	char name[32];
 };
 
-void manual_open(struct manual *m, uint32_t depth, const char *keys);
+void manual_open(struct manual *m, uint32_t depth, const char *keys);	/* by a name of this test's own */
+void manual_open_as(struct manual *m, const char *name, uint32_t depth, const char *keys);
 void manual_attach(struct manual *m);	/* after dseek_exec_detach(m->exec) */
 void manual_close(struct manual *m);
 const char *manual_path(void);
