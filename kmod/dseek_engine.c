@@ -398,7 +398,7 @@ int dseek_engine_attach(struct dseek_exec *exec, struct drm_dseek_attach *args)
 		exec->pid = get_pid(task_tgid(current));
 		args->engine = engine->id;
 		args->generation = exec->control->generation;
-		WRITE_ONCE(exec->engine, engine);
+		smp_store_release(&exec->engine, engine);	/* pairs with exec_mmap() */
 	}
 	spin_unlock_irq(&engine->lock);
 	if (!err)

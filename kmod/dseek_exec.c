@@ -207,10 +207,12 @@ static long exec_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 static int exec_mmap(struct file *filp, struct vm_area_struct *vma)
 {
 	struct dseek_exec *exec = filp->private_data;
-	void *area = exec->descs;
+	void *area;
 
-	if (!READ_ONCE(exec->engine))
+	/* What an attempt to attach left goes with the next one; from then on, seen with the engine, it stays. */
+	if (!smp_load_acquire(&exec->engine))
 		return -ENOTCONN;
+	area = exec->descs;
 	if (!(vma->vm_flags & VM_SHARED))
 		return -EINVAL;
 	if (vma->vm_pgoff >= 1UL << (DSEEK_MAP_SHIFT - PAGE_SHIFT))

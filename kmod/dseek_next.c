@@ -13,6 +13,13 @@
 #define CHUNK 16	/* completions, jobs, and then retired buffers, at once, on the stack */
 #define NEXT_1_0 offsetofend(struct drm_dseek_next, pad)
 
+/* What this call is to tell the executor of. */
+struct news {
+	u32 tags[DRM_DSEEK_MAX_DEPTH];		/* jobs */
+	u32 jobs[DRM_DSEEK_MAX_DEPTH];		/* ends of their ids: another thread may give one back, and take another by its tag */
+	u64 memory[DRM_DSEEK_MAX_REQUESTS];	/* ids of buffers */
+};
+
 /* ---- giving back */
 
 /* @last: of this queue, returned before, and what ends with it is not taken off yet. NULL: there is none. */
@@ -181,7 +188,7 @@ static void hold(struct dseek_exec *exec, struct dseek_job *job, u64 now)
 	trace_dseek_job_run(job);
 }
 
-static u32 take_jobs(struct dseek_exec *exec, u32 *tags, u32 max, u64 now)
+static u32 take_jobs(struct dseek_exec *exec, struct news *news, u32 max, u64 now)
 {
 	struct arb_job *picked[CHUNK] __uninitialized;
 	struct dseek_engine *engine = exec->engine;
@@ -202,7 +209,8 @@ static u32 take_jobs(struct dseek_exec *exec, u32 *tags, u32 max, u64 now)
 		for (i = 0; i < n; i++) {
 			job = container_of(picked[i], struct dseek_job, arb);
 			hold(exec, job, now);
-			tags[count++] = job->tag;
+			news->jobs[count] = (u32)job->id;
+			news->tags[count++] = job->tag;
 		}
 		if (n < most)
 			break;
@@ -220,7 +228,7 @@ static u32 take_jobs(struct dseek_exec *exec, u32 *tags, u32 max, u64 now)
 }
 
 /* The executor can't be told of them: they go back as if they had not been fetched. */
-static void untake_jobs(struct dseek_exec *exec, const u32 *tags, u32 count)
+static void untake_jobs(struct dseek_exec *exec, const struct news *news, u32 count)
 {
 	struct dseek_engine *engine = exec->engine;
 	u64 now;
@@ -229,10 +237,10 @@ static void untake_jobs(struct dseek_exec *exec, const u32 *tags, u32 count)
 	now = ktime_get_ns();
 	WRITE_ONCE(engine->events, engine->events + 1);
 	while (count-- && !exec->lost) {
-		struct drm_dseek_completion back = { .tag = tags[count], .outcome = DRM_DSEEK_OUTCOME_YIELD };
-		struct dseek_job *job = exec->jobs[tags[count]];
+		struct dseek_job *job = exec->jobs[news->tags[count]];
 
-		back.cursor = job->cursor;
+		if (!job || (u32)job->id != news->jobs[count])
+			continue;
 		release_tag(exec, job);
 		if (job->queue->dead) {
 			dseek_job_end(job, -ECANCELED, 0, now);
@@ -257,7 +265,7 @@ static void untake_jobs(struct dseek_exec *exec, const u32 *tags, u32 count)
  * Gives jobs back; the last of them and the first look for new ones share one section of the lock. Jobs are
  * finished (fences, waiters) before anything can sleep.
  */
-static int return_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32 *tags, u32 *events)
+static int return_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, struct news *news, u32 *events)
 {
 	struct drm_dseek_completion done[CHUNK] __uninitialized;
 	struct dseek_engine *engine = exec->engine;
@@ -281,7 +289,7 @@ static int return_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32
 		if (!err)
 			err = return_all(exec, done, count, &args->completed, now);
 		if (!err && args->completed == args->completion_count && args->tag_max)
-			args->tag_count = take_jobs(exec, tags, args->tag_max, now);
+			args->tag_count = take_jobs(exec, news, args->tag_max, now);
 		*events = engine->events;
 		list_splice_tail_init(&engine->finished, &finished);
 		spin_unlock_irq(&engine->lock);
@@ -296,7 +304,7 @@ static int return_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32
 }
 
 /* Nothing to do here: is there elsewhere? */
-static int pull_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32 *tags)
+static int pull_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, struct news *news)
 {
 	struct dseek_engine *engine = exec->engine;
 	int err = 0;
@@ -307,7 +315,7 @@ static int pull_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32 *
 	if (exec->lost)
 		err = -ESTALE;
 	else
-		args->tag_count = take_jobs(exec, tags, args->tag_max, ktime_get_ns());
+		args->tag_count = take_jobs(exec, news, args->tag_max, ktime_get_ns());
 	spin_unlock_irq(&engine->lock);
 	return err;
 }
@@ -343,7 +351,7 @@ static void poll_for_jobs(struct dseek_exec *exec, u32 events, u64 began, u64 de
 }
 
 /* @events: what had happened when this executor last looked and found nothing. */
-static int wait_for_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32 *tags, u32 events)
+static int wait_for_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, struct news *news, u32 events)
 {
 	struct dseek_engine *engine = exec->engine;
 	ktime_t expires = ns_to_ktime(min_t(u64, args->deadline_ns, KTIME_MAX));
@@ -371,7 +379,7 @@ static int wait_for_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u
 		if (exec->lost)
 			err = -ESTALE;
 		else
-			args->tag_count = take_jobs(exec, tags, args->tag_max, ktime_get_ns());
+			args->tag_count = take_jobs(exec, news, args->tag_max, ktime_get_ns());
 		spin_unlock_irq(&engine->lock);
 		if (err || over || args->tag_count || has_notices(exec))
 			break;
@@ -408,27 +416,51 @@ static int wait_for_turn(struct dseek_exec *exec, u64 deadline_ns)
 	return err;
 }
 
-/* *told: their ids. */
-static int tell_requests(struct dseek_exec *exec, struct drm_dseek_next *args, u64 *told)
+static int tell_requests(struct dseek_exec *exec, struct drm_dseek_next *args, struct news *news)
 {
 	struct drm_dseek_memory_request request;
+	u64 to;
 
 	while (args->request_count < args->request_max && !list_empty_careful(&exec->wanted) && dseek_memory_tell(exec, &request)) {
-		told[args->request_count++] = request.bo_id;
-		if (dseek_copy_out(args->requests + (args->request_count - 1) * sizeof(request), &request, sizeof(request),
-				   DSEEK_COPIED_DESCRIPTORS)) {
-			dseek_memory_untell(exec, told, args->request_count);
-			args->request_count = 0;
+		to = args->requests + args->request_count * sizeof(request);
+		news->memory[args->request_count++] = request.bo_id;
+		if (dseek_copy_out(to, &request, sizeof(request), DSEEK_COPIED_DESCRIPTORS))
 			return -EFAULT;
-		}
 	}
 	return 0;
 }
 
-static int next_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32 *tags, u64 *told)
+static int tell_retired(struct dseek_exec *exec, struct drm_dseek_next *args)
+{
+	u64 retired[CHUNK] __uninitialized;
+	u32 count;
+
+	while (args->retired_count < args->retired_max && has_retired(exec)) {
+		count = dseek_exec_take_retired(exec, retired, min_t(u32, CHUNK, args->retired_max - args->retired_count));
+		if (!count)
+			break;
+		if (dseek_copy_out(args->retired + args->retired_count * sizeof(u64), retired, count * sizeof(u64),
+				   DSEEK_COPIED_DESCRIPTORS))
+			return -EFAULT;
+		args->retired_count += count;
+	}
+	return 0;
+}
+
+/* It could not be told all: then nothing, of what can be told again. */
+static void untell(struct dseek_exec *exec, struct drm_dseek_next *args, const struct news *news)
+{
+	if (args->tag_count)
+		untake_jobs(exec, news, args->tag_count);
+	if (args->request_count)
+		dseek_memory_untell(exec, news->memory, args->request_count);
+	args->tag_count = 0;
+	args->request_count = 0;
+}
+
+static int next_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, struct news *news)
 {
 	struct dseek_engine *engine = exec->engine;
-	u64 retired[CHUNK] __uninitialized;
 	u32 events = 0;
 	int err;
 
@@ -444,40 +476,28 @@ static int next_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32 *
 	}
 	if (!engine)
 		return -ENOTCONN;
-	err = return_jobs(exec, args, tags, &events);
+	err = return_jobs(exec, args, news, &events);
 	if (err)
 		return err;
 	if (!READ_ONCE(exec->control->generation))
 		return wait_for_turn(exec, args->deadline_ns);
 	if (args->tag_max) {
 		if (!args->tag_count && !READ_ONCE(exec->held))
-			err = pull_jobs(exec, args, tags);
+			err = pull_jobs(exec, args, news);
 		if (!err && !args->tag_count && args->deadline_ns && !has_notices(exec))
-			err = wait_for_jobs(exec, args, tags, events);
+			err = wait_for_jobs(exec, args, news, events);
 		if (err) {
 			/* A wake-up may have been meant for this thread: hand it on. */
 			dseek_engine_wake(engine);
 			return err;
 		}
-		if (args->tag_count && dseek_copy_out_array(args->tags, tags, sizeof(*tags), args->tag_count,
-							    DSEEK_COPIED_DESCRIPTORS)) {
-			untake_jobs(exec, tags, args->tag_count);
-			args->tag_count = 0;
+		if (args->tag_count && dseek_copy_out_array(args->tags, news->tags, sizeof(*news->tags), args->tag_count,
+							    DSEEK_COPIED_DESCRIPTORS))
 			return -EFAULT;
-		}
 	}
-	while (args->retired_count < args->retired_max && has_retired(exec)) {
-		u32 count = dseek_exec_take_retired(exec, retired, min_t(u32, CHUNK, args->retired_max -
-										      args->retired_count));
-
-		if (!count)
-			break;
-		if (dseek_copy_out(args->retired + args->retired_count * sizeof(u64), retired,
-				   count * sizeof(u64), DSEEK_COPIED_DESCRIPTORS))
-			return -EFAULT;
-		args->retired_count += count;
-	}
-	err = tell_requests(exec, args, told);
+	err = tell_retired(exec, args);
+	if (!err)
+		err = tell_requests(exec, args, news);
 	if (err)
 		return err;
 	/* More than was taken, and another thread that waits: its turn. */
@@ -488,27 +508,24 @@ static int next_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, u32 *
 
 int dseek_exec_next(struct dseek_exec *exec, u64 arg, bool short_arg)
 {
-	u32 tags[DRM_DSEEK_MAX_DEPTH] __uninitialized;
-	u64 told[DRM_DSEEK_MAX_REQUESTS] __uninitialized;
+	struct news news __uninitialized;
 	struct drm_dseek_next args;
 	int err;
 
-	if (short_arg) {
-		args.requests = 0;
-		args.request_max = 0;
+	args.requests = 0;
+	args.request_max = 0;
+	if (short_arg)
 		err = dseek_copy_in(&args, arg, NEXT_1_0, DSEEK_COPIED_DESCRIPTORS);
-	} else {
+	else
 		err = dseek_copy_in(&args, arg, sizeof(args), DSEEK_COPIED_DESCRIPTORS);
-	}
 	if (err)
 		return err;
-	err = next_jobs(exec, &args, tags, told);
+	err = next_jobs(exec, &args, &news);
+	if (err == -EFAULT)
+		untell(exec, &args, &news);
 	if (!(short_arg ? dseek_copy_out(arg, &args, NEXT_1_0, DSEEK_COPIED_DESCRIPTORS) :
 			  dseek_copy_out(arg, &args, sizeof(args), DSEEK_COPIED_DESCRIPTORS)))
 		return err;
-	if (args.tag_count)
-		untake_jobs(exec, tags, args.tag_count);
-	if (args.request_count)
-		dseek_memory_untell(exec, told, args.request_count);
+	untell(exec, &args, &news);
 	return -EFAULT;
 }

@@ -187,6 +187,7 @@ TEST_F(exec, next_answers_that_cannot_be_written)
 	struct drm_dseek_next n = { .tag_max = 1 };
 	struct drm_dseek_completion c = { 0 };
 	struct drm_dseek_map m = { 0 };
+	uint32_t tag;
 	size_t i;
 	void *p;
 
@@ -202,14 +203,68 @@ TEST_F(exec, next_answers_that_cannot_be_written)
 	p = mmap(NULL, 2 * PAGE, PROT_READ, MAP_SHARED, self->exec.fd, (off_t)m.mmap_offset);
 	ASSERT_NE(MAP_FAILED, p);
 	ASSERT_EQ(0, bo_close(self->fd, self->bo));
-	n = (struct drm_dseek_next){ .completions = (uintptr_t)&c, .completion_count = 1, .retired = UNMAPPED, .retired_max = 4 };
+	self->job.binding_count = 0;
+	ASSERT_EQ(0, submit(self->fd, self->queue, &self->job, 1, NULL));
+	n = (struct drm_dseek_next){ .completions = (uintptr_t)&c, .completion_count = 1, .tags = (uintptr_t)&tag, .tag_max = 1,
+				     .retired = UNMAPPED, .retired_max = 4 };
 	EXPECT_EQ(-EFAULT, call(self->exec.fd, DRM_IOCTL_DSEEK_NEXT, &n));
 	EXPECT_EQ(1, n.completed);	/* whatever happens after */
 	EXPECT_EQ(0, n.retired_count);
+	EXPECT_EQ(0, n.tag_count);
 	EXPECT_EQ(0, wait_job(self->fd, self->queue, 1, SEC, NULL));
+	EXPECT_EQ(1, exec_next(&self->exec, NULL, 0, &tag, 1, SEC));	/* as if it had not been fetched */
 	munmap(p, 2 * PAGE);
 	sleep_ns(50 * MS);
 	EXPECT_EQ(0, tenant_info(self->fd).pinned_bytes);
+}
+
+struct guess {
+	struct test_exec *exec;
+	volatile int stop;
+	volatile uint32_t done;
+};
+
+/* Tags are easily guessed: the lowest that is free. */
+static void *give_back_unseen(void *arg)
+{
+	struct drm_dseek_completion c = { 0 };
+	struct guess *guess = arg;
+
+	while (!guess->stop)
+		if (!exec_next(guess->exec, &c, 1, NULL, 0, 0))
+			guess->done++;
+	return NULL;
+}
+
+/* What one thread can't be told of is to go back, and another has given it back already. */
+TEST_F(exec, another_thread_gives_back_what_could_not_be_told)
+{
+	struct drm_dseek_next n = { .tag_max = 1, .tags = UNMAPPED };
+	struct guess guess = { .exec = &self->exec };
+	struct drm_dseek_completion c = { 0 };
+	uint64_t until = now_ns() + 500 * MS;
+	uint32_t submitted = 0, untold = 0;
+	pthread_t thread;
+	int r;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, give_back_unseen, &guess));
+	while (now_ns() < until) {
+		if (submitted == guess.done) {
+			ASSERT_EQ(0, submit(self->fd, self->queue, &self->job, 1, NULL));
+			submitted++;
+		}
+		r = call(self->exec.fd, DRM_IOCTL_DSEEK_NEXT, &n);
+		ASSERT_TRUE(!r || r == -EFAULT) { TH_LOG("%d", r); }
+		untold += !!r;
+	}
+	guess.stop = 1;
+	pthread_join(thread, NULL);
+	EXPECT_LT(0, untold);
+	if (guess.done < submitted) {
+		ASSERT_EQ(1, exec_next(&self->exec, NULL, 0, &c.tag, 1, SEC));
+		ASSERT_EQ(0, exec_next(&self->exec, &c, 1, NULL, 0, 0));
+	}
+	EXPECT_EQ(0, wait_job(self->fd, self->queue, submitted, SEC, NULL));
 }
 
 static void nothing(int signal)
