@@ -298,6 +298,8 @@ void dseek_queue_choose(struct dseek_queue *queue, bool again)
 		engine = dseek_queue_lock(queue);
 		now = ktime_get_ns();
 		arb_cost_chosen(xa_load(&program->costs, engine->id));
+		if (!engine->exec)	/* lost before the queue came, so it was not among those that were asked then */
+			dseek_queue_ask(queue);
 	} else {
 		queue->leaving = false;
 		if (undecided)
@@ -308,6 +310,24 @@ void dseek_queue_choose(struct dseek_queue *queue, bool again)
 	dseek_program_put(program);
 	if (asked)
 		dseek_queue_put(queue);
+}
+
+void dseek_queue_choose_asked(struct dseek_queue *queue)
+{
+	struct dseek_engine *engine;
+	bool asked;
+
+	if (!queue->set)
+		return;
+	engine = dseek_queue_lock(queue);
+	asked = !list_empty(&queue->choosing_link);
+	if (asked)
+		list_del_init(&queue->choosing_link);
+	spin_unlock_irq(&engine->lock);
+	if (!asked)
+		return;
+	dseek_queue_choose(queue, false);
+	dseek_queue_put(queue);		/* the list's */
 }
 
 bool dseek_engine_pull(struct dseek_engine *engine)
