@@ -94,8 +94,8 @@ static void copy_queue(struct queue_row *row, struct dseek_queue *queue, u64 now
 }
 
 /*
- * The next queues behind @last, which the caller holds. If it was removed meanwhile its neighbour is not known: then those
- * older than it are stepped over, for engine->queues is in the order of making.
+ * The next queues behind @last, which the caller holds. If it was removed or has moved meanwhile its neighbour is not known: then those
+ * older than it are stepped over, for engine->queues is in the order of making, but for those that came from another engine.
  */
 static u32 copy_queues(struct dseek_engine *engine, struct dseek_queue *last, struct queue_row *rows)
 {
@@ -106,7 +106,7 @@ static u32 copy_queues(struct dseek_engine *engine, struct dseek_queue *last, st
 
 	spin_lock_irq(&engine->lock);
 	now = ktime_get_ns();
-	next = last && !last->removed;
+	next = last && !last->removed && last->engine == engine && !last->arriving;
 	queue = next ? list_next_entry(last, engine_link) :
 		list_first_entry(&engine->queues, struct dseek_queue, engine_link);
 	list_for_each_entry_from(queue, &engine->queues, engine_link) {
