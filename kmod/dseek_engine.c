@@ -265,6 +265,19 @@ static enum hrtimer_restart engine_timer(struct hrtimer *timer)
 	return HRTIMER_NORESTART;
 }
 
+/*
+ * By a tenant. What has ended is finished by a worker, whosever it is: the tenant may be stopped at any time (cpu.max, SCHED_IDLE), with
+ * others' jobs in its hands. And by the worker of the engine where it ended: the queue may leave that at once.
+ */
+void dseek_engine_unlock(struct dseek_engine *engine) __releases(&engine->lock)
+{
+	bool over = !list_empty(&engine->finished);
+
+	spin_unlock_irq(&engine->lock);
+	if (over)
+		queue_work(dseek->wq, &engine->work);
+}
+
 static void engine_work(struct work_struct *work)
 {
 	dseek_engine_drain(container_of(work, struct dseek_engine, work));

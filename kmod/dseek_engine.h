@@ -113,6 +113,7 @@ void dseek_engine_kick(struct dseek_engine *engine, u64 now);	/* jobs became rea
 void dseek_engine_arm(struct dseek_engine *engine, u64 now);
 void dseek_engine_wake(struct dseek_engine *engine);	/* without engine->lock, after a change under it */
 void dseek_engine_drain(struct dseek_engine *engine);	/* process context */
+void dseek_engine_unlock(struct dseek_engine *engine);	/* and see that it is drained */
 void dseek_jobs_finish(struct dseek_engine *engine, struct list_head *finished);	/* process context */
 void dseek_engines_stop(void);
 u32 dseek_engine_depth(const struct dseek_engine *engine);	/* in force; engine->lock */
@@ -145,6 +146,7 @@ static inline void dseek_queue_track(struct dseek_queue *queue)
 }
 void dseek_queue_ask(struct dseek_queue *queue);	/* choose in process context; engine->lock held */
 void dseek_queue_choose(struct dseek_queue *queue, bool again);	/* process context */
+void dseek_queue_choose_asked(struct dseek_queue *queue);	/* if that is to be done; likewise */
 bool dseek_engine_pull(struct dseek_engine *engine);	/* process context; it has nothing to do: did a queue come? */
 void dseek_engine_evict(struct dseek_engine *engine);	/* nobody serves it; engine->lock held */
 void dseek_engine_invite(struct dseek_engine *engine);	/* process context; somebody serves it now */

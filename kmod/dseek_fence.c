@@ -28,7 +28,7 @@ void dseek_fence_cache_fini(void)
 
 struct dseek_fence *dseek_fence_alloc(void)
 {
-	return kmem_cache_zalloc(fences, GFP_KERNEL);
+	return kmem_cache_zalloc(fences, DSEEK_GFP);
 }
 
 void dseek_fence_free(struct dseek_fence *fence)

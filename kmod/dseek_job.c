@@ -108,7 +108,7 @@ struct dseek_job *dseek_job_alloc(struct dseek_queue *queue, struct dseek_job **
 	if (job)
 		*spare = job->next_spare;
 	else
-		job = kmem_cache_alloc(jobs, GFP_KERNEL);
+		job = kmem_cache_alloc(jobs, DSEEK_GFP & ~__GFP_ACCOUNT);
 	if (!job)
 		return NULL;
 	memset(job, 0, offsetof(struct dseek_job, arb));
@@ -386,9 +386,13 @@ void dseek_job_wait_done(struct dma_fence *fence, struct dma_fence_cb *cb)
 		job->error = error;
 	job->waits_left--;
 	trace_dseek_job_wait_done(job, job->waits_left, error);
-	/* The job may be over, and gone, as soon as the last of its waits is. */
-	if (!job->waits_left)
-		dseek_queue_advance(job->queue, now);
+	/* One fence may be waited for by all jobs of a tenant, and whoever signals it does this for each. */
+	if (job->waits_left) {
+		spin_unlock_irqrestore(&engine->lock, flags);
+		return;
+	}
+	/* The job may be over, and gone, from here on. */
+	dseek_queue_advance(job->queue, now);
 	dseek_engine_kick(engine, now);
 	drain = dseek_engine_undrained(engine);
 	spin_unlock_irqrestore(&engine->lock, flags);

@@ -142,7 +142,7 @@ static void queue_destroy(struct dseek_queue *queue)
 		list_add_tail(&job->cancel_link, &waiting);
 	}
 	dseek_queue_advance(queue, now);
-	spin_unlock_irq(&engine->lock);
+	dseek_engine_unlock(engine);
 
 	/* Callbacks are taken back one by one; those that run meanwhile count themselves off. */
 	list_for_each_entry_safe(job, next, &waiting, cancel_link) {
@@ -157,11 +157,10 @@ static void queue_destroy(struct dseek_queue *queue)
 			job->waits_left -= removed;
 			dseek_queue_advance(queue, ktime_get_ns());
 		}
-		spin_unlock_irq(&engine->lock);
+		dseek_engine_unlock(engine);
 		dseek_job_put(job);
 	}
 	mutex_unlock(&queue->submit_lock);
-	dseek_engine_drain(engine);
 	dseek_queue_put(queue);
 }
 

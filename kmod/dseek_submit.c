@@ -212,7 +212,7 @@ static int prepare(struct submission *sub, struct dseek_job *job, const struct d
 			args->flags, args->binding_count, args->const_size, args->wait_count, args->signal_count);
 		return -EINVAL;
 	}
-	if (args->deadline_ns && sub->queue->arb.class != ARB_CLASS_DEADLINE) {
+	if (args->deadline_ns && sub->queue->params.class != ARB_CLASS_DEADLINE) {
 		drm_dbg(&dseek->drm, "SUBMIT: a deadline in a queue that isn't of the deadline class\n");
 		return -EINVAL;
 	}
@@ -300,7 +300,7 @@ static int publish(struct submission *sub)
 			break;
 	}
 	dseek_engine_kick(engine, now);
-	spin_unlock_irq(&engine->lock);
+	dseek_engine_unlock(engine);
 	sub->done += i;
 	for (; i < sub->prepared_count; i++)
 		drop(sub->prepared[i]);
@@ -340,7 +340,7 @@ static void arm_waits(struct dseek_queue *queue, struct dseek_job *job)
 		dseek_queue_advance(queue, now);
 		dseek_engine_kick(engine, now);
 	}
-	spin_unlock_irq(&engine->lock);
+	dseek_engine_unlock(engine);
 	dseek_job_put(job);
 }
 
@@ -487,7 +487,6 @@ static int submit_all(struct submission *sub, struct drm_dseek_submit *args)
 int dseek_ioctl_submit(struct drm_device *drm, void *data, struct drm_file *drm_file)
 {
 	struct drm_dseek_submit *args = data;
-	struct dseek_engine *engine;
 	struct submission sub __uninitialized;
 	int err;
 
@@ -508,10 +507,8 @@ int dseek_ioctl_submit(struct drm_device *drm, void *data, struct drm_file *drm_
 	if (!sub.queue)
 		return -ENOENT;
 	err = submit_all(&sub, args);
-	/* Faulted at once (a wait that had failed), or an engine is to be chosen: ours to carry out. */
-	engine = READ_ONCE(sub.queue->engine);
-	dseek_engine_wake(engine);
-	dseek_engine_drain(engine);
+	dseek_engine_wake(READ_ONCE(sub.queue->engine));
+	dseek_queue_choose_asked(sub.queue);
 	dseek_queue_put(sub.queue);
 	return err;
 }
