@@ -134,20 +134,27 @@ static u64 fetch_by(const struct dseek_engine *engine)
 	return max(engine->ready_ns, exec->seen_ns) + dseek_setting_ns(&engine->grace_ms_set, &dseek_grace_ms);
 }
 
-/* When the oldest job that the executor holds is to be aborted, or the executor declared lost. */
+/*
+ * When the oldest job that the executor holds is to be aborted, or the executor declared lost. The limit that its tenant states ends the
+ * job, and can do no harm to others: however long it is, the job is aborted when it has kept better ones waiting for job_limit_ms; and however short,
+ * the executor, whose other jobs are lost with it, has as much time as with a job that states none.
+ */
 static u64 watchdog_at(const struct dseek_engine *engine)
 {
+	u64 patience = dseek_setting_ns(&engine->limit_ms_set, &dseek_limit_ms), left, at;
 	struct dseek_exec *exec = engine->exec;
 	struct dseek_job *job = dseek_engine_runs(engine);
-	u64 left;
 
 	if (!job)
 		return fetch_by(engine);
 	if (exec->abort_ns)
-		return exec->abort_ns + dseek_setting_ns(&engine->grace_ms_set, &dseek_grace_ms);
+		return max(exec->abort_ns, job->arb.start_ns + patience) + dseek_setting_ns(&engine->grace_ms_set, &dseek_grace_ms);
 	left = job->past_ns + job->arb.used_ns;
 	left = job->limit_ns > left ? job->limit_ns - left : 0;
-	return left > KTIME_MAX - job->arb.start_ns ? U64_MAX : job->arb.start_ns + left;
+	at = left > KTIME_MAX - job->arb.start_ns ? U64_MAX : job->arb.start_ns + left;
+	if (exec->control->preempt && dseek_engine_contended(engine))
+		at = min(at, max(exec->asked_ns, job->arb.start_ns) + patience);
+	return at;
 }
 
 /* Engine time that the executor measured, to those who are told of it; what it means for the policy is the core's. */
@@ -192,6 +199,17 @@ void dseek_engine_arm(struct dseek_engine *engine, u64 now)
 	timer_at(engine, min(at, watchdog_at(engine)), now);
 }
 
+/* Once, until the word is taken back. */
+void dseek_exec_ask(struct dseek_exec *exec, enum dseek_preempt_reason reason, u64 now)
+{
+	lockdep_assert_held(&exec->engine->lock);
+	if (exec->control->preempt)
+		return;
+	trace_dseek_engine_preempt(exec->engine, reason);
+	exec->asked_ns = now;
+	WRITE_ONCE(exec->control->preempt, 1);
+}
+
 /* Something became ready, or time passed: should what runs give way? */
 void dseek_engine_kick(struct dseek_engine *engine, u64 now)
 {
@@ -199,10 +217,8 @@ void dseek_engine_kick(struct dseek_engine *engine, u64 now)
 
 	lockdep_assert_held(&engine->lock);
 	if (dseek_engine_contended(engine)) {
-		if (!exec->control->preempt && arb_wants_preempt(&engine->arb, now)) {
-			trace_dseek_engine_preempt(engine, DSEEK_PREEMPT_BETTER);
-			WRITE_ONCE(exec->control->preempt, 1);
-		}
+		if (!exec->control->preempt && arb_wants_preempt(&engine->arb, now))
+			dseek_exec_ask(exec, DSEEK_PREEMPT_BETTER, now);
 		dseek_engine_arm(engine, now);
 	} else if (exec) {
 		timer_at(engine, watchdog_at(engine), now);	/* it is about to look */
@@ -229,11 +245,9 @@ static void watchdog(struct dseek_engine *engine, u64 now)
 		exec->abort_ns = now;
 		job->aborted = true;
 		trace_dseek_job_abort(job);
-		if (!exec->control->preempt)
-			trace_dseek_engine_preempt(engine, DSEEK_PREEMPT_ABORT);
 		WRITE_ONCE(exec->control->abort_mask, exec->control->abort_mask | BIT_ULL(job->tag));
-		WRITE_ONCE(exec->control->preempt, 1);
-		drm_dbg(&dseek->drm, "engine %s: job %llu is over its limit of %llu ns\n", engine->name, job->id,
+		dseek_exec_ask(exec, DSEEK_PREEMPT_ABORT, now);
+		drm_dbg(&dseek->drm, "engine %s: job %llu, whose limit is %llu ns, is to stop\n", engine->name, job->id,
 			job->limit_ns);
 	} else {
 		drm_err(&dseek->drm, "engine %s: the executor did not stop job %llu in time, declared lost\n",

@@ -99,6 +99,12 @@ static inline struct dseek_job *dseek_engine_runs(const struct dseek_engine *eng
 	return job ? container_of(job, struct dseek_job, arb) : NULL;
 }
 
+/* Why what runs is to give way. */
+enum dseek_preempt_reason {
+	DSEEK_PREEMPT_BETTER,	/* something better waits */
+	DSEEK_PREEMPT_ABORT,	/* it is over its limit */
+};
+
 struct dseek_engine *dseek_engine_find(u32 id);		/* NULL */
 int dseek_engine_attach(struct dseek_exec *exec, struct drm_dseek_attach *args);
 void dseek_engine_serve(struct dseek_engine *engine, struct dseek_exec *exec, u64 now);	/* from now on */
@@ -110,6 +116,7 @@ int dseek_engine_info(u32 index, const struct dseek_file *file, struct drm_dseek
 void dseek_engine_charge(struct dseek_engine *engine, struct dseek_queue *queue, u64 used_ns);
 bool dseek_engine_contended(const struct dseek_engine *engine);	/* what runs may have to give way */
 void dseek_engine_kick(struct dseek_engine *engine, u64 now);	/* jobs became ready: preempt? */
+void dseek_exec_ask(struct dseek_exec *exec, enum dseek_preempt_reason reason, u64 now);	/* that what runs gives way */
 void dseek_engine_arm(struct dseek_engine *engine, u64 now);
 void dseek_engine_wake(struct dseek_engine *engine);	/* without engine->lock, after a change under it */
 void dseek_engine_drain(struct dseek_engine *engine);	/* process context */
@@ -172,6 +179,7 @@ struct dseek_exec {
 	u64 held;			/* tags, bits (1 << tag); what runs of them is arb_runs() */
 	struct dseek_job *jobs[DRM_DSEEK_MAX_DEPTH];	/* by tag */
 	u64 abort_ns;			/* when the oldest was told to stop; 0: was not */
+	u64 asked_ns;			/* when it was last told to give way */
 	u64 serve_ns;			/* since when it serves the engine */
 	u64 seen_ns;			/* when it last looked for jobs; 0: never did */
 	bool memory;			/* it gives memory of the engine's own */

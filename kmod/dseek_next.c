@@ -219,9 +219,10 @@ static u32 take_jobs(struct dseek_exec *exec, struct news *news, u32 max, u64 no
 	if (READ_ONCE(exec->control->preempt) || contended) {
 		bool preempt = exec->abort_ns || (contended && arb_wants_preempt(&engine->arb, now));
 
-		if (preempt && !exec->control->preempt)
-			trace_dseek_engine_preempt(engine, DSEEK_PREEMPT_BETTER);
-		WRITE_ONCE(exec->control->preempt, preempt);
+		if (preempt)
+			dseek_exec_ask(exec, DSEEK_PREEMPT_BETTER, now);
+		else
+			WRITE_ONCE(exec->control->preempt, 0);
 	}
 	dseek_engine_arm(engine, now);
 	return count;

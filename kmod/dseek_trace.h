@@ -22,11 +22,6 @@ enum dseek_yield_reason {
 	DSEEK_YIELD_LOST,	/* it went: the job starts again */
 	DSEEK_YIELD_UNTOLD,	/* it could not be told of it */
 };
-
-enum dseek_preempt_reason {
-	DSEEK_PREEMPT_BETTER,	/* something better waits */
-	DSEEK_PREEMPT_ABORT,	/* what runs is over its limit */
-};
 #endif
 
 TRACE_DEFINE_ENUM(DSEEK_JOB_WAITING);

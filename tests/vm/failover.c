@@ -171,13 +171,24 @@ static void check(int good, const char *what)
 	failed |= !good;
 }
 
-static int grace_set(int ms)
+static int parameter_set(const char *name, int ms)
 {
-	int fd = open(PARAMETERS "grace_ms", O_WRONLY | O_CLOEXEC), r;
+	char path[64];
+	int fd, r;
 
+	snprintf(path, sizeof(path), PARAMETERS "%s", name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
 	r = fd < 0 || dprintf(fd, "%d", ms) < 0 ? -errno : 0;
 	close(fd);
 	return r;
+}
+
+/* That an executor has to stop a job, and to look for its first. */
+static int grace_set(int ms)
+{
+	int r = parameter_set("job_limit_ms", ms);
+
+	return r ? r : parameter_set("grace_ms", ms);
 }
 
 /* The longest of this round without the machine's stalls, and how long those were that it had. */

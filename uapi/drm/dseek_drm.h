@@ -369,7 +369,11 @@ struct drm_dseek_job {
 	__u32 wait_count;	/* 0..DRM_DSEEK_MAX_SYNCS */
 	__u32 signal_count;	/* 0..DRM_DSEEK_MAX_SYNCS */
 	__u64 deadline_ns;	/* 0: none. Deadline class only (else -EINVAL): refused with -ETIME if it can't be met */
-	__u64 limit_ns;		/* engine time after which the job is aborted (-ETIMEDOUT); 0: the engine's default */
+	/*
+	 * Engine time after which the job is aborted (-ETIMEDOUT); 0: the engine's default. However long, it is aborted, too, when it
+	 * was asked to give way to better ones, which wait, and has not for as long as that default.
+	 */
+	__u64 limit_ns;
 };
 
 /**

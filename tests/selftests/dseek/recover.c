@@ -10,7 +10,7 @@ NEEDS(!access("/sys/module/dseek/parameters/grace_ms", W_OK), "not root")
 
 FIXTURE(recover) {
 	int fd;
-	unsigned int recovery, grace;
+	unsigned int recovery, grace, limit;
 	uint32_t queue, tag;
 	struct test_exec exec;
 	struct drm_dseek_job job;
@@ -20,6 +20,7 @@ FIXTURE_SETUP(recover)
 {
 	ASSERT_EQ(0, parameter_set("recovery_ms", 300, &self->recovery));
 	ASSERT_EQ(0, parameter_set("grace_ms", 100, &self->grace));
+	ASSERT_EQ(0, parameter_set("job_limit_ms", 30000, &self->limit));
 	self->fd = open_node();
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, exec_attach(&self->exec, ENGINE, 4));
@@ -32,6 +33,13 @@ FIXTURE_TEARDOWN(recover)
 	close(self->fd);
 	parameter_set("recovery_ms", self->recovery, NULL);
 	parameter_set("grace_ms", self->grace, NULL);
+	parameter_set("job_limit_ms", self->limit, NULL);
+}
+
+/* From now on an executor is soon lost that does not stop its job: not before it has served, as it has that long to fetch its first. */
+static int hangs_soon(void)
+{
+	return parameter_set("job_limit_ms", 50, NULL);
 }
 
 TEST_F(recover, nobody_comes)
@@ -92,6 +100,7 @@ TEST_F(recover, one_that_hangs_is_declared_lost)
 	self->job.flags = DRM_DSEEK_JOB_IDEMPOTENT;
 	ASSERT_EQ(0, submit(self->fd, self->queue, &self->job, 1, NULL));
 	ASSERT_EQ(2, exec_next(&self->exec, NULL, 0, tags, 2, SEC));
+	ASSERT_EQ(0, hangs_soon());
 	/* neither the word nor the bit is looked at */
 	ASSERT_EQ(0, wait_job(self->fd, self->queue, 1, 20 * SEC, &error));
 	EXPECT_EQ(-ETIMEDOUT, error);
@@ -100,6 +109,7 @@ TEST_F(recover, one_that_hangs_is_declared_lost)
 	EXPECT_EQ(-ESTALE, exec_next(&self->exec, &done, 1, tags, 0, 0));
 	EXPECT_EQ(-ESTALE, exec_next(&self->exec, NULL, 0, tags, 1, SEC));
 	/* the name is free at once, and the second job runs again */
+	ASSERT_EQ(0, parameter_set("job_limit_ms", 30000, NULL));
 	ASSERT_EQ(0, exec_start(&next, ENGINE, 4));
 	ASSERT_EQ(0, wait_job(self->fd, self->queue, 2, 20 * SEC, &error));
 	EXPECT_EQ(0, error);
@@ -125,6 +135,59 @@ TEST_F(recover, one_that_is_told_stops_in_time)
 	done.tag = tag;
 	ASSERT_EQ(0, exec_next(&self->exec, &done, 1, &tag, 0, 0));
 	EXPECT_EQ(0, self->exec.control->abort_mask);
+	ASSERT_EQ(0, wait_job(self->fd, self->queue, 1, 20 * SEC, &error));
+	EXPECT_EQ(-ETIMEDOUT, error);
+	exec_close(&self->exec);
+}
+
+/* Its other tenants' jobs would be lost with it. */
+TEST_F(recover, a_short_limit_ends_the_job_not_the_executor)
+{
+	struct drm_dseek_completion done = { .error = -ETIMEDOUT };
+	uint64_t until = now_ns() + 20 * SEC;
+	uint32_t tags[2], other;
+	int error = 0;
+
+	ASSERT_EQ(0, queue_create(self->fd, self->exec.engine, DRM_DSEEK_CLASS_BATCH, 1, &other));
+	self->job.limit_ns = 1;
+	ASSERT_EQ(0, submit(self->fd, self->queue, &self->job, 1, NULL));
+	ASSERT_EQ(1, exec_next(&self->exec, NULL, 0, tags, 1, SEC));
+	self->job.limit_ns = 0;
+	ASSERT_EQ(0, submit(self->fd, other, &self->job, 1, NULL));
+	ASSERT_EQ(1, exec_next(&self->exec, NULL, 0, tags + 1, 1, SEC));
+	while (!self->exec.control->abort_mask && now_ns() < until)
+		sleep_ns(MS);
+	EXPECT_EQ(1ULL << tags[0], self->exec.control->abort_mask);
+	sleep_ns(400 * MS);	/* grace_ms, and more */
+	done.tag = tags[0];
+	ASSERT_EQ(0, exec_next(&self->exec, &done, 1, NULL, 0, 0));
+	done = (struct drm_dseek_completion){ .tag = tags[1] };
+	ASSERT_EQ(0, exec_next(&self->exec, &done, 1, NULL, 0, 0));
+	ASSERT_EQ(0, wait_job(self->fd, self->queue, 1, SEC, &error));
+	EXPECT_EQ(-ETIMEDOUT, error);
+	ASSERT_EQ(0, wait_job(self->fd, other, 1, SEC, &error));
+	EXPECT_EQ(0, error);
+	exec_close(&self->exec);
+}
+
+/* However long its tenant lets it run, it ends when it does not give way. */
+TEST_F(recover, a_limit_without_end_keeps_nobody_waiting)
+{
+	uint64_t until = now_ns() + 20 * SEC;
+	uint32_t better;
+	int error = 0;
+
+	ASSERT_EQ(0, queue_create(self->fd, self->exec.engine, DRM_DSEEK_CLASS_INTERACTIVE, 1, &better));
+	self->job.limit_ns = UINT64_MAX;
+	ASSERT_EQ(0, submit(self->fd, self->queue, &self->job, 1, NULL));
+	ASSERT_EQ(1, exec_next(&self->exec, NULL, 0, &self->tag, 1, SEC));
+	ASSERT_EQ(0, hangs_soon());
+	sleep_ns(200 * MS);	/* nobody waits: it may */
+	EXPECT_EQ(0, self->exec.control->abort_mask);
+	ASSERT_EQ(0, submit(self->fd, better, &self->job, 1, NULL));
+	while (!self->exec.control->abort_mask && now_ns() < until)
+		sleep_ns(MS / 10);
+	EXPECT_EQ(1ULL << self->tag, self->exec.control->abort_mask);
 	ASSERT_EQ(0, wait_job(self->fd, self->queue, 1, 20 * SEC, &error));
 	EXPECT_EQ(-ETIMEDOUT, error);
 	exec_close(&self->exec);
@@ -185,6 +248,7 @@ TEST_F(recover, one_that_waits_hears_that_it_is_lost)
 	self->job.limit_ns = 50 * MS;
 	ASSERT_EQ(0, submit(self->fd, self->queue, &self->job, 1, NULL));
 	ASSERT_EQ(1, exec_next(&self->exec, NULL, 0, &tag, 1, SEC));
+	ASSERT_EQ(0, hangs_soon());
 	ASSERT_EQ(0, pthread_create(&thread, NULL, wait_in_next, &self->exec));
 	ASSERT_EQ(0, pthread_join(thread, &said));
 	EXPECT_EQ(-ESTALE, (int)(intptr_t)said);
