@@ -312,25 +312,26 @@ int dseek_tenant_remove(const char *label)
 
 struct arb_share *dseek_tenant_share(struct dseek_tenant *tenant, struct dseek_engine *engine)
 {
-	struct arb_share *share;
-	int err;
+	struct arb_share *share = xa_load(&tenant->shares, engine->id), *made;
+	int err = 0;
 
+	if (share)
+		return share;
+	/* At the limit of the caller's memory cgroup this takes long: not with the lock that everybody needs. */
+	made = kzalloc(sizeof(*made), DSEEK_GFP);
+	if (!made)
+		return ERR_PTR(-ENOMEM);
+	arb_share_init(made, &engine->arb);
 	mutex_lock(&dseek->lock);
 	share = xa_load(&tenant->shares, engine->id);
 	if (!share) {
-		share = kzalloc(sizeof(*share), DSEEK_GFP);
-		err = share ? xa_err(xa_store(&tenant->shares, engine->id, share, GFP_KERNEL)) : -ENOMEM;
-		if (err) {
-			kfree(share);
-			share = ERR_PTR(err);
-		} else {
-			spin_lock_irq(&engine->lock);
-			arb_share_init(share, &engine->arb);
-			spin_unlock_irq(&engine->lock);
-		}
+		err = xa_err(xa_store(&tenant->shares, engine->id, made, GFP_KERNEL));
+		if (!err)
+			swap(share, made);
 	}
 	mutex_unlock(&dseek->lock);
-	return share;
+	kfree(made);
+	return err ? ERR_PTR(err) : share;
 }
 
 /* Shares stay as long as the tenant does. Of the root: everybody's. */
