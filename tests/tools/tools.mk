@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+script-tests += tests/tools/check.sh tests/tools/up.sh
