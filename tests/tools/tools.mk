@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-script-tests += tests/tools/check.sh tests/tools/up.sh
+script-tests += tests/tools/check.sh tests/tools/up.sh tests/tools/service.sh
