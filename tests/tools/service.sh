@@ -34,5 +34,8 @@ if SYSTEMD_UNIT_PATH=/nonexistent: systemd-analyze security --offline=true --hel
 else
 	for t in understands devices; do echo "ok $((++n)) systemd: $t # SKIP no systemd-analyze that looks at units offline"; done
 fi
+folder=$(sed -n 's|^StateDirectory=|/var/lib/|p' tools/systemd/dseek-exec@.service)
+recording=$(sed -n 's/^#OPTIONS=--profile=//p' tools/systemd/default)
+ok "a recording, as the settings show it, is where the service may write" "$([ -n "$folder" ] && [ "${recording%/*}" = "$folder" ] || echo "'$recording' is not in '$folder'")"
 echo "1..$n"
 exit $failed
