@@ -26,36 +26,18 @@ static int charge(struct embed_tenant *tenant, uint64_t size)
 	return 0;
 }
 
-/*
- * Huge pages come from the reserved pool if it has enough of them, else by the kernel's grace
- * (shmem_enabled=advise); with neither, the buffer is as good with small ones.
- */
-static int open_file(uint64_t *size, uint32_t flags)
+static int open_file(uint64_t size, bool reserved)
 {
-	int fd;
+	int fd = memfd_create("dseek-bo", MFD_CLOEXEC | MFD_ALLOW_SEALING | (reserved ? MFD_HUGETLB : 0)), error;
 
-	if (flags & DSEEK_BO_HUGE && *size >= HUGE_PAGE) {
-		uint64_t huge = (*size + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
-
-		fd = memfd_create("dseek-bo", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
-		if (fd >= 0) {
-			if (ftruncate(fd, huge) == 0 && fallocate(fd, 0, 0, huge) == 0) {
-				*size = huge;
-				return fd;
-			}
-			close(fd);
-		}
-	}
-	fd = memfd_create("dseek-bo", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return -errno;
-	if (ftruncate(fd, *size)) {
-		int error = errno;
-
-		close(fd);
-		return -error;
-	}
-	return fd;
+	if (!ftruncate(fd, size) && !(reserved && fallocate(fd, 0, 0, size)) &&
+	    !fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+		return fd;
+	error = errno;
+	close(fd);
+	return -error;
 }
 
 static int map_file(int fd, uint64_t size, uint32_t flags, int numa_node, void **ret_map)
@@ -117,37 +99,18 @@ static void uncharge_locked(struct embed_device *dev, uint64_t size)
 	embed_unlock(dev->inst);
 }
 
-int embed_bo_create(struct dseek_device *base, uint64_t size, uint32_t flags, int numa_node,
-		    struct dseek_bo **ret_bo)
+/* Whole pages; @reserved: of the machine's pool of huge ones. */
+static int allocate(struct embed_device *dev, uint64_t size, bool reserved, uint32_t flags, int numa_node, struct dseek_bo **ret_bo)
 {
-	struct embed_device *dev = container_of(base, struct embed_device, base);
-	uint64_t page = sysconf(_SC_PAGESIZE), asked;
+	int r = charge_locked(dev, size), fd;
 	void *map;
-	int fd, r;
 
-	if (size > INT64_MAX - HUGE_PAGE)
-		return dseek_fail(-ENOMEM, "buffer: %llu bytes are more than any machine has", (unsigned long long)size);
-	if (numa_node >= 0 && (numa_available() < 0 || numa_node > numa_max_node()))
-		return dseek_fail(-EINVAL, "buffer: this machine has no NUMA node %d", numa_node);
-	size = (size + page - 1) & ~(page - 1);
-	r = charge_locked(dev, size);
 	if (r)
 		return r;
-	asked = size;
-	fd = open_file(&size, flags);
+	fd = open_file(size, reserved);
 	if (fd < 0) {
 		r = fd;
 		goto err_uncharge;
-	}
-	if (size != asked) {	/* whole huge pages */
-		r = charge_locked(dev, size - asked);
-		if (r)
-			goto err_close;
-		asked = size;
-	}
-	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
-		r = -errno;
-		goto err_close;
 	}
 	r = map_file(fd, size, flags, numa_node, &map);
 	if (r)
@@ -162,8 +125,29 @@ err_unmap:
 err_close:
 	close(fd);
 err_uncharge:
-	uncharge_locked(dev, asked);
-	return r == -EDQUOT ? r : dseek_fail(r, "buffer: no memory for %llu bytes", (unsigned long long)size);
+	uncharge_locked(dev, size);
+	return dseek_fail(r, "buffer: no memory for %llu bytes", (unsigned long long)size);
+}
+
+int embed_bo_create(struct dseek_device *base, uint64_t size, uint32_t flags, int numa_node,
+		    struct dseek_bo **ret_bo)
+{
+	struct embed_device *dev = container_of(base, struct embed_device, base);
+	uint64_t page = sysconf(_SC_PAGESIZE), whole;
+
+	if (size > INT64_MAX - HUGE_PAGE)
+		return dseek_fail(-ENOMEM, "buffer: %llu bytes are more than any machine has", (unsigned long long)size);
+	if (numa_node >= 0 && (numa_available() < 0 || numa_node > numa_max_node()))
+		return dseek_fail(-EINVAL, "buffer: this machine has no NUMA node %d", numa_node);
+	size = (size + page - 1) & ~(page - 1);
+	whole = (size + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
+	/*
+	 * Huge pages come from the reserved pool if it has enough of them, and the quota room for whole ones, else by the kernel's
+	 * grace (shmem_enabled=advise); with neither, the buffer is as good with small ones.
+	 */
+	if (flags & DSEEK_BO_HUGE && size >= HUGE_PAGE && !allocate(dev, whole, true, flags, numa_node, ret_bo))
+		return 0;
+	return allocate(dev, size, false, flags, numa_node, ret_bo);
 }
 
 int embed_bo_export(struct dseek_bo *base, int *ret_fd)
