@@ -90,6 +90,19 @@ static uint64_t create(uint64_t size, int node)
 	return got;
 }
 
+static void nodes(void)
+{
+	if (numa_available() < 0) {
+		tap_skip("pages are of the node asked for", "no NUMA");
+		return;
+	}
+	tap_ok(create(MIB, 0) && !strcmp(calls, "bp"), "small pages are of the node asked for: %s", calls);
+	has_pool = 1;
+	tap_ok(create(4 * MIB, 0) && !strcmp(calls, "bp"), "huge ones, too: %s", calls);
+	tap_ok(create(4 * MIB, -1) && !strcmp(calls, "p"), "none was asked for: %s", calls);
+	has_pool = 0;
+}
+
 static void huge_pages(void)
 {
 	has_pool = 1;
@@ -112,6 +125,7 @@ int main(void)
 		return tap_end();
 	}
 	huge_pages();
+	nodes();
 	dseek_close(dev);
 	return tap_end();
 }

@@ -32,8 +32,7 @@ static int open_file(uint64_t size, bool reserved)
 
 	if (fd < 0)
 		return -errno;
-	if (!ftruncate(fd, size) && !(reserved && fallocate(fd, 0, 0, size)) &&
-	    !fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+	if (!ftruncate(fd, size) && !fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
 		return fd;
 	error = errno;
 	close(fd);
@@ -50,7 +49,10 @@ static int map_file(int fd, uint64_t size, uint32_t flags, int numa_node, void *
 		madvise(map, size, MADV_HUGEPAGE);
 	if (numa_node >= 0)
 		numa_tonode_memory(map, size, numa_node);
-	/* Now, so that no job pays for it, and what the machine can't give is known here. */
+	/*
+	 * Now, so that no job pays for it, and what the machine can't give is known here; by the mapping, for it is this that is bound to
+	 * the node.
+	 */
 	if (madvise(map, size, MADV_POPULATE_WRITE) && errno != EINVAL) {
 		int error = errno == EFAULT ? ENOMEM : errno;
 
