@@ -396,6 +396,31 @@ static void cleared(void)
 	dseek_close(dev);
 }
 
+/* By whatever the backend could make of it, a memory file or a dma-buf. */
+static void imported(void)
+{
+	struct dseek_bo *bo, *other;
+	struct dseek_device *dev;
+	uint32_t engine;
+	char *map;
+	int fd;
+
+	if (!on_embed())
+		skip("of the module: tests/selftests/dseek/device.c");
+	dev = cpu_device(&engine);
+	CHECK_OK(dseek_bo_create_device(dev, engine, 8192, &bo));
+	CHECK_OK(dseek_bo_export(bo, &fd));
+	CHECK_OK(dseek_bo_import(dev, fd, &other));
+	close(fd);
+	CHECK_EQ(dseek_bo_size(other), 8192);
+	map = dseek_bo_map(other);
+	map[5000] = 1;
+	CHECK_EQ(((char *)dseek_bo_map(bo))[5000], 1);
+	dseek_bo_destroy(other);
+	dseek_bo_destroy(bo);
+	dseek_close(dev);
+}
+
 /* Jobs of another engine, or of several, are refused it. */
 static void of_its_engine_alone(void)
 {
@@ -451,5 +476,6 @@ const struct test memory_tests[] = {
 	{ "jobs of its engine alone", of_its_engine_alone },
 	{ "computes with it", computes },
 	{ "cleared", cleared },
+	{ "exported and imported", imported },
 	{ NULL }
 };

@@ -5,9 +5,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <numa.h>
+#include <stdarg.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <dseek.h>
@@ -18,6 +21,7 @@
 static int has_pool;	/* of huge pages */
 static int pool_fails;	/* to populate what it gave */
 static int from_pool;	/* the last memory file was */
+static int dmabuf = -1;	/* no descriptor of a memory file, but of a dma-buf */
 static char calls[16];	/* 'b' a mapping was bound to a node, 'p' populated */
 
 static void note(char call)
@@ -61,6 +65,30 @@ int madvise(void *addr, size_t len, int advice)
 	return (int)syscall(SYS_madvise, addr, len, advice);
 }
 
+int fcntl(int fd, int cmd, ...)
+{
+	va_list args;
+	long arg;
+
+	va_start(args, cmd);
+	arg = va_arg(args, long);
+	va_end(args);
+	if (fd == dmabuf && cmd == F_GET_SEALS) {
+		errno = EINVAL;
+		return -1;
+	}
+	return (int)syscall(SYS_fcntl, fd, cmd, arg);
+}
+
+int fstatfs(int fd, struct statfs *buf)
+{
+	int r = (int)syscall(SYS_fstatfs, fd, buf);
+
+	if (!r && fd == dmabuf)
+		buf->f_type = DMA_BUF_MAGIC;
+	return r;
+}
+
 /* ---- */
 
 static struct dseek_device *dev;
@@ -88,6 +116,55 @@ static uint64_t create(uint64_t size, int node)
 	memset(dseek_bo_map(bo), 1, size);
 	dseek_bo_destroy(bo);
 	return got;
+}
+
+static int memory_file(off_t size)
+{
+	int fd = memfd_create("test", MFD_ALLOW_SEALING);
+
+	if (ftruncate(fd, size))
+		tap_ok(0, "a file of %lld bytes", (long long)size);
+	return fd;
+}
+
+static void refused(int fd, int error, const char *words, const char *what)
+{
+	struct dseek_bo *bo = (void *)1;
+	int r = dseek_bo_import(dev, fd, &bo);
+
+	tap_ok(r == -error && bo == (void *)1 && strstr(dseek_strerror_detail(), words) && !pinned(), "%s: %d, %s", what, r, dseek_strerror_detail());
+	close(fd);
+}
+
+static void imports(void)
+{
+	struct dseek_bo *bo;
+	char path[64], *map;
+	int fd, r;
+
+	dmabuf = fd = memory_file(8192);
+	r = dseek_bo_import(dev, fd, &bo);
+	if (tap_ok(!r && dseek_bo_size(bo) == 8192 && pinned() == 8192, "a dma-buf: %s", r ? dseek_strerror_detail() : "imported")) {
+		map = mmap(NULL, 8192, PROT_READ, MAP_SHARED, fd, 0);
+		strcpy(dseek_bo_map(bo), "seen");
+		tap_got(!strcmp(map, "seen"), "it is the same memory", map);
+		munmap(map, 8192);
+		dseek_bo_destroy(bo);
+	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	r = open(path, O_RDONLY);
+	close(fd);
+	dmabuf = r;
+	refused(r, EACCES, "can't map 8192 bytes", "one that may not be written to");
+	refused(dmabuf = memory_file(0), EINVAL, "is empty", "one of no bytes");
+	refused(dmabuf = memory_file(6 * MIB), EDQUOT, "6291456 bytes and 0 already", "one beyond the quota");
+	dmabuf = -1;
+	refused(memory_file(4096), EINVAL, "isn't sealed", "a memory file that may shrink");
+	fd = memory_file(0);
+	fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK);
+	refused(fd, EINVAL, "is empty", "an empty one");
+	refused(1000, EBADF, "there is no file descriptor 1000", "a descriptor that isn't open");
+	refused(open("/proc/self/exe", O_RDONLY), EINVAL, "is no buffer", "a file of a file system");
 }
 
 static void nodes(void)
@@ -126,6 +203,7 @@ int main(void)
 	}
 	huge_pages();
 	nodes();
+	imports();
 	dseek_close(dev);
 	return tap_end();
 }

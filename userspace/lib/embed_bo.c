@@ -4,10 +4,12 @@
  * and mapped once. The executor's threads use the tenant's own mapping.
  */
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <numa.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 #include "embed.h"
 
@@ -172,39 +174,61 @@ int embed_bo_export(struct dseek_bo *base, int *ret_fd)
 	return 0;
 }
 
+/* Of what stays as large as it is: a memory file sealed against shrinking, or a dma-buf, as an engine's memory may be. */
+static int lasting_size(int fd, uint64_t *ret_size)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+	struct statfs fs;
+	struct stat st = { 0 };
+
+	if (seals < 0) {
+		if (errno == EBADF)
+			return dseek_fail(-EBADF, "import: there is no file descriptor %d", fd);
+		if (fstatfs(fd, &fs) || fs.f_type != DMA_BUF_MAGIC)
+			return dseek_fail(-EINVAL, "import: file descriptor %d is no buffer", fd);
+		st.st_size = lseek(fd, 0, SEEK_END);
+	} else if (!(seals & F_SEAL_SHRINK)) {
+		return dseek_fail(-EINVAL, "import: the memory file isn't sealed against shrinking");
+	} else {
+		fstat(fd, &st);
+	}
+	if (st.st_size <= 0)
+		return dseek_fail(-EINVAL, "import: file descriptor %d is empty", fd);
+	*ret_size = st.st_size;
+	return 0;
+}
+
 int embed_bo_import(struct dseek_device *base, int fd, struct dseek_bo **ret_bo)
 {
 	struct embed_device *dev = container_of(base, struct embed_device, base);
-	int seals = fcntl(fd, F_GET_SEALS);
-	struct stat st;
+	uint64_t size;
 	void *map;
 	int own, r;
 
-	if (seals < 0 || fstat(fd, &st))
-		return dseek_fail(errno == EBADF ? -EBADF : -EINVAL, "import: file descriptor %d is no buffer", fd);
-	if (!(seals & F_SEAL_SHRINK) || st.st_size == 0)
-		return dseek_fail(-EINVAL, "import: the memory file isn't sealed against shrinking");
+	r = lasting_size(fd, &size);
+	if (r)
+		return r;
 	own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (own < 0)
 		return dseek_fail(-errno, "import: no file descriptor left");
-	r = charge_locked(dev, st.st_size);
+	r = charge_locked(dev, size);
 	if (r)
 		goto err_close;
-	r = map_file(own, st.st_size, 0, -1, &map);
+	r = map_file(own, size, 0, -1, &map);
 	if (r)
 		goto err_uncharge;
-	r = publish(dev, own, map, st.st_size, ret_bo);
+	r = publish(dev, own, map, size, ret_bo);
 	if (r)
 		goto err_unmap;
 	return 0;
 
 err_unmap:
-	munmap(map, st.st_size);
+	munmap(map, size);
 err_uncharge:
-	uncharge_locked(dev, st.st_size);
+	uncharge_locked(dev, size);
 err_close:
 	close(own);
-	return r == -EDQUOT ? r : dseek_fail(r, "import: can't map %llu bytes", (unsigned long long)st.st_size);
+	return r == -EDQUOT ? r : dseek_fail(r, "import: can't map %llu bytes", (unsigned long long)size);
 }
 
 int embed_bo_info(struct dseek_bo *base, struct dseek_bo_info *ret_info)
