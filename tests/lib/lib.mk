@@ -3,10 +3,12 @@
 script-tests += tests/lib/man.sh tests/lib/trace.sh
 tests += tests/lib/example
 tests/lib/example-src := userspace/lib/example/add.c
-tests += tests/lib/embed_bo
+tests += tests/lib/embed_bo tests/lib/embed_thread
 tests/lib/embed_bo-src := tests/lib/embed_bo.c
+tests/lib/embed_thread-src := tests/lib/embed_thread.c
 tests += tests/lib/storm
 tests/lib/storm-src := tests/lib/storm.c
-alone-tests += tests/lib/embed_bo
+alone-tests += tests/lib/embed_bo tests/lib/embed_thread
 tests/lib/embed_bo-src := tests/lib/embed_bo.c
+tests/lib/embed_thread-src := tests/lib/embed_thread.c
 tests += tests/lib/storm

@@ -13,8 +13,9 @@ struct embed_thread {
 	struct dseek_exec *exec;
 	pthread_t thread;
 	int stop;
-	bool done, replaced;		/* under the instance's lock */
-	struct embed_event event;	/* done */
+	bool begun;			/* these three under the instance's lock */
+	bool done, replaced;
+	struct embed_event event;	/* begun, done */
 };
 
 static void thread_free(struct embed_thread *t)
@@ -41,6 +42,12 @@ static void *thread_main(void *arg)
 {
 	struct embed_thread *t = arg;
 
+	embed_lock(t->inst);
+	while (!t->begun)
+		embed_sleep(t->inst, &t->event, ~0ull);
+	embed_unlock(t->inst);
+	if (!t->exec)
+		return NULL;
 	dseek_exec_set_notice(t->exec, on_notice, t->inst);
 	dseek_exec_run(t->exec, t->backend, t->state, &t->stop);
 	embed_lock(t->inst);
@@ -84,7 +91,7 @@ int embed_thread_start(struct embed_instance *inst, uint32_t index)
 {
 	struct embed_engine_params *params = &inst->params.engines[index];
 	struct drm_dseek_attach attach = { .depth = params->depth, .numa_node = -1 };
-	struct embed_thread *t = calloc(1, sizeof(*t)), *old;
+	struct embed_thread *t = calloc(1, sizeof(*t)), *old = NULL;
 	char why[200] = "";
 	int r;
 
@@ -112,33 +119,34 @@ int embed_thread_start(struct embed_instance *inst, uint32_t index)
 		strcpy(params->name, (char *)attach.name);
 	}
 	strcpy((char *)attach.name, params->name);
-	r = embed_exec_attach(inst, &attach, (int)index, &t->exec);
-	if (r)
+	/* The thread first: who attaches and then has none takes the engine's recovery time back, again and again. */
+	r = pthread_create(&t->thread, NULL, thread_main, t);
+	if (r) {
+		r = dseek_fail(-r, "embed: can't start a thread");
 		goto err_close;
+	}
+	r = embed_exec_attach(inst, &attach, (int)index, &t->exec);
 	embed_lock(inst);
-	old = inst->threads[index];
-	inst->threads[index] = t;
+	if (!r) {
+		old = inst->threads[index];
+		inst->threads[index] = t;
+	}
 	if (old && !old->done) {
 		/* Lost, and perhaps still in the backend: its things stay for it. */
 		old->replaced = true;
 		inst->hung++;
 		old = NULL;
 	}
+	t->begun = true;
+	embed_wake(inst, &t->event);
 	embed_unlock(inst);
 	if (old) {
 		pthread_join(old->thread, NULL);
 		thread_free(old);
 	}
-	r = pthread_create(&t->thread, NULL, thread_main, t);
-	if (r) {
-		embed_lock(inst);
-		inst->threads[index] = NULL;
-		embed_unlock(inst);
-		dseek_exec_detach(t->exec);
-		r = dseek_fail(-r, "embed: can't start a thread");
-		goto err_close;
-	}
-	return 0;
+	if (!r)
+		return 0;
+	pthread_join(t->thread, NULL);
 
 err_close:
 	if (t->backend->close)
