@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # dseek-top on a made-up /proc and /sys: what it shows, how it sorts, what it refuses; on a terminal and without one.
-top=$(realpath "${DSEEK_BUILD:-build}")/bin/dseek-top
+top=$(realpath "${DSEEK_BUILD:-build}")/bin/dseek-top starved=$(realpath "${DSEEK_BUILD:-build}")/tests/top/nomem.so
 n=0 failed=0
 ok() { # NAME, status in $?
 	if [ $? = 0 ]; then echo "ok $((++n)) $1"; else echo "not ok $((++n)) $1"; failed=1; [ -e out ] && head -n 20 out | cat -v | sed 's/^/# /'; fi
@@ -93,16 +93,28 @@ timeout 20 "$top" --root root -d 0.1 >out; [ $? = 0 ] && [ "$(grep -c ^ENGINE ou
 ! "$top" --root root --once -d 0.1 >/dev/full 2>out && grep -q "No space left" out; ok "a full disk"
 client 200 3 13 beta uid:1002 1 0 1 1 512 3 4 && rm root/proc/100/fdinfo/3 && "$top" --root root --once -d 0.1 >out; ok "a file that goes while it is read"
 
+# No memory for a sample: the first, the second. The address sanitizer would be preloaded before what is.
+first
+export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0
+for i in 1 2; do
+	DSEEK_TEST_NOMEM=$i LD_PRELOAD=$starved timeout 20 "$top" --root root -d 0.1 >out 2>&1; rc=$?
+	[ $rc = 1 ] && grep -q "error: Cannot allocate memory" out; ok "no memory for sample $i"
+done
+
 if command -v script >/dev/null; then
 	first
-	screen() { # KEYS: what a terminal of 100 x 30 was sent
-		(sleep 1; printf %s "$1"; sleep 0.5) | TERM=xterm timeout 20 script -qec "stty cols 100 rows 30; $top --root root -d 0.3" /dev/null >out 2>&1
+	screen() { # KEYS [COMMAND...]: what a terminal of 100 x 30 was sent
+		(sleep 1; printf %s "$1"; sleep 0.5) | TERM=xterm timeout 20 script -qec "stty cols 100 rows 30; ${*:2} $top --root root -d 0.3" /dev/null >out 2>&1
 	}
 	screen q; ok "on a terminal, until q"
 	grep -q uid:1001 out && grep -q "by share" out; ok "it shows tenants and what it sorts by"
 	screen '>>rq'; grep -q "memory " out && grep -q ", reversed" out; ok "keys choose the column and turn it round"
+	for i in 1 2 3; do
+		screen q env DSEEK_TEST_NOMEM=$i LD_PRELOAD="$starved"; rc=$?
+		[ $rc = 1 ] && grep -q "error: Cannot allocate memory" out; ok "no memory for sample $i there"
+	done
 else
-	for t in q shows keys; do echo "ok $((++n)) terminal: $t # SKIP no script(1)"; done
+	for t in q shows keys memory; do echo "ok $((++n)) terminal: $t # SKIP no script(1)"; done
 fi
 echo "1..$n"
 exit $failed

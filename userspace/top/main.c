@@ -35,7 +35,7 @@ static void pause_for(double seconds)
 static int batch(struct top_source *source, const struct settings *set)
 {
 	const struct top_lines to = { put, stdout };
-	struct top_sample before, now;
+	struct top_sample before = { 0 }, now;
 	struct top_rates rates;
 	uint64_t i;
 	int r;

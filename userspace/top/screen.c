@@ -88,8 +88,10 @@ int top_screen(struct top_source *source, uint64_t delay_ms, enum top_sort sort,
 	uint64_t due;
 
 	r = top_sample(source, &before);
-	if (r)
+	if (r) {
+		cli_log(CLI_ERROR, "%s", strerror(-r));
 		return CLI_FAILED;
+	}
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	setlocale(LC_ALL, "");
@@ -103,10 +105,10 @@ int top_screen(struct top_source *source, uint64_t delay_ms, enum top_sort sort,
 	getch();
 	while (on && !asked_to_stop && !r) {
 		r = top_sample(source, &now);
-		if (!r) {
-			top_rates_free(&rates);
-			r = top_rates(&before, &now, &rates);
-		}
+		if (r)
+			break;
+		top_rates_free(&rates);
+		r = top_rates(&before, &now, &rates);
 		due = cli_now_ns() + delay_ms * 1000000;
 		while (!r && on && !asked_to_stop) {
 			uint64_t left = due > cli_now_ns() ? (due - cli_now_ns()) / 1000000 : 0;
@@ -127,5 +129,7 @@ int top_screen(struct top_source *source, uint64_t delay_ms, enum top_sort sort,
 	endwin();
 	top_rates_free(&rates);
 	top_sample_free(&before);
+	if (r)
+		cli_log(CLI_ERROR, "%s", strerror(-r));
 	return r ? CLI_FAILED : CLI_OK;
 }
