@@ -90,6 +90,7 @@ order() { "$top" --root root --once -d 0.1 "$@" | awk '/^ +PID/ {c = 1; next} c 
 [ "$(order --sort pid --reverse)" = "13 11 12 " ]; ok "by process"
 moving >/dev/null; [ "$(awk '/^ +PID/ {c = 1; next} c {printf "%s ", $2}' out)" = "11 13 12 " ]; ok "by share, unless told"
 timeout 20 "$top" --root root -d 0.1 >out; [ $? = 0 ] && [ "$(grep -c ^ENGINE out)" = 1 ]; ok "no terminal: one sample"
+timeout 20 "$top" --root root -d 0.1 --json >out; [ $? = 0 ] && [ "$(wc -l <out)" = 1 ]; ok "and one of JSON"
 ! "$top" --root root --once -d 0.1 >/dev/full 2>out && grep -q "No space left" out; ok "a full disk"
 client 200 3 13 beta uid:1002 1 0 1 1 512 3 4 && rm root/proc/100/fdinfo/3 && "$top" --root root --once -d 0.1 >out; ok "a file that goes while it is read"
 
@@ -109,12 +110,13 @@ if command -v script >/dev/null; then
 	screen q; ok "on a terminal, until q"
 	grep -q uid:1001 out && grep -q "by share" out; ok "it shows tenants and what it sorts by"
 	screen '>>rq'; grep -q "memory " out && grep -q ", reversed" out; ok "keys choose the column and turn it round"
+	TERM=xterm script -qec "timeout -s INT 1 $top --root root -d 0.1 --json" /dev/null >out 2>&1; [ "$(grep -c '"engines"' out)" -gt 1 ]; ok "JSON on a terminal, until it is ended"
 	for i in 1 2 3; do
 		screen q env DSEEK_TEST_NOMEM=$i LD_PRELOAD="$starved"; rc=$?
 		[ $rc = 1 ] && grep -q "error: Cannot allocate memory" out; ok "no memory for sample $i there"
 	done
 else
-	for t in q shows keys memory; do echo "ok $((++n)) terminal: $t # SKIP no script(1)"; done
+	for t in q shows keys JSON memory; do echo "ok $((++n)) terminal: $t # SKIP no script(1)"; done
 fi
 echo "1..$n"
 exit $failed

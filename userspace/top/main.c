@@ -110,7 +110,7 @@ int main(int argc, char **argv)
 	if (!set.count && !set.common.json && isatty(STDOUT_FILENO)) {
 		rc = top_screen(&source, (uint64_t)(set.delay * 1000), set.sort, set.reverse);
 	} else {
-		if (!set.count && !set.common.json)
+		if (!set.count && !isatty(STDOUT_FILENO))
 			set.count = 1;
 		rc = batch(&source, &set);
 	}
