@@ -7,12 +7,13 @@ tests/executor/loop-libs = $(check-libs)
 tests/executor/registry-src := tests/executor/registry.c
 tests/executor/registry-libs = $(check-libs)
 
-# A backend as a shared object, and three that must be refused.
-sample-backends := $(addprefix $(O)/tests/executor/,sample_backend.so sample_other_abi.so sample_no_symbol.so sample_no_run.so)
+# A backend as a shared object, and four that must be refused.
+sample-backends := $(addprefix $(O)/tests/executor/,sample_backend.so sample_other_abi.so sample_no_symbol.so sample_no_run.so sample_no_type.so)
 $(O)/tests/executor/registry: $(sample-backends)
 $(O)/tests/executor/sample_other_abi.so: sample-flags := -DSAMPLE_ABI=99
 $(O)/tests/executor/sample_no_symbol.so: sample-flags := -DSAMPLE_SYMBOL=another_name
 $(O)/tests/executor/sample_no_run.so: sample-flags := -DSAMPLE_NO_RUN
+$(O)/tests/executor/sample_no_type.so: sample-flags := -DSAMPLE_TYPE=5
 $(sample-backends): tests/executor/sample_backend.c $(wildcard userspace/executor/*.h userspace/include/*.h)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)

@@ -47,6 +47,8 @@ START_TEST(refusals)
 	ck_assert_ptr_nonnull(strstr(err, "exports no dseek_backend"));
 	ck_assert_ptr_null(load("sample_no_run"));
 	ck_assert_ptr_nonnull(strstr(err, "lacks a name, open() or run()"));
+	ck_assert_ptr_null(load("sample_no_type"));
+	ck_assert_ptr_nonnull(strstr(err, "sample_no_type.so is of engine type 5, there are 5, from 0"));
 }
 END_TEST
 

@@ -32,12 +32,16 @@ static void sample_describe(void *state, char *buf, size_t size)
 #define SAMPLE_ABI DSEEK_BACKEND_ABI
 #endif
 
+#ifndef SAMPLE_TYPE
+#define SAMPLE_TYPE 3
+#endif
+
 #ifndef SAMPLE_SYMBOL
 #define SAMPLE_SYMBOL dseek_backend
 #endif
 
 __attribute__((visibility("default"))) const struct dseek_backend SAMPLE_SYMBOL = {
-	.abi = SAMPLE_ABI, .type = 3, .name = "sample", .summary = "accounts 4242 ns", .open = sample_open,
+	.abi = SAMPLE_ABI, .type = SAMPLE_TYPE, .name = "sample", .summary = "accounts 4242 ns", .open = sample_open,
 	.describe = sample_describe,
 #ifndef SAMPLE_NO_RUN
 	.run = sample_run,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Backends by name: built in, or a shared object given by its path. */
 #include <dlfcn.h>
+#include <drm/dseek_drm.h>
 #include <stdio.h>
 #include <string.h>
 #include "backend.h"
@@ -32,6 +33,8 @@ static const struct dseek_backend *load(const char *path, char *err, size_t err_
 		snprintf(err, err_size, "%s is of backend ABI %u, this is %u", path, backend->abi, DSEEK_BACKEND_ABI);
 	else if (!backend->name || !backend->open || !backend->run)
 		snprintf(err, err_size, "%s lacks a name, open() or run()", path);
+	else if (backend->type >= DRM_DSEEK_ENGINE_TYPE_COUNT)
+		snprintf(err, err_size, "%s is of engine type %u, there are %u, from 0", path, backend->type, DRM_DSEEK_ENGINE_TYPE_COUNT);
 	else
 		return backend;
 	dlclose(object);
