@@ -59,27 +59,38 @@ static int open_node(const char *path)
 	return dseek_fail(-ENODEV, "%s is no device of dseek", path);
 }
 
-/* The first dseek node that may be opened; or what is wrong with the last one tried. */
+static int try_node(const char *path, char closed[64])
+{
+	int fd = open_node(path);
+
+	if (fd == -EACCES && !*closed)
+		snprintf(closed, 64, "%s", path);
+	return fd;
+}
+
+/* The first dseek node that may be opened. If there is none, the first that may not be opened could have been it. */
 static int find_node(void)
 {
 	drmDevicePtr devices[MAX_DEVICES];
 	int count = drmGetDevices2(0, devices, MAX_DEVICES), fd = -ENODEV, i, n;
-	char path[64];
+	char path[64], closed[64] = "";
 
 	for (i = 0; i < count && i < MAX_DEVICES && fd < 0; i++)
 		if (devices[i]->available_nodes & 1 << DRM_NODE_RENDER)
-			fd = open_node(devices[i]->nodes[DRM_NODE_RENDER]);
+			fd = try_node(devices[i]->nodes[DRM_NODE_RENDER], closed);
 	if (count > 0)
 		drmFreeDevices(devices, count < MAX_DEVICES ? count : MAX_DEVICES);
 	/* libdrm lists only devices on buses it knows. */
 	for (n = 128; n < 192 && fd < 0; n++) {
 		snprintf(path, sizeof(path), "/dev/dri/renderD%d", n);
 		if (access(path, F_OK) == 0)
-			fd = open_node(path);
+			fd = try_node(path, closed);
 	}
-	if (fd < 0 && fd != -EACCES)
-		return dseek_fail(-ENODEV, "no render node of dseek: is the module loaded?");
-	return fd;
+	if (fd >= 0)
+		return fd;
+	if (*closed)
+		return dseek_fail(-EACCES, "%s: %s", closed, strerror(EACCES));
+	return dseek_fail(-ENODEV, "no render node of dseek: is the module loaded?");
 }
 
 static int query(struct dseek_device *dev, uint32_t type, uint32_t index, void *info, uint32_t size)
