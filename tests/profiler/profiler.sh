@@ -20,6 +20,8 @@ for c in record report export; do refused "$c: help" 0 "dseek-profiler $c" $c --
 refused "record: no command" 2 "record" record -o x
 refused "record: a file that can't be made" 1 "/nonexistent/x: No such file" record -o /nonexistent/x true
 refused "record: a command that isn't there" 127 "no-such-command: No such file" record no-such-command
+refused "record: a command that can't be run" 126 "/dev/null: Permission denied" record /dev/null
+"$bin/dseek-profiler" record -o x no-such-command 2>&-; [ $? = 127 ]; ok "record: a command that isn't there, where no message can be written"
 refused "record: nothing to record" 1 "nothing was recorded" record true
 refused "record: the command's status" 3 "nothing was recorded" record -- sh -c 'exit 3'
 refused "report: no recording" 1 "nonexistent: No such file" report nonexistent

@@ -14,7 +14,7 @@
 static int run_command(char **argv)
 {
 	struct sigaction ignore = { .sa_handler = SIG_IGN }, interrupt, quit;
-	int status = 0;
+	int status = 0, error;
 	pid_t pid;
 
 	sigaction(SIGINT, &ignore, &interrupt);
@@ -24,8 +24,9 @@ static int run_command(char **argv)
 		sigaction(SIGINT, &interrupt, NULL);
 		sigaction(SIGQUIT, &quit, NULL);
 		execvp(argv[0], argv);
-		cli_log(CLI_ERROR, "%s: %s", argv[0], strerror(errno));
-		_exit(errno == ENOENT ? 127 : 126);
+		error = errno;	/* the message's own may be another */
+		cli_log(CLI_ERROR, "%s: %s", argv[0], strerror(error));
+		_exit(error == ENOENT ? 127 : 126);
 	}
 	if (pid < 0) {
 		cli_log(CLI_ERROR, "fork: %s", strerror(errno));
