@@ -15,6 +15,7 @@ static void create(void)
 {
 	struct dseek_device *dev = device_open(NULL);
 	uint64_t page = sysconf(_SC_PAGESIZE), i;
+	struct dseek_bo_info info;
 	struct dseek_bo *bo;
 	uint8_t *map;
 
@@ -24,12 +25,17 @@ static void create(void)
 	for (i = 0; i < 3 * page; i++)
 		CHECK_EQ(map[i], 0);
 	memset(map, 0xa5, 3 * page);
+	CHECK_OK(dseek_bo_info(bo, &info));
+	CHECK_EQ(info.flags, 0);
 	dseek_bo_destroy(bo);
 	CHECK_OK(dseek_bo_create(dev, 5 << 20, DSEEK_BO_HUGE, 0, &bo));
 	CHECK(dseek_bo_size(bo) >= 5 << 20);
 	map = dseek_bo_map(bo);
 	CHECK_EQ(map[(5 << 20) - 1], 0);
 	map[(5 << 20) - 1] = 1;
+	CHECK_OK(dseek_bo_info(bo, &info));
+	CHECK_EQ(info.flags, DSEEK_BO_HUGE);
+	CHECK_EQ(info.size, dseek_bo_size(bo));
 	dseek_bo_destroy(bo);
 	dseek_close(dev);
 }

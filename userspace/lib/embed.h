@@ -155,6 +155,7 @@ struct embed_bo {
 	struct embed_tenant *tenant;
 	uint64_t id;
 	int fd;
+	uint32_t flags;			/* as it was asked for */
 	uint32_t users;			/* the handle, jobs: charged while there are any */
 	struct list maps;		/* executors' */
 	struct embed_bo *next_dead;

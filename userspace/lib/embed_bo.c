@@ -65,7 +65,7 @@ static int map_file(int fd, uint64_t size, uint32_t flags, int numa_node, void *
 	return 0;
 }
 
-static int publish(struct embed_device *dev, int fd, void *map, uint64_t size, struct dseek_bo **ret_bo)
+static int publish(struct embed_device *dev, int fd, void *map, uint64_t size, uint32_t flags, struct dseek_bo **ret_bo)
 {
 	struct embed_bo *bo = calloc(1, sizeof(*bo));
 
@@ -74,6 +74,7 @@ static int publish(struct embed_device *dev, int fd, void *map, uint64_t size, s
 	bo->base.map = map;
 	bo->base.size = size;
 	bo->fd = fd;
+	bo->flags = flags;
 	bo->users = 1;
 	list_init(&bo->maps);
 	list_init(&bo->memory_link);
@@ -119,7 +120,7 @@ static int allocate(struct embed_device *dev, uint64_t size, bool reserved, uint
 	r = map_file(fd, size, flags, numa_node, &map);
 	if (r)
 		goto err_close;
-	r = publish(dev, fd, map, size, ret_bo);
+	r = publish(dev, fd, map, size, flags, ret_bo);
 	if (r)
 		goto err_unmap;
 	return 0;
@@ -217,7 +218,7 @@ int embed_bo_import(struct dseek_device *base, int fd, struct dseek_bo **ret_bo)
 	r = map_file(own, size, 0, -1, &map);
 	if (r)
 		goto err_uncharge;
-	r = publish(dev, own, map, size, ret_bo);
+	r = publish(dev, own, map, size, 0, ret_bo);
 	if (r)
 		goto err_unmap;
 	return 0;
@@ -235,7 +236,7 @@ int embed_bo_info(struct dseek_bo *base, struct dseek_bo_info *ret_info)
 {
 	struct embed_bo *bo = container_of(base, struct embed_bo, base);
 
-	*ret_info = (struct dseek_bo_info){ .id = bo->id, .size = base->size };
+	*ret_info = (struct dseek_bo_info){ .id = bo->id, .size = base->size, .flags = bo->flags };
 	if (!bo->engine)
 		return 0;
 	ret_info->engine = bo->engine->id;
