@@ -192,6 +192,7 @@ static void huge_pages(void)
 	pool_fails = 0;
 	has_pool = 0;
 	tap_ok(create(3 * MIB, -1) == 3 * MIB && !from_pool, "small ones where there is no pool");
+	tap_got(!!strstr(dseek_strerror_detail(), "6291456 bytes and 0 already"), "the last failure is still the last", dseek_strerror_detail());
 	tap_ok(pinned() == 0, "nothing stays charged");
 }
 

@@ -15,19 +15,6 @@
 
 #define HUGE_PAGE	(2ull << 20)
 
-/* Under the lock: may the tenant have so much more? */
-static int charge(struct embed_tenant *tenant, uint64_t size)
-{
-	uint64_t limit = tenant->inst->params.pinned_limit;
-
-	if (size > limit || tenant->pinned_bytes > limit - size)
-		return dseek_fail(-EDQUOT, "buffer: %llu bytes and %llu already, tenant %s may have %llu",
-				  (unsigned long long)size, (unsigned long long)tenant->pinned_bytes,
-				  tenant->name, (unsigned long long)limit);
-	tenant->pinned_bytes += size;
-	return 0;
-}
-
 static int open_file(uint64_t size, bool reserved)
 {
 	int fd = memfd_create("dseek-bo", MFD_CLOEXEC | MFD_ALLOW_SEALING | (reserved ? MFD_HUGETLB : 0)), error;
@@ -87,27 +74,43 @@ static int publish(struct embed_device *dev, int fd, void *map, uint64_t size, u
 	return 0;
 }
 
-static int charge_locked(struct embed_device *dev, uint64_t size)
+static int charge(struct embed_device *dev, uint64_t size)
 {
-	int r;
+	uint64_t limit = dev->inst->params.pinned_limit;
+	int r = 0;
 
 	embed_lock(dev->inst);
-	r = charge(dev->tenant, size);
+	if (size > limit || dev->tenant->pinned_bytes > limit - size)
+		r = -EDQUOT;
+	else
+		dev->tenant->pinned_bytes += size;
 	embed_unlock(dev->inst);
 	return r;
 }
 
-static void uncharge_locked(struct embed_device *dev, uint64_t size)
+/* In words, what charge() said. */
+static int over_quota(struct embed_device *dev, uint64_t size)
+{
+	uint64_t already;
+
+	embed_lock(dev->inst);
+	already = dev->tenant->pinned_bytes;
+	embed_unlock(dev->inst);
+	return dseek_fail(-EDQUOT, "buffer: %llu bytes and %llu already, tenant %s may have %llu", (unsigned long long)size,
+			  (unsigned long long)already, dev->tenant->name, (unsigned long long)dev->inst->params.pinned_limit);
+}
+
+static void uncharge(struct embed_device *dev, uint64_t size)
 {
 	embed_lock(dev->inst);
 	dev->tenant->pinned_bytes -= size;
 	embed_unlock(dev->inst);
 }
 
-/* Whole pages; @reserved: of the machine's pool of huge ones. */
+/* Whole pages; @reserved: of the machine's pool of huge ones. Without a word: it may be tried again. */
 static int allocate(struct embed_device *dev, uint64_t size, bool reserved, uint32_t flags, int numa_node, struct dseek_bo **ret_bo)
 {
-	int r = charge_locked(dev, size), fd;
+	int r = charge(dev, size), fd;
 	void *map;
 
 	if (r)
@@ -130,8 +133,8 @@ err_unmap:
 err_close:
 	close(fd);
 err_uncharge:
-	uncharge_locked(dev, size);
-	return dseek_fail(r, "buffer: no memory for %llu bytes", (unsigned long long)size);
+	uncharge(dev, size);
+	return r;
 }
 
 int embed_bo_create(struct dseek_device *base, uint64_t size, uint32_t flags, int numa_node,
@@ -139,6 +142,7 @@ int embed_bo_create(struct dseek_device *base, uint64_t size, uint32_t flags, in
 {
 	struct embed_device *dev = container_of(base, struct embed_device, base);
 	uint64_t page = sysconf(_SC_PAGESIZE), whole;
+	int r;
 
 	if (size > INT64_MAX - HUGE_PAGE)
 		return dseek_fail(-ENOMEM, "buffer: %llu bytes are more than any machine has", (unsigned long long)size);
@@ -152,7 +156,10 @@ int embed_bo_create(struct dseek_device *base, uint64_t size, uint32_t flags, in
 	 */
 	if (flags & DSEEK_BO_HUGE && size >= HUGE_PAGE && !allocate(dev, whole, true, flags, numa_node, ret_bo))
 		return 0;
-	return allocate(dev, size, false, flags, numa_node, ret_bo);
+	r = allocate(dev, size, false, flags, numa_node, ret_bo);
+	if (r == -EDQUOT)
+		return over_quota(dev, size);
+	return r ? dseek_fail(r, "buffer: no memory for %llu bytes", (unsigned long long)size) : 0;
 }
 
 int embed_bo_export(struct dseek_bo *base, int *ret_fd)
@@ -212,7 +219,7 @@ int embed_bo_import(struct dseek_device *base, int fd, struct dseek_bo **ret_bo)
 	own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (own < 0)
 		return dseek_fail(-errno, "import: no file descriptor left");
-	r = charge_locked(dev, size);
+	r = charge(dev, size);
 	if (r)
 		goto err_close;
 	r = map_file(own, size, 0, -1, &map);
@@ -226,10 +233,10 @@ int embed_bo_import(struct dseek_device *base, int fd, struct dseek_bo **ret_bo)
 err_unmap:
 	munmap(map, size);
 err_uncharge:
-	uncharge_locked(dev, size);
+	uncharge(dev, size);
 err_close:
 	close(own);
-	return r == -EDQUOT ? r : dseek_fail(r, "import: can't map %llu bytes", (unsigned long long)size);
+	return r == -EDQUOT ? over_quota(dev, size) : dseek_fail(r, "import: can't map %llu bytes", (unsigned long long)size);
 }
 
 int embed_bo_info(struct dseek_bo *base, struct dseek_bo_info *ret_info)
