@@ -163,6 +163,15 @@ static void imports(void)
 	fd = memory_file(0);
 	fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK);
 	refused(fd, EINVAL, "is empty", "an empty one");
+	fd = memory_file(100);
+	fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK);
+	r = dseek_bo_import(dev, fd, &bo);
+	close(fd);
+	if (tap_ok(!r && dseek_bo_size(bo) == (uint64_t)sysconf(_SC_PAGESIZE) && pinned() == dseek_bo_size(bo), "one of 100 bytes: %llu",
+		   r ? 0 : (unsigned long long)dseek_bo_size(bo)))
+		memset(dseek_bo_map(bo), 1, dseek_bo_size(bo));
+	if (!r)
+		dseek_bo_destroy(bo);
 	refused(1000, EBADF, "there is no file descriptor 1000", "a descriptor that isn't open");
 	refused(open("/proc/self/exe", O_RDONLY), EINVAL, "is no buffer", "a file of a file system");
 }

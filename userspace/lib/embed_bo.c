@@ -182,9 +182,10 @@ int embed_bo_export(struct dseek_bo *base, int *ret_fd)
 	return 0;
 }
 
-/* Of what stays as large as it is: a memory file sealed against shrinking, or a dma-buf, as an engine's memory may be. */
+/* In whole pages, of what stays as large as it is: a memory file sealed against shrinking, or a dma-buf, as an engine's memory may be. */
 static int lasting_size(int fd, uint64_t *ret_size)
 {
+	uint64_t page = sysconf(_SC_PAGESIZE);
 	int seals = fcntl(fd, F_GET_SEALS);
 	struct statfs fs;
 	struct stat st = { 0 };
@@ -202,7 +203,7 @@ static int lasting_size(int fd, uint64_t *ret_size)
 	}
 	if (st.st_size <= 0)
 		return dseek_fail(-EINVAL, "import: file descriptor %d is empty", fd);
-	*ret_size = st.st_size;
+	*ret_size = (st.st_size + page - 1) & ~(page - 1);
 	return 0;
 }
 
