@@ -8,8 +8,8 @@
  *   "drm:"  or "drm:/dev/dri/renderD129"   the kernel module
  *   "embed:" or "embed:INSTANCE,KEY=VALUE,..."   the same arbitration inside this process, with its own
  *           executor threads. All devices opened with one INSTANCE (default "default") share it; the
- *           keys count at the first open of an instance: engine=cpu|null|fault|/PATH.so|none (default cpu; none: only
- *           executors attached from outside serve it), threads=N (default: the CPUs allowed), name=ENGINE
+ *           keys count at the first open of an instance: engine=cpu|hip|opencl|npu|null|fault|/PATH.so|none (default
+ *           cpu; none: only executors attached from outside serve it), threads=N (default: the CPUs allowed), name=ENGINE
  *           (default: the engine's type and a number, "cpu0"), depth=N (jobs the executor holds, default 1); a further
  *           engine= begins another engine, to which the name=, depth= and backend's keys that follow belong;
  *           limit_ms= grace_ms= recovery_ms= (a job's default limit; from its abort until the executor is declared lost;
@@ -50,7 +50,7 @@ struct dseek_open_params {
 int dseek_open(const char *spec, const struct dseek_open_params *params, struct dseek_device **ret_dev);
 void dseek_close(struct dseek_device *dev);	/* everything made from it must be destroyed before; NULL is fine */
 const char *dseek_transport(const struct dseek_device *dev);	/* "drm" or "embed" */
-const char *dseek_strerror_detail(void);	/* one sentence, never NULL, valid until the thread's next failure */
+const char *dseek_strerror_detail(void);	/* one sentence, never NULL, valid until the thread's next failure or dseek_wait() */
 
 enum dseek_class { DSEEK_CLASS_DEADLINE, DSEEK_CLASS_INTERACTIVE, DSEEK_CLASS_BATCH, DSEEK_CLASS_COUNT };
 enum dseek_engine_type { DSEEK_ENGINE_NULL, DSEEK_ENGINE_CPU, DSEEK_ENGINE_GPU, DSEEK_ENGINE_NPU, DSEEK_ENGINE_NIC,
@@ -125,7 +125,8 @@ int dseek_bo_import(struct dseek_device *dev, int fd, struct dseek_bo **ret_bo);
  * Asked of the executor, who answers between two jobs. Only jobs of queues on @engine alone may name it (-EXDEV else). When the executor
  * goes the memory goes with it, for good, whoever takes over: dseek_submit() says -ENODEV, and jobs that named it end with that.
  *
- * -EOPNOTSUPP: the engine's executor, or the module, gives no such memory; -ENODEV: it has no executor, or none any more; -EDQUOT; -ENOMEM.
+ * -ENOENT: there is no such engine; -EACCES: it is another user's; -EOPNOTSUPP: its executor, or the module, gives no such memory; -ENODEV: it
+ * has no executor, none any more, or is drained; -ETIMEDOUT: that didn't answer; -EDQUOT; -ENOMEM, or what else the executor says.
  */
 int dseek_bo_create_device(struct dseek_device *dev, uint32_t engine, uint64_t size, struct dseek_bo **ret_bo);
 
