@@ -22,6 +22,16 @@
  *     overran (it borrows nothing, so the classes below keep theirs; a hard reservation as in Linux'
  *     SCHED_DEADLINE). The sum of budget/period over the engine is kept at or below @deadline_permille
  *     by arb_queue_add().
+ *     Removed servers: what one was given ahead of its rate is made up at its 0-lag time, d - q * period / budget. Until then
+ *     its bandwidth lingers (Lipari and Baruah 2000, "Greedy reclamation of unused bandwidth in constant-bandwidth servers";
+ *     Linux' SCHED_DEADLINE, too, keeps that of a task that ends so long): it can be reserved anew at once, but a new server
+ *     that takes some of it over has its first budget at the mean of the times from which it has its bandwidth, now and the end
+ *     of the lingering, weighted. One with room beside what lingers starts with a full budget. So a queue that is destroyed and
+ *     made anew gets what it would have got, be it another tenant's or of another period; else it had a full budget and
+ *     the earliest deadline again and again, and the reservations of others would hold nothing. What lingers is one sum of
+ *     rates until one time, their weighted mean. (That is safe: what a rate from time z on may be served until t,
+ *     rate * max(t - z, 0), is convex in z.) After an overrun that the rate takes longer than a period to make up, more of what is
+ *     free lingers instead, up to all of it. Nothing does for longer than ARB_PERIOD_MAX_NS.
  *  2. interactive before batch, while interactive keeps to its share. A balance is kept while
  *     batch has work: interactive adds what it uses times (1 - share), batch takes off what it uses times
  *     share; interactive goes first while the balance is not above zero, batch else. What a class comes to be owed
@@ -186,7 +196,7 @@ struct arb_fair {
 struct arb_server {
 	s64 left_ns;			/* of the budget, less what is charged ahead */
 	u64 ahead_ns;			/* charged ahead, not settled */
-	u64 deadline_ns;
+	u64 deadline_ns;		/* without a budget from the start: when that comes */
 };
 
 struct arb_queue {
@@ -267,6 +277,12 @@ struct arb_fluid {
 	struct arb_heap leaving;
 };
 
+/* private: bandwidth of removed deadline queues, of what is not reserved; see "Removed servers" */
+struct arb_lingering {
+	u64 rate;			/* 2^-24 of the engine */
+	u64 until_ns;
+};
+
 struct arb_engine {
 	struct arb_engine_params params;
 	u64 used_ns;			/* engine time measured, everybody's */
@@ -288,6 +304,7 @@ struct arb_engine {
 	struct arb_fluid fluid[ARB_CLASS_COUNT];
 	u64 fluid_ahead_ns;		/* handed out of what runs, before it is measured */
 	u64 fluid_debt_ns;		/* handed out beyond what was measured then */
+	struct arb_lingering lingering;	/* of what could be reserved */
 };
 
 /* -EINVAL: a parameter out of range. NULL: the defaults. */

@@ -58,6 +58,9 @@ u64 arb_job_rest(const struct arb_job *job);
 
 /* arb_server.c: the deadline class */
 u32 arb_server_rate(const struct arb_queue *queue);
+u64 arb_server_free(const struct arb_engine *engine);
+void arb_server_add(struct arb_queue *queue, u64 now_ns);
+void arb_server_remove(struct arb_queue *queue, u64 now_ns);
 void arb_server_wake(struct arb_queue *queue, u64 now_ns);
 void arb_server_charge(struct arb_queue *queue, u64 ns);
 void arb_server_correct(struct arb_queue *queue, u64 charged_ns, u64 used_ns);

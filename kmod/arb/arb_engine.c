@@ -74,8 +74,7 @@ int arb_queue_add(struct arb_queue *queue, struct arb_share *share, u64 now_ns)
 		return -EINVAL;
 	if (queue->class == ARB_CLASS_DEADLINE) {
 		rate = arb_server_rate(queue);
-		if (engine->reserved + rate >
-		    ((u64)engine->params.deadline_permille << ARB_RATE_SHIFT) / 1000)
+		if (rate > arb_server_free(engine))
 			return -EBUSY;
 	}
 	*queue = set;
@@ -84,9 +83,7 @@ int arb_queue_add(struct arb_queue *queue, struct arb_share *share, u64 now_ns)
 	arb_list_init(&queue->running);
 	arb_queue_member(queue)->queue_count++;
 	if (queue->class == ARB_CLASS_DEADLINE) {
-		engine->reserved += rate;
-		queue->server.left_ns = queue->budget_ns;
-		queue->server.deadline_ns = arb_now(engine, now_ns);
+		arb_server_add(queue, arb_now(engine, now_ns));
 		arb_fluid_rate(arb_queue_member(queue), arb_queue_member(queue)->entity.weight += rate);
 		arb_backlog_stale(arb_queue_member(queue));
 	} else {
@@ -98,13 +95,11 @@ int arb_queue_add(struct arb_queue *queue, struct arb_share *share, u64 now_ns)
 void arb_queue_remove(struct arb_queue *queue, u64 now_ns)
 {
 	struct arb_member *member = arb_queue_member(queue);
-	u32 rate;
 
 	member->queue_count--;
 	if (queue->class == ARB_CLASS_DEADLINE) {
-		rate = arb_server_rate(queue);
-		queue->share->engine->reserved -= rate;
-		member->entity.weight -= rate;
+		arb_server_remove(queue, arb_now(queue->share->engine, now_ns));
+		member->entity.weight -= arb_server_rate(queue);
 		/* A member without queues keeps its rate until it is caught up with. */
 		if (member->entity.weight)
 			arb_fluid_rate(member, member->entity.weight);

@@ -7,6 +7,12 @@ u32 arb_server_rate(const struct arb_queue *queue)
 	return (queue->budget_ns << ARB_RATE_SHIFT) / queue->period_ns;
 }
 
+/* What deadline queues may reserve still. */
+u64 arb_server_free(const struct arb_engine *engine)
+{
+	return ((u64)engine->params.deadline_permille << ARB_RATE_SHIFT) / 1000 - engine->reserved;
+}
+
 /* Budgets until something is left again: one, or more if the server overran by whole budgets. */
 static u64 budgets_owed(const struct arb_server *server, u64 budget_ns)
 {
@@ -26,12 +32,18 @@ static void fresh(struct arb_server *server, const struct arb_queue *queue, u64 
 	server->deadline_ns = now_ns + queue->period_ns;
 }
 
-static void renew(struct arb_server *server, const struct arb_queue *queue, u64 now_ns)
+/* What it is owed, whether or not it is time. */
+static void pay(struct arb_server *server, const struct arb_queue *queue)
 {
 	u64 owed = budgets_owed(server, queue->budget_ns);
 
 	server->left_ns += owed * queue->budget_ns;
 	server->deadline_ns += owed * queue->period_ns;
+}
+
+static void renew(struct arb_server *server, const struct arb_queue *queue, u64 now_ns)
+{
+	pay(server, queue);
 	/* Whole periods behind (the engine stood still): it must not make up for them at once. */
 	if (server->deadline_ns <= now_ns)
 		fresh(server, queue, now_ns);
@@ -53,6 +65,64 @@ static void wake(struct arb_server *server, const struct arb_queue *queue, u64 n
 void arb_server_wake(struct arb_queue *queue, u64 now_ns)
 {
 	wake(&queue->server, queue, now_ns);
+}
+
+/* How long the rate takes to make up for what the server was given sooner: until its 0-lag time. */
+static u64 zero_lag_in(const struct arb_queue *queue, u64 now_ns)
+{
+	struct arb_server server = queue->server;
+	u64 before;
+
+	pay(&server, queue);
+	before = server.left_ns * queue->period_ns / queue->budget_ns;
+	return server.deadline_ns > now_ns + before ? server.deadline_ns - now_ns - before : 0;
+}
+
+static u64 divide_up(u64 a, u64 b)
+{
+	return (a + b - 1) / b;
+}
+
+static void forget(struct arb_lingering *left, u64 now_ns)
+{
+	if (now_ns >= left->until_ns)
+		*left = (struct arb_lingering){ .until_ns = now_ns };
+}
+
+void arb_server_add(struct arb_queue *queue, u64 now_ns)
+{
+	struct arb_engine *engine = queue->share->engine;
+	struct arb_lingering *left = &engine->lingering;
+	u64 rate = arb_server_rate(queue), room, taken;
+
+	forget(left, now_ns);
+	room = arb_server_free(engine) - left->rate;
+	taken = rate > room ? rate - room : 0;
+	queue->server.left_ns = taken ? 0 : queue->budget_ns;
+	queue->server.deadline_ns = now_ns + divide_up(taken * (left->until_ns - now_ns), rate);
+	left->rate -= taken;
+	engine->reserved += rate;
+}
+
+/* Rates are below 2^24 and periods below 2^32: no product here reaches 2^58. */
+void arb_server_remove(struct arb_queue *queue, u64 now_ns)
+{
+	struct arb_engine *engine = queue->share->engine;
+	struct arb_lingering *left = &engine->lingering;
+	u64 rate = arb_server_rate(queue), in_ns = zero_lag_in(queue, now_ns), free, most, ahead;
+
+	engine->reserved -= rate;
+	if (!in_ns)
+		return;
+	forget(left, now_ns);
+	free = arb_server_free(engine);
+	most = free * ARB_PERIOD_MAX_NS;
+	ahead = in_ns > most / rate ? most : in_ns * rate;
+	/* What its rate takes longer than a period for, as it overran, is laid on as much more of what is free. */
+	rate = arb_max(rate, divide_up(ahead, queue->period_ns));
+	ahead += left->rate * (left->until_ns - now_ns);
+	left->rate = arb_min(left->rate + rate, free);
+	left->until_ns = now_ns + arb_min(divide_up(ahead, left->rate), ARB_PERIOD_MAX_NS);
 }
 
 void arb_server_charge(struct arb_queue *queue, u64 ns)

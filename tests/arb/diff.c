@@ -17,6 +17,7 @@ static int run(uint64_t seed, uint64_t events, struct drive_result *total)
 	total->picks += result.picks;
 	total->preemptions += result.preemptions;
 	total->trials += result.trials;
+	total->late_starts += result.late_starts;
 	total->predictions += result.predictions;
 	total->fluid_ns += result.fluid_ns;
 	total->excess_ns += result.excess_ns;
@@ -41,10 +42,11 @@ int main(int argc, char **argv)
 		for (seed = n * 100; seed < (uint64_t)n * 100 + DRIVE_RUNS(40); seed++)
 			bad |= run(seed, 1500, &total);
 		bad |= run(n * 100 + 99, DRIVE_RUNS(15000), &total);
-		bad |= !total.trials;
+		bad |= !total.trials || !total.late_starts;
 		bad |= !total.predictions;
 		printf("# %llu predictions within their bounds, later than fluid sharing by %.2f %% on average\n",
 		       (unsigned long long)total.predictions, 100 * total.excess_ns / total.fluid_ns);
+		printf("# %llu deadline queues began without a budget\n", (unsigned long long)total.late_starts);
 		tap_ok(!bad, "oracle: %llu events, %llu picks, %llu yields and %llu trials decided alike", (unsigned long long)total.events,
 		       (unsigned long long)total.picks, (unsigned long long)total.preemptions, (unsigned long long)total.trials);
 	}

@@ -69,24 +69,23 @@ static u64 span(struct drive *d)
 	}
 }
 
-static void queue_event(struct drive *d, int k)
+static void remove_queue(struct drive *d, int k)
+{
+	arb_queue_remove(&d->queue[k], d->now);
+	oracle_queue_remove(&d->oracle, k, d->now);
+}
+
+static void add_queue(struct drive *d, int k, u32 class)
 {
 	static const u32 weights[] = { 1, 2, 4, 3, 7, 100, 1000, ARB_WEIGHT_MAX };
 	struct arb_queue *queue = &d->queue[k];
 	int share, got, want;
 	u64 period;
 
-	if (queue->share) {
-		if (queue->jobs || draw(d->source, 4))
-			return;
-		arb_queue_remove(queue, d->now);
-		oracle_queue_remove(&d->oracle, k);
-		return;
-	}
 	share = draw(d->source, ORACLE_SHARES);
-	*queue = (struct arb_queue){ .class = draw(d->source, ARB_CLASS_COUNT) };
+	*queue = (struct arb_queue){ .class = class };
 	if (queue->class == ARB_CLASS_DEADLINE) {
-		period = ARB_PERIOD_MIN_NS * (1 + draw(d->source, 2000));
+		period = ARB_PERIOD_MIN_NS * (1 + draw(d->source, 2000)) << (draw(d->source, 16) ? 0 : 7);
 		queue->period_ns = period;
 		queue->budget_ns = ARB_PERIOD_MIN_NS + draw(d->source, period - ARB_PERIOD_MIN_NS + 1) / 4;
 	} else {
@@ -100,6 +99,28 @@ static void queue_event(struct drive *d, int k)
 		fail(d, "queue_add: %d, oracle %d", got, want);
 	if (got)
 		queue->share = NULL;
+	else
+		d->result->late_starts += class == ARB_CLASS_DEADLINE && queue->server.left_ns <= 0;
+}
+
+static void queue_event(struct drive *d, int k)
+{
+	if (!d->queue[k].share)
+		add_queue(d, k, draw(d->source, ARB_CLASS_COUNT));
+	else if (!d->queue[k].jobs && !draw(d->source, 4))
+		remove_queue(d, k);
+}
+
+/* A deadline queue that has had something of its budget is made anew, at once or soon. */
+static void recreate_event(struct drive *d, int k)
+{
+	while (k < ORACLE_QUEUES && !(d->queue[k].share && d->queue[k].class == ARB_CLASS_DEADLINE && !d->queue[k].jobs))
+		k++;
+	if (k == ORACLE_QUEUES)
+		return;
+	remove_queue(d, k);
+	d->now += draw(d->source, 4) ? 0 : span(d);
+	add_queue(d, k, ARB_CLASS_DEADLINE);
 }
 
 static void ready_event(struct drive *d, int k)
@@ -302,6 +323,7 @@ static void return_event(struct drive *d)
 	struct arb_job *job;
 	struct arb_queue *queue;
 	u64 skip, more;
+	int k;
 
 	if (!d->out)
 		return;
@@ -309,6 +331,7 @@ static void return_event(struct drive *d)
 		at = at->next;
 	queue = arb_container_of(at, struct arb_job, in_engine)->queue;
 	job = arb_container_of(queue->running.next, struct arb_job, in_queue);
+	k = queue - d->queue;
 	switch (draw(d->source, 4)) {
 	case 0:
 		for (more = 1 + draw(d->source, 6); more && !arb_list_empty(&queue->running); more--)
@@ -317,6 +340,8 @@ static void return_event(struct drive *d)
 		return;
 	case 1 ... 2:
 		give_back(d, job, 1, 0);
+		if (!draw(d->source, 8))
+			recreate_event(d, k);
 		return;
 	}
 	/* Those behind it come back with it. */
@@ -365,7 +390,10 @@ static void event(struct drive *d)
 	case 5:
 		ask_event(d, draw(d->source, ORACLE_QUEUES));
 		break;
-	case 6 ... 14:
+	case 6:
+		recreate_event(d, draw(d->source, ORACLE_QUEUES));
+		break;
+	case 7 ... 14:
 		ready_event(d, draw(d->source, ORACLE_QUEUES));
 		break;
 	case 15 ... 19:
@@ -453,6 +481,7 @@ void drive(struct source *source, uint64_t events, struct drive_result *ret)
 	d->now = 1000000;
 	d->depth = 1 + draw(source, 2) * draw(source, DEPTH_MAX);
 	d->honest = draw(source, 2);
+	params.deadline_permille = draw(source, 4) ? 750 : draw(source, 951);
 	params.interactive_permille = 1 + draw(source, 999);
 	params.slice_ns = draw(source, 4000000);
 	params.burst_ns = draw(source, 4) * 30000000;

@@ -19,6 +19,7 @@ struct source {			/* numbers from bytes, if there are any, else from a seed */
 
 struct drive_result {
 	uint64_t events, picks, preemptions, trials, predictions;
+	uint64_t late_starts;	/* deadline queues that began without a budget, as what removed ones used lingered */
 	double fluid_ns, excess_ns;	/* sums over predictions: of the fluid's, and of how much later they were */
 	char error[160];	/* empty: all well */
 };

@@ -172,6 +172,9 @@ void invariants(struct arb_engine *engine, const struct arb_share *shares, int s
 		broken(&report, "more entitled than used");
 	if (reserved != engine->reserved)
 		broken(&report, "the sum of reservations");
+	if (engine->lingering.until_ns > engine->now_ns &&
+	    (engine->lingering.rate > arb_server_free(engine) || engine->lingering.until_ns > engine->now_ns + ARB_PERIOD_MAX_NS))
+		broken(&report, "more lingers than is free, or for longer than a period");
 	if (arb_list_empty(&engine->running) && engine->balance_ahead)
 		broken(&report, "a balance ahead without a job that is out");
 }

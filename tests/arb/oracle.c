@@ -335,30 +335,97 @@ static void reweigh(struct oracle *o, struct oracle_member *m, int share, u32 cl
 	}
 }
 
-int oracle_queue_add(struct oracle *o, int queue, int share, u32 class, u32 weight, u64 budget, u64 period, u64 now)
+static u64 free_rate(const struct oracle *o)
 {
-	struct oracle_queue *q = &o->queue[queue];
 	u64 sum = 0;
 	int k;
 
+	for (k = 0; k < ORACLE_QUEUES; k++)
+		sum += o->queue[k].live && o->queue[k].class == D ? rate_of(&o->queue[k]) : 0;
+	return ((u64)o->params.deadline_permille << 24) / 1000 - sum;
+}
+
+/* Bandwidth of two kinds, free now and free at left_until: the budget comes at the weighted mean of those. */
+static void start(struct oracle *o, struct oracle_queue *q, u64 now)
+{
+	u64 rate = rate_of(q), at_once = free_rate(o), later;
+
+	if (now >= o->left_until)
+		o->left_rate = 0;
+	at_once -= o->left_rate;
+	q->left = q->budget;
+	q->deadline = now;
+	if (rate <= at_once)
+		return;
+	later = rate - at_once;
+	o->left_rate -= later;
+	q->left = 0;
+	q->deadline = ((u128)at_once * now + (u128)later * o->left_until + rate - 1) / rate;
+}
+
+int oracle_queue_add(struct oracle *o, int queue, int share, u32 class, u32 weight, u64 budget, u64 period, u64 now)
+{
+	struct oracle_queue *q = &o->queue[queue], set = { .share = share, .class = class, .weight = weight, .budget = budget,
+							   .period = period };
+
 	if (class == D) {
-		for (k = 0; k < ORACLE_QUEUES; k++)
-			sum += o->queue[k].live && o->queue[k].class == D ? rate_of(&o->queue[k]) : 0;
-		if (sum + (budget << 24) / period > ((u64)o->params.deadline_permille << 24) / 1000)
+		if (rate_of(&set) > free_rate(o))
 			return -EBUSY;
-		now = clock_to(o, now);
+		start(o, &set, clock_to(o, now));
 	}
-	*q = (struct oracle_queue){ .live = 1, .share = share, .class = class, .weight = weight, .budget = budget,
-				    .period = period, .left = budget, .deadline = now };
+	*q = set;
+	q->live = 1;
 	reweigh(o, member_of(o, q), share, class);
 	return 0;
 }
 
-void oracle_queue_remove(struct oracle *o, int queue)
+/* At @t the server, which has something left, has no more than its rate gives it until its deadline. */
+static int level(const struct oracle_queue *q, u64 t)
+{
+	return t >= q->deadline || (u128)q->left * q->period >= (u128)(q->deadline - t) * q->budget;
+}
+
+/* What it takes to be level, as bandwidth times time, is found in a period of its own if so much is free, but in ARB_PERIOD_MAX_NS. */
+static void end(struct oracle *o, struct oracle_queue *q, u64 now)
+{
+	u64 rate = rate_of(q), free = free_rate(o), from = now, to, middle;
+	u128 owed, sum;
+
+	for (; q->left <= 0; q->left += q->budget)
+		q->deadline += q->period;
+	to = q->deadline > now ? q->deadline : now;
+	while (from < to) {
+		middle = from + (to - from) / 2;
+		if (level(q, middle))
+			to = middle;
+		else
+			from = middle + 1;
+	}
+	if (to == now)
+		return;
+	owed = (u128)(to - now) * rate;
+	if (owed > (u128)free * ARB_PERIOD_MAX_NS)
+		owed = (u128)free * ARB_PERIOD_MAX_NS;
+	if (owed > (u128)rate * q->period)
+		rate = (owed + q->period - 1) / q->period;
+	sum = owed;
+	if (now < o->left_until) {
+		sum += (u128)o->left_rate * (o->left_until - now);
+		rate += o->left_rate;
+	}
+	o->left_rate = rate < free ? rate : free;
+	o->left_until = now + (u64)((sum + o->left_rate - 1) / o->left_rate);
+	if (o->left_until > now + ARB_PERIOD_MAX_NS)
+		o->left_until = now + ARB_PERIOD_MAX_NS;
+}
+
+void oracle_queue_remove(struct oracle *o, int queue, u64 now)
 {
 	struct oracle_queue *q = &o->queue[queue];
 
 	q->live = 0;
+	if (q->class == D)
+		end(o, q, clock_to(o, now));
 	reweigh(o, member_of(o, q), q->share, q->class);
 }
 

@@ -49,6 +49,7 @@ struct oracle_member {
 struct oracle {
 	struct arb_engine_params params;
 	u64 now, ties, orders, since[ARB_CLASS_COUNT], waited;
+	u64 left_rate, left_until;	/* lingering bandwidth of removed servers */
 	s64 balance;
 	long double fluid_ahead, fluid_debt;
 	u128 floor[ARB_CLASS_COUNT];
@@ -59,7 +60,7 @@ struct oracle {
 
 void oracle_init(struct oracle *o, const struct arb_engine_params *params, u64 now);
 int oracle_queue_add(struct oracle *o, int queue, int share, u32 class, u32 weight, u64 budget, u64 period, u64 now);
-void oracle_queue_remove(struct oracle *o, int queue);
+void oracle_queue_remove(struct oracle *o, int queue, u64 now);
 /* *ret_trial: for oracle_ready() */
 int oracle_admit(struct oracle *o, int queue, struct arb_cost *cost, u64 deadline, u64 now, int *ret_trial);
 void oracle_ready(struct oracle *o, int job, int queue, struct arb_cost *cost, u64 deadline, int trial, u64 now);

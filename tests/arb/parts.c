@@ -317,6 +317,8 @@ static void outlived(void)
 		job[i] = (struct arb_job){ .queue = &queue[i] };
 		arb_queue_add(&queue[i], &share[i], now);
 		arb_job_ready(&job[i], now);
+		if (i)		/* what the last one used lingers */
+			now = arb_next_event(&engine, now);
 		now += 100000000;
 		arb_job_done(arb_pick(&engine, now - 100000000), 100000000, now);
 		arb_queue_remove(&queue[i], now);
@@ -327,6 +329,44 @@ static void outlived(void)
 	}
 	verdict(engine.used_ns == (N - 1) * 100000000ULL && entitled <= engine.used_ns + 3 * N,
 		"entitlement: reservations that outlive their queues are not entitled to more than there was");
+}
+
+/* At any age, and after any overrun: who takes the place of deadline queues that went waits no longer than the longest period. */
+static void lingers(void)
+{
+	struct arb_queue queue[2], next = { .class = ARB_CLASS_DEADLINE, .budget_ns = ARB_PERIOD_MAX_NS * 3 / 4, .period_ns = ARB_PERIOD_MAX_NS };
+	struct arb_job job[2];
+	struct arb_engine engine;
+	struct arb_share share;
+	u64 now = 1ULL << 62;
+	int i, good;
+
+	arb_engine_init(&engine, NULL, 0);
+	arb_share_init(&share, &engine);
+	for (i = 0; i < 2; i++) {
+		queue[i] = (struct arb_queue){ .class = ARB_CLASS_DEADLINE, .budget_ns = ARB_PERIOD_MIN_NS,
+					       .period_ns = i ? ARB_PERIOD_MAX_NS : 3 * ARB_PERIOD_MIN_NS };
+		job[i] = (struct arb_job){ .queue = &queue[i] };
+		arb_queue_add(&queue[i], &share, now);
+		arb_job_ready(&job[i], now);
+	}
+	arb_pick(&engine, now);
+	arb_pick(&engine, now);
+	for (i = 0; i < 2; i++) {
+		arb_job_done(&job[i], ~0ULL, now);
+		arb_queue_remove(&queue[i], now);
+	}
+	arb_queue_add(&next, &share, now);
+	good = next.server.left_ns == 0 && next.server.deadline_ns == now + ARB_PERIOD_MAX_NS;
+	arb_queue_remove(&next, now + 1);
+	arb_queue_add(&next, &share, now + 1);
+	good &= next.server.left_ns == 0 && next.server.deadline_ns == now + ARB_PERIOD_MAX_NS;
+	arb_queue_remove(&next, now + 1);
+	arb_queue_add(&next, &share, now + ARB_PERIOD_MAX_NS);
+	good &= next.server.left_ns == (s64)next.budget_ns;
+	arb_queue_remove(&next, now * 2);
+	verdict(good && !engine.reserved, "reservation: what was used ahead lingers for the longest period at most, however much it was");
+	arb_share_fini(&share);
 }
 
 int main(void)
@@ -340,6 +380,7 @@ int main(void)
 	gone();
 	ages();
 	outlived();
+	lingers();
 	printf("1..%d\n", tests);
 	return failures != 0;
 }

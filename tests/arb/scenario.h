@@ -26,6 +26,7 @@ enum step_op {
 	STEP_SUBMIT,		/* t, a job, b queue, c program, y deadline, r expected of admission; ready if 0; learns when done */
 	STEP_SPAM,		/* t, b queue, c program, x times, y deadline: every one refused */
 	STEP_QUEUE_USED,	/* a queue, x expected */
+	STEP_USED,		/* a tenant, x expected */
 	STEP_QUEUED,		/* a queue, x expected time from ready to picked */
 	STEP_MISSES,		/* a queue, x expected */
 	STEP_ENTITLED,		/* a tenant, x expected, within 1 us */
@@ -62,6 +63,7 @@ struct step {
 	{ .op = STEP_SUBMIT, .t = at, .a = job, .b = q, .c = program, .y = by, .r = err }
 #define SPAM(at, times, q, program, by)	{ .op = STEP_SPAM, .t = at, .b = q, .c = program, .x = times, .y = by }
 #define QUEUE_USED(q, us)		{ .op = STEP_QUEUE_USED, .a = q, .x = us }
+#define USED(ten, us)			{ .op = STEP_USED, .a = ten, .x = us }
 #define QUEUED(q, us)			{ .op = STEP_QUEUED, .a = q, .x = us }
 #define MISSES(q, n)			{ .op = STEP_MISSES, .a = q, .x = n }
 #define ENTITLED(ten, us)		{ .op = STEP_ENTITLED, .a = ten, .x = us }

@@ -92,6 +92,8 @@ static s64 decide(struct scenario_state *state, const struct step *step)
 		return n;
 	case STEP_QUEUE_USED:
 		return state->queue[step->a].used_ns / 1000;
+	case STEP_USED:
+		return state->share[step->a].used_ns / 1000;
 	case STEP_QUEUED:
 		return state->queue[step->a].queued_ns / 1000;
 	case STEP_MISSES:
@@ -112,6 +114,7 @@ static s64 expected(const struct step *step)
 	case STEP_NEXT:
 	case STEP_SPAM:
 	case STEP_QUEUE_USED:
+	case STEP_USED:
 	case STEP_QUEUED:
 	case STEP_MISSES:
 	case STEP_ENTITLED:

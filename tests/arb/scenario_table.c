@@ -324,6 +324,73 @@ static const struct step reservation[] = {
 	{ }
 };
 
+/*
+ * Two tenants of 38 and 37 %, of which the first uses its budget up at once, and again with a queue made anew whose deadline is the
+ * earliest: that has no budget before the first one would have had the next. So the second has its own in each period, a hundred times.
+ */
+#define RECREATE(t) \
+	READY(t, 0, 0, 3800), READY_BY(t, 1, 1, 3700, t + 10000), PICK(t, 0), DONE(t + 3800, 0, 3800), \
+	REMOVE(0), DEADLINE(0, 0, 2280, 6000), READY(t + 3800, 0, 0, 2280), PICK(t + 3800, 1), PREEMPT(t + 7499, 0), \
+	DONE(t + 7500, 1, 3700), PICK_NONE(t + 7500), CANCEL(t + 7500, 0), REMOVE(0), DEADLINE(0, 0, 3800, 10000), \
+	READY(t + 7500, 0, 0, 3800), PICK_NONE(t + 7500), NEXT(t + 9999, t + 10000), CANCEL(t + 9999, 0)
+#define RECREATE_TEN(t) \
+	RECREATE(t), RECREATE(t + 10000), RECREATE(t + 20000), RECREATE(t + 30000), RECREATE(t + 40000), RECREATE(t + 50000), \
+	RECREATE(t + 60000), RECREATE(t + 70000), RECREATE(t + 80000), RECREATE(t + 90000)
+
+static const struct step recreated[] = {
+	DEADLINE(0, 0, 3800, 10000), DEADLINE(1, 1, 3700, 10000),
+	RECREATE_TEN(0), RECREATE_TEN(100000), RECREATE_TEN(200000), RECREATE_TEN(300000), RECREATE_TEN(400000),
+	RECREATE_TEN(500000), RECREATE_TEN(600000), RECREATE_TEN(700000), RECREATE_TEN(800000), RECREATE_TEN(900000),
+	USED(0, 380000), USED(1, 370000), MISSES(1, 0),
+	{ }
+};
+
+/* Two of 37 % in turn: the third that is made has a budget a period after the first had, but for the 1 % that nobody reserved. */
+static const struct step recreated_in_turn[] = {
+	DEADLINE(0, 0, 3700, 10000), DEADLINE(1, 0, 3700, 10000),
+	READY(0, 0, 0, 3700), PICK(0, 0), DONE(3700, 0, 3700), READY(3700, 1, 1, 3700), REMOVE(0), DEADLINE(0, 0, 3700, 10000),
+	PICK(3700, 1), READY(3700, 0, 0, 3700), DONE(7400, 1, 3700), REMOVE(1), DEADLINE(1, 0, 3700, 10000),
+	READY(7400, 1, 1, 3700), PICK_NONE(7400), NEXT(7400, 9830), PICK(9830, 0), DONE(13530, 0, 3700), PICK_NONE(13530),
+	NEXT(13530, 13603), PICK(13603, 1),
+	{ }
+};
+
+/* Five budgets at once: the queue would have had the next at 50 ms, so has the one in its place, of whatever tenant and period. */
+static const struct step recreated_overrun[] = {
+	DEADLINE(0, 0, 1000, 10000), DEADLINE(1, 1, 6500, 10000),
+	READY(0, 0, 0, 1000), PICK(0, 0), DONE(5000, 0, 5000), REMOVE(0), DEADLINE(0, 0, 1000, 10000),
+	READY(5000, 0, 0, 1000), PICK_NONE(5000), NEXT(5000, 50000), CANCEL(5000, 0), REMOVE(0), DEADLINE(0, 2, 10, 100),
+	READY(20000, 0, 0, 10), PICK_NONE(20000), NEXT(20000, 50000), PICK(50000, 0), DONE(50010, 0, 10),
+	{ }
+};
+
+/* One that fits beside what lingers (20 of 75 %) has its budget at once; one of 60 % takes 5 of those over, and waits for them. */
+static const struct step recreated_beside[] = {
+	DEADLINE(0, 0, 2000, 10000),
+	READY(0, 0, 0, 2000), PICK(0, 0), DONE(2000, 0, 2000), REMOVE(0), DEADLINE(0, 0, 5500, 10000),
+	READY(2000, 0, 0, 2000), PICK(2000, 0), YIELD(2000, 0, 0), CANCEL(2000, 0), REMOVE(0), DEADLINE(0, 0, 6000, 10000),
+	READY(2000, 0, 0, 2000), PICK_NONE(2000), NEXT(2000, 2667), PICK(2667, 0),
+	{ }
+};
+
+/* What has used nothing, or no more than its rate gave it, leaves nothing. */
+static const struct step recreated_unused[] = {
+	DEADLINE(0, 0, 7500, 10000), REMOVE(0), DEADLINE(0, 0, 7500, 10000), READY(0, 0, 0, 3000), CANCEL(0, 0), REMOVE(0),
+	DEADLINE(0, 0, 7500, 10000), READY(0, 0, 0, 3000), PICK(0, 0), DONE(4000, 0, 3000), REMOVE(0), DEADLINE(0, 0, 7500, 10000),
+	READY(4000, 0, 0, 3000), PICK(4000, 0), DONE(7000, 0, 3000), READY(7999, 0, 0, 10), CANCEL(7999, 0), REMOVE(0),
+	DEADLINE(0, 0, 7500, 10000), READY(7999, 0, 0, 3000), PICK_NONE(7999), NEXT(7999, 8000), PICK(8000, 0),
+	{ }
+};
+
+/* What begins without a budget promises no more than it will have. */
+static const struct step recreated_admission[] = {
+	DEADLINE(0, 0, 7500, 10000), READY(0, 0, 0, 7500), PICK(0, 0), DONE(7500, 0, 7500), REMOVE(0), DEADLINE(0, 0, 7500, 10000),
+	ADMIT(7500, 0, 7500, 20000, 0), ADMIT(7500, 0, 7500, 19999, -ETIME), ADMIT(7500, 0, 100, 19999, -ETIME),
+	ADMIT(7500, 0, 7501, 30000, 0), ADMIT(7500, 0, 7501, 29999, -ETIME),
+	ADMIT(10000, 0, 7500, 20000, 0), ADMIT(12000, 0, 7500, 22000, 0), ADMIT(12000, 0, 7500, 21999, -ETIME),
+	{ }
+};
+
 static const struct step bad_queues[] = {
 	REFUSED(0, 0, ARB_CLASS_COUNT, 1, 0, -EINVAL),
 	REFUSED(0, 0, ARB_CLASS_BATCH, 0, 0, -EINVAL),
@@ -471,7 +538,8 @@ const struct scenario arb_scenarios[] = {
 	S(interactive_first), S(burst), S(no_grudge), S(overshoot), S(interactive_hoards), S(batch_hoards),
 	S(edf), S(throttle), S(overrun), S(wakeup), S(wakeup_edge), S(wakeup_beyond), S(renewed_early), S(standstill),
 	S(admission), S(cold_start), S(never_run), S(never_fits), S(soon_known), S(spam), S(stalled), S(trial_idle),
-	S(reservation), S(bad_queues), S(preempt_class), S(preempt_spent), S(preempt_equal), S(preempt_turn), S(preempt_no_turn), S(preempt_over_share), S(preempt_settled),
+	S(reservation), S(recreated), S(recreated_in_turn), S(recreated_overrun),
+	S(recreated_beside), S(recreated_unused), S(recreated_admission), S(bad_queues), S(preempt_class), S(preempt_spent), S(preempt_equal), S(preempt_turn), S(preempt_no_turn), S(preempt_over_share), S(preempt_settled),
 	S(preempt_slice), S(preempt_behind),
 	S(yield_order), S(yield_charge), S(misses), S(entitlement), S(entitlement_owed), S(late_clock),
 	{ }

@@ -435,6 +435,69 @@ static void misfits(void)
 		(unsigned long long)worst[1], ARB_COST_FEW, (unsigned long long)admitted[0], (unsigned long long)admitted[1]);
 }
 
+/*
+ * Tenants that make their queues anew all the time, to have the budget again, with ops longer than many of those: together they get
+ * what they have reserved, and the others, who reserved the rest, all of theirs.
+ */
+static void recreated(void)
+{
+	u64 seed = 23, late = 0, jobs = 0, refused = 0, op = MS / 10;
+	double worst = 0, got, reserved;
+	int run, i, n, bad;
+
+	for (run = 0; run < 24; run++) {
+		struct client clients[9] = { { 0 } };
+		struct sim sim = { .clients = clients, .seed = run, .op_ns = op, .params = ARB_ENGINE_DEFAULTS };
+		double total = run % 2 ? 0.95 : 0.75;
+
+		sim.params.deadline_permille = 1000 * total;
+		n = 2 + splitmix64(&seed) % 6;
+		bad = 1 + splitmix64(&seed) % (n - 1);
+		for (i = 0; i < n; i++) {
+			struct client *c = &clients[i];
+
+			c->share = i;
+			c->model.class = ARB_CLASS_DEADLINE;
+			c->model.period_ns = 5 * MS + splitmix64(&seed) % (60 * MS);
+			c->model.budget_ns = c->model.period_ns * (total - 0.00001) / n;
+			if (i < bad) {
+				c->mode = CLIENT_RECREATE;
+				c->gap_ns = MS / 5 + splitmix64(&seed) % (3 * MS);
+				if (run / 2 % 2) {	/* or no sooner than it has run, and with about the least period */
+					c->gap_ns = 20 * SECOND;
+					c->model.budget_ns = 3 * ARB_PERIOD_MIN_NS / 2;
+					c->model.period_ns = 1 + c->model.budget_ns * n / (total - 0.00001);
+				}
+				c->cost_ns = SECOND;
+				c->believed_ns = 10000;
+				continue;
+			}
+			c->mode = CLIENT_PERIODIC;
+			c->gap_ns = c->model.period_ns;
+			c->cost_ns = c->model.budget_ns * 3 / 4;
+			c->spread_ns = c->model.budget_ns / 4;
+			c->believed_ns = c->model.budget_ns;
+		}
+		clients[n] = (struct client){ .share = n, .pipeline = 4, .cost_ns = 30 * MS,
+					      .model = { .class = ARB_CLASS_BATCH, .weight = 1 } };
+		sim.client_count = n + 1;
+		sim_run(&sim, 10 * SECOND);
+		for (i = 0, got = 0; i < bad; i++)
+			got += clients[i].used_ns / 1e10;
+		reserved = total * bad / n;
+		worst = got - reserved > worst ? got - reserved : worst;
+		for (; i < n; i++) {
+			late = clients[i].late_ns > late ? clients[i].late_ns : late;
+			jobs += clients[i].jobs;
+			refused += clients[i].refused;
+		}
+		sim_free(&sim);
+	}
+	verdict(worst <= 0.01, "deadline queues made anew all the time, 24 random sets: %.3f %% of the engine more than reserved", 100 * worst);
+	verdict(late <= op && !refused && jobs > 1000, "%llu jobs of the deadline tenants beside them: late by %.3f ms at most (an op: 0.100), %llu "
+		"refused", (unsigned long long)jobs, late / 1e6, (unsigned long long)refused);
+}
+
 static void over_budget(void)
 {
 	struct client clients[] = {
@@ -492,6 +555,7 @@ int main(void)
 	deadlines();
 	deadlines_learned();
 	misfits();
+	recreated();
 	over_budget();
 	deadline_and_rest();
 	printf("1..%d\n", tests);

@@ -71,6 +71,28 @@ static struct sim_job *spare(struct client *client)
 	return NULL;
 }
 
+/* At the same rate, with the model's period or that divided by up to 2048, as far as a budget may be so small. */
+static void recreate(struct sim *sim, struct client *client)
+{
+	struct arb_queue *queue = &client->queue[0];
+	u64 shift = splitmix64(&sim->seed) % 12;
+	struct sim_job *job = &client->job[0];
+
+	if (job->busy)
+		arb_traced_job_cancel(sim->trace, &job->arb, sim->now_ns);
+	job->busy = 0;
+	arb_traced_queue_remove(sim->trace, queue, sim->now_ns);
+	*queue = client->model;
+	while (shift-- && queue->budget_ns >= 2 * ARB_PERIOD_MIN_NS) {
+		queue->budget_ns /= 2;
+		queue->period_ns /= 2;
+	}
+	if (arb_traced_queue_add(sim->trace, queue, &sim->share[client->share], sim->now_ns))
+		abort();
+	submit(sim, client, job, 0);
+	client->next_ns = sim->now_ns + client->gap_ns;
+}
+
 /* The client's own moment has come. */
 static void act(struct sim *sim, struct client *client)
 {
@@ -84,6 +106,12 @@ static void act(struct sim *sim, struct client *client)
 		client->next_ns = sim->now_ns + client->gap_ns;
 		if (job)
 			submit(sim, client, job, client->next_ns);
+		return;
+	}
+	if (client->mode == CLIENT_RECREATE) {
+		client->next_ns = sim->now_ns + client->gap_ns;
+		if (client->job[0].arb.state != ARB_JOB_RUNNING)
+			recreate(sim, client);
 		return;
 	}
 	while ((job = spare(client)))
@@ -106,6 +134,8 @@ static void finished(struct sim *sim, struct sim_job *job)
 		return;
 	if (client->mode == CLIENT_SATURATE)
 		submit(sim, client, job, 0);
+	else if (client->mode == CLIENT_RECREATE)
+		recreate(sim, client);
 	else if (client->mode == CLIENT_LOOP)
 		client->next_ns = sim->now_ns + client->gap_ns;
 }
@@ -141,6 +171,8 @@ static void give_back_first(struct sim *sim, int done)
 		finished(sim, job);
 	} else {
 		arb_traced_job_yield(sim->trace, &job->arb, used, sim->now_ns);
+		if (job->client->mode == CLIENT_RECREATE)
+			recreate(sim, job->client);
 	}
 }
 

@@ -15,6 +15,7 @@
 enum client_mode {
 	CLIENT_SATURATE,	/* always @pipeline jobs submitted on every queue */
 	CLIENT_LOOP,		/* submits the next job @gap_ns after the last one's completion */
+	CLIENT_RECREATE,	/* a job that wants all; its queue is made anew whenever that is off the engine, and each @gap_ns */
 	CLIENT_PERIODIC,	/* a job every @gap_ns, with the next one's time as its deadline */
 };
 

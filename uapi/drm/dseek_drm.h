@@ -279,7 +279,9 @@ struct drm_dseek_program_destroy {
  *
  * @weight: for interactive and batch: of this queue among the tenant's own queues of its class, and, where it
  *	is the largest of them, of the tenant among tenants. 1..65536. 0 for deadline.
- * @budget_ns, @period_ns: for deadline: engine time reserved in each period; 0 else.
+ * @budget_ns, @period_ns: for deadline: engine time reserved in each period; 0 else. Where this one takes the place of
+ *	a deadline queue that was destroyed and had used budget ahead of its rate, its first budget comes when the other would have had one
+ *	(arb.h, "Removed servers"), and never later than after 4.3 s.
  * @engines: bits (1 << drm_dseek_engine_info.id) of the engines that may run its jobs, @engine among them; 0: only @engine. Not more
  *	than one for deadline. The next job goes to the engine that is predicted to finish it first (arb.h, "Choice"); the queue moves as
  *	a whole and only while no executor holds a job of it, so the order of its jobs is kept. When an executor is lost it goes to
