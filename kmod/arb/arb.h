@@ -47,7 +47,9 @@
  *     the one picked last (the least of those that had work), less a credit of at most two slices of
  *     engine time: it can't hoard, nor be starved, and one that submits its next job
  *     on the completion of the last still gets its share (the "deceptive idleness" of Iyer
- *     and Druschel 2001). A new tenant or queue starts without credit.
+ *     and Druschel 2001). A new tenant or queue starts without credit. Where a tenant's weight grows, what it is owed stays
+ *     the engine time that it was (as of what is measured), so a heavier queue makes no more of the credit; where it
+ *     shrinks, virtual time stays, and less is owed.
  *
  * Ties break by order of arrival (a sequence number), never by address.
  *

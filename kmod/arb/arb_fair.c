@@ -7,34 +7,64 @@ static struct arb_fair *class_of(const struct arb_queue *queue)
 	return &queue->share->engine->class[queue->class];
 }
 
-/* The largest weight among the tenant's queues in the class; the last one stays when all are gone. */
-static void reweigh(struct arb_member *member)
+/* Into the heap, out of it, or to its new place; where nothing changes its turn among equals stays. */
+static void place(struct arb_engine *engine, struct arb_fair *fair, struct arb_entity *entity, int ready)
 {
+	struct arb_node *node = &entity->node;
+
+	if (!arb_heap_holds(node)) {
+		if (ready)
+			arb_heap_insert(&fair->ready, node, entity->vt.ns, entity->vt.frac, engine->seq++);
+	} else if (!ready) {
+		arb_heap_remove(&fair->ready, node);
+	} else if (node->key != entity->vt.ns || node->frac != entity->vt.frac) {
+		arb_heap_move(&fair->ready, node, entity->vt.ns, entity->vt.frac, engine->seq++);
+	}
+}
+
+/*
+ * Before the weight grows: what the entity is owed, less what is charged ahead, stays so much engine time. The same virtual time behind
+ * the floor would be more of it. Where the weight shrinks it's less.
+ */
+static void keep_owed(struct arb_entity *entity, const struct arb_fair *fair, u32 weight)
+{
+	struct arb_vtime settled = arb_vtime_sub(entity->vt, entity->ahead), owed;
+
+	if (weight <= entity->weight || !arb_vtime_before(settled, fair->floor))
+		return;
+	owed = arb_vtime_of(arb_vtime_ns(arb_vtime_sub(fair->floor, settled), entity->weight), weight);
+	entity->vt = arb_vtime_add(arb_vtime_sub(fair->floor, owed), entity->ahead);
+}
+
+/* The largest weight among the tenant's queues in the class; the last one stays when all are gone. */
+static void reweigh(const struct arb_queue *queue)
+{
+	struct arb_member *member = arb_queue_member(queue);
 	struct arb_node *node = arb_heap_first(&member->weights);
+	u32 weight;
 
 	if (!node)
 		return;
-	member->entity.weight = arb_container_of(node, struct arb_queue, by_weight)->weight;
-	arb_fluid_rate(member, member->entity.weight);
+	weight = arb_container_of(node, struct arb_queue, by_weight)->weight;
+	keep_owed(&member->entity, class_of(queue), weight);
+	member->entity.weight = weight;
+	place(queue->share->engine, class_of(queue), &member->entity, arb_heap_holds(&member->entity.node));
+	arb_fluid_rate(member, weight);
 	arb_backlog_stale(member);
 }
 
 void arb_fair_add(struct arb_queue *queue)
 {
-	struct arb_member *member = arb_queue_member(queue);
-
 	queue->entity.weight = queue->weight;
-	arb_heap_insert(&member->weights, &queue->by_weight, ARB_WEIGHT_MAX - queue->weight, 0,
+	arb_heap_insert(&arb_queue_member(queue)->weights, &queue->by_weight, ARB_WEIGHT_MAX - queue->weight, 0,
 			queue->share->engine->seq++);
-	reweigh(member);
+	reweigh(queue);
 }
 
 void arb_fair_remove(struct arb_queue *queue)
 {
-	struct arb_member *member = arb_queue_member(queue);
-
-	arb_heap_remove(&member->weights, &queue->by_weight);
-	reweigh(member);
+	arb_heap_remove(&arb_queue_member(queue)->weights, &queue->by_weight);
+	reweigh(queue);
 }
 
 static void lift(struct arb_entity *entity, const struct arb_fair *fair, u64 slice_ns)
@@ -100,21 +130,6 @@ void arb_fair_correct(struct arb_job *job, u64 used_ns)
 	if (tenant->weight != job->queue->entity.weight)
 		used = arb_vtime_of(used_ns, tenant->weight);
 	correct(&arb_queue_member(job->queue)->entity, job->charged[1], used);
-}
-
-/* Into the heap, out of it, or to its new place; where nothing changes its turn among equals stays. */
-static void place(struct arb_engine *engine, struct arb_fair *fair, struct arb_entity *entity, int ready)
-{
-	struct arb_node *node = &entity->node;
-
-	if (!arb_heap_holds(node)) {
-		if (ready)
-			arb_heap_insert(&fair->ready, node, entity->vt.ns, entity->vt.frac, engine->seq++);
-	} else if (!ready) {
-		arb_heap_remove(&fair->ready, node);
-	} else if (node->key != entity->vt.ns || node->frac != entity->vt.frac) {
-		arb_heap_move(&fair->ready, node, entity->vt.ns, entity->vt.frac, engine->seq++);
-	}
 }
 
 void arb_fair_update(struct arb_queue *queue)

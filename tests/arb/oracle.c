@@ -315,6 +315,25 @@ static u32 rate_of(const struct oracle_queue *q)
 	return (q->budget << 24) / q->period;
 }
 
+static u128 settled(const struct oracle *o, int share, u32 class, int queue)
+{
+	u128 vt = queue >= 0 ? o->queue[queue].vt : o->member[share][class].vt;
+	int j;
+
+	for (j = 0; j < ORACLE_JOBS; j++) {
+		const struct oracle_job *job = &o->job[j];
+		const struct oracle_queue *q = &o->queue[job->queue];
+
+		if (job->state != ARB_JOB_RUNNING || q->share != share || q->class != class)
+			continue;
+		if (queue < 0)
+			vt -= job->charged_member;
+		else if (queue == job->queue)
+			vt -= job->charged_queue;
+	}
+	return vt;
+}
+
 static void reweigh(struct oracle *o, struct oracle_member *m, int share, u32 class)
 {
 	u32 most = 0, sum = 0;
@@ -330,6 +349,15 @@ static void reweigh(struct oracle *o, struct oracle_member *m, int share, u32 cl
 		most = q->weight > most ? q->weight : most;
 	}
 	if (class == D ? sum : most) {
+		/* engine time owed is the same before and after; at a lesser weight there is no more of it */
+		if (class != D && most > m->weight && settled(o, share, class, -1) < o->floor[class]) {
+			u128 behind = o->floor[class] - settled(o, share, class, -1), owed = behind * m->weight >> 32;
+
+			if (owed > NEVER >> 1)
+				owed = NEVER >> 1;
+			m->vt += behind - (owed << 32) / most;
+			turn(o, &m->turn, m->turn.in, m->vt);
+		}
 		m->weight = most;
 		m->rate = class == D ? sum : most;
 	}
@@ -597,25 +625,6 @@ static u64 after_slice(u128 runs, u32 runs_weight, u128 waits, u32 waits_weight,
 		return 0;
 	ns = (to - runs) * runs_weight >> 32;
 	return ns > NEVER >> 1 ? NEVER >> 1 : ns;
-}
-
-static u128 settled(const struct oracle *o, int share, u32 class, int queue)
-{
-	u128 vt = queue >= 0 ? o->queue[queue].vt : o->member[share][class].vt;
-	int j;
-
-	for (j = 0; j < ORACLE_JOBS; j++) {
-		const struct oracle_job *job = &o->job[j];
-		const struct oracle_queue *q = &o->queue[job->queue];
-
-		if (job->state != ARB_JOB_RUNNING || q->share != share || q->class != class)
-			continue;
-		if (queue < 0)
-			vt -= job->charged_member;
-		else if (queue == job->queue)
-			vt -= job->charged_queue;
-	}
-	return vt;
 }
 
 /* The time at which what runs should stop for @waits: rule by rule of the table in arb.h. */

@@ -70,6 +70,33 @@ static const struct step idle_lift[] = {
 	{ }
 };
 
+/* Back from idleness with a weight of 1 it is owed two slices; a heavier queue opened then makes no more of them. */
+static const struct step heavier[] = {
+	PARAMS(750, 800, 1000, 100000),
+	BATCH(0, 0, 100), BATCH(1, 1, 1),
+	READY(0, 0, 1, 1000), PICK(0, 0), DONE(1000, 0, 1000),
+	READY(1000, 1, 0, 1000000), PICK(1000, 1), DONE(1001000, 1, 1000000),
+	READY(1001000, 1, 0, 1000), READY(1001000, 2, 0, 1000), PICK(1001000, 1),
+	READY(1001000, 3, 1, 1000), READY(1001000, 4, 1, 1000), READY(1001000, 5, 1, 1000), READY(1001000, 6, 1, 1000),
+	READY(1001000, 7, 1, 1000), BATCH(2, 1, 100),
+	DONE(1002000, 1, 1000), PICK(1002000, 3), PICK(1002000, 4), PICK(1002000, 5), PICK(1002000, 2), PICK(1002000, 6),
+	{ }
+};
+
+/*
+ * Nor of what comes back of a job that was charged ahead at the lesser weight: it is 3 ms behind when the weight grows to 100, so
+ * 0.03 ms of virtual time then, and the others are 1 ms further. Two jobs of 100 ms reach that.
+ */
+static const struct step heavier_ahead[] = {
+	BATCH(0, 0, 100), BATCH(1, 1, 1),
+	READY(0, 0, 0, 100000), READY(0, 1, 0, 100000), READY(0, 2, 0, 100000), READY(0, 3, 0, 100000), READY(0, 4, 0, 100000),
+	READY(0, 10, 1, 4000), READY(0, 11, 1, 100000), READY(0, 12, 1, 100000), READY(0, 13, 1, 100000),
+	PICK(0, 0), PICK(0, 10), PICK(0, 1), PICK(0, 2), PICK(0, 3), BATCH(2, 1, 100), DONE(100000, 0, 100000), DONE(100000, 10, 0),
+	DONE(200000, 1, 100000), DONE(300000, 2, 100000), DONE(400000, 3, 100000),
+	PICK(400000, 11), PICK(400000, 12), PICK(400000, 4), PICK(400000, 13),
+	{ }
+};
+
 /* A new tenant starts where the others are, without the credit. */
 static const struct step newcomer[] = {
 	BATCH(0, 0, 1), BATCH(1, 1, 1),
@@ -534,7 +561,7 @@ static const struct step late_clock[] = {
 
 #define S(name)	{ #name, name }
 const struct scenario arb_scenarios[] = {
-	S(fifo), S(cancel), S(weights), S(weights_ahead), S(mispredicted), S(more_queues), S(idle_lift), S(newcomer),
+	S(fifo), S(cancel), S(weights), S(weights_ahead), S(mispredicted), S(more_queues), S(idle_lift), S(heavier), S(heavier_ahead), S(newcomer),
 	S(interactive_first), S(burst), S(no_grudge), S(overshoot), S(interactive_hoards), S(batch_hoards),
 	S(edf), S(throttle), S(overrun), S(wakeup), S(wakeup_edge), S(wakeup_beyond), S(renewed_early), S(standstill),
 	S(admission), S(cold_start), S(never_run), S(never_fits), S(soon_known), S(spam), S(stalled), S(trial_idle),
