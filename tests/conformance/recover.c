@@ -208,6 +208,35 @@ static void hung_thread_is_replaced(void)
 	dseek_close(dev);
 }
 
+/* The backend gives its engine up: one job fails, and not those that come after it for ever. */
+static void given_up_engine_is_replaced(void)
+{
+	struct dseek_engine_info info;
+	struct dseek_device *dev;
+	struct dseek_program *prog, *lose;
+	struct dseek_queue *queue;
+	uint32_t i;
+
+	if (!on_embed())
+		skip("a daemon whose engine is given up is its supervisor's to replace");
+	dev = device_open("engine=fault");
+	prog = program_nop(dev);
+	lose = program_spin(dev, 9998004, 1);
+	queue = queue_fair(dev, any_engine(dev), DSEEK_CLASS_BATCH, 1);
+	for (i = 0; i < 3; i++) {
+		uint64_t lost = submit_program(queue, lose), next = submit_program(queue, prog);
+
+		CHECK_EQ(wait_for(queue, lost).error, -EIO);
+		CHECK_OK(wait_for(queue, next).error);
+		CHECK_OK(dseek_engine_find(dev, NULL, &info));
+		CHECK_EQ(info.generation, 2 + i);
+	}
+	dseek_queue_destroy(queue);
+	dseek_program_destroy(prog);
+	dseek_program_destroy(lose);
+	dseek_close(dev);
+}
+
 static struct dseek_exec *stand_by(const struct manual *m, uint32_t depth)
 {
 	struct drm_dseek_attach attach = { .type = DRM_DSEEK_ENGINE_NULL, .depth = depth, .numa_node = -1,
@@ -338,5 +367,6 @@ const struct test recover_tests[] = {
 	{ "those that stand by take over in their order", standbys_in_their_order },
 	{ "one that waits for its turn is woken", standby_wakes },
 	{ "embedded: a thread that hangs is replaced", hung_thread_is_replaced },
+	{ "embedded: an engine that its backend gives up is replaced", given_up_engine_is_replaced },
 	{ NULL },
 };

@@ -62,6 +62,13 @@ if [ -e "$sample" ]; then
 else
 	echo "ok $((++n)) what a backend says of itself # SKIP tests/executor/sample_backend.so is not here"
 fi
+lost=$(dirname "$exec_")/../tests/executor/sample_lost.so
+if [ -e "$lost" ]; then
+	refused "an engine that is given up ends it, though its library hangs at the end" 1 "dseek-exec: error: backend sample has given up its engine" \
+		--device=embed: --backend="$lost" --allow-root
+else
+	echo "ok $((++n)) an engine that is given up # SKIP tests/executor/sample_lost.so is not here"
+fi
 # What a service manager hears, on a socket with a path and on an abstract one.
 for address in "$PWD/notify.$$" "@dseek-test-notify.$$"; do
 	kind=path; [ "${address:0:1}" = @ ] && kind=abstract

@@ -7,9 +7,10 @@ tests/executor/loop-libs = $(check-libs)
 tests/executor/registry-src := tests/executor/registry.c
 tests/executor/registry-libs = $(check-libs)
 
-# A backend as a shared object, and four that must be refused.
-sample-backends := $(addprefix $(O)/tests/executor/,sample_backend.so sample_other_abi.so sample_no_symbol.so sample_no_run.so sample_no_type.so)
-$(O)/tests/executor/registry: $(sample-backends)
+# A backend as a shared object, one whose engine is lost, and four that must be refused.
+sample-backends := $(addprefix $(O)/tests/executor/,sample_backend.so sample_lost.so sample_other_abi.so sample_no_symbol.so sample_no_run.so sample_no_type.so)
+$(O)/tests/executor/sample_lost.so: sample-flags := -DSAMPLE_LOST
+$(O)/tests/executor/registry: | $(sample-backends)	# loaded, not linked with
 $(O)/tests/executor/sample_other_abi.so: sample-flags := -DSAMPLE_ABI=99
 $(O)/tests/executor/sample_no_symbol.so: sample-flags := -DSAMPLE_SYMBOL=another_name
 $(O)/tests/executor/sample_no_run.so: sample-flags := -DSAMPLE_NO_RUN

@@ -31,6 +31,8 @@ struct fake {
 	uint64_t answered;			/* and what it says */
 	int answered_error, answered_fd;
 	int interrupt;				/* EINTR so often, having processed nothing */
+	int next_error;				/* of next(), from that call on */
+	uint32_t next_error_from, nexts;
 	int map_error;
 	uint32_t maps, unmaps, programs;
 	int stop;
@@ -49,6 +51,8 @@ static int fake_next(struct dseek_exec *base, struct drm_dseek_next *next)
 	uint32_t tag;
 
 	next->completed = next->tag_count = next->retired_count = next->request_count = 0;
+	if (f->next_error && ++f->nexts >= f->next_error_from)
+		return f->next_error;
 	if (f->interrupt) {
 		f->interrupt--;
 		return -EINTR;
@@ -139,13 +143,14 @@ static const struct dseek_exec_ops fake_ops = {
 #define OPS	3		/* of the program */
 #define SLOW_NS	3000000		/* its second */
 
-enum behaviour { GOOD, FAIL, POSITIVE, YIELD_UNASKED, WAIT_POLL, ACCOUNT, STOP, STOP_POLL, STEPS, PAIRS };
+enum behaviour { GOOD, FAIL, POSITIVE, YIELD_UNASKED, WAIT_POLL, ACCOUNT, STOP, STOP_POLL, STEPS, PAIRS, LOSE, LOSE_YIELD };
 
 static struct fake *fake;
 static uint32_t prepared, released, runs;
 static uint64_t last_cursor;
 static uint32_t last_class;
 static void *last_binding;
+static int engine_lost;
 
 static int prepare(void *state, const struct dseek_program_view *view, void **ret_prepared, char *err, size_t err_size)
 {
@@ -226,6 +231,11 @@ static int run(void *state, struct dseek_run *r)
 		fake->stop = 1;
 		r->cursor = 1;
 		return r->poll(r->poll_arg);
+	case LOSE:
+	case LOSE_YIELD:
+		engine_lost = 1;
+		snprintf(r->err, r->err_size, "op 0 did not end");
+		return r->params[0] == LOSE ? -EIO : -EAGAIN;
 	case STEPS:
 	case PAIRS:
 		for (; r->cursor < OPS; r->cursor++) {
@@ -239,6 +249,11 @@ static int run(void *state, struct dseek_run *r)
 		return 0;
 	}
 	return 0;
+}
+
+static int lost(void *state)
+{
+	return engine_lost;
 }
 
 static struct dseek_backend backend = {
@@ -654,6 +669,42 @@ START_TEST(report_fails)
 }
 END_TEST
 
+/* The job that an engine was given up for fails, whatever the backend says of it; what is behind it goes back as it came, and the loop ends. */
+START_TEST(gives_up)
+{
+	backend.lost = lost;
+	dseek_exec_set_notice(&fake->base, on_notice, &notices);
+	add(_i ? LOSE_YIELD : LOSE);
+	add(GOOD)->cursor = 1;
+	add(GOOD);
+	add(GOOD);
+	add(GOOD);
+	ck_assert_int_eq(go(), -EIO);
+	ck_assert_ptr_nonnull(strstr(dseek_strerror_detail(), "backend test has given up its engine"));
+	ck_assert_uint_eq(fake->got_count, 4);
+	check(0, 1, DRM_DSEEK_OUTCOME_DONE, -EIO);
+	check(1, 2, DRM_DSEEK_OUTCOME_YIELD, 0);
+	ck_assert_uint_eq(fake->got[1].cursor, 1);
+	check(2, 3, DRM_DSEEK_OUTCOME_YIELD, 0);
+	check(3, 4, DRM_DSEEK_OUTCOME_YIELD, 0);
+	ck_assert_uint_eq(fake->next_job, 4);	/* the last was never fetched */
+	ck_assert_uint_eq(runs, 1);
+	ck_assert_str_eq(notice, "1 -5 op 0 did not end");
+}
+END_TEST
+
+/* Giving back after that may fail; nobody is told, for the executor ends. */
+START_TEST(gives_up_and_is_lost)
+{
+	backend.lost = lost;
+	fake->next_error = -ESTALE;
+	fake->next_error_from = 2;
+	add(LOSE);
+	ck_assert_int_eq(dseek_exec_run(&fake->base, &backend, NULL, &fake->stop), -EIO);
+	ck_assert_ptr_nonnull(strstr(dseek_strerror_detail(), "has given up its engine"));
+}
+END_TEST
+
 struct recording {
 	char *bytes;
 	long size, at;
@@ -793,6 +844,8 @@ int main(void)
 	tcase_add_test(c, tenants_error_unexplained);
 	tcase_add_test(c, longest_op);
 	tcase_add_test(c, report_fails);
+	tcase_add_loop_test(c, gives_up, 0, 2);
+	tcase_add_test(c, gives_up_and_is_lost);
 	tcase_add_test(c, recorded);
 	tcase_add_test(c, not_recordable);
 	suite_add_tcase(suite, c);

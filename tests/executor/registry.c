@@ -42,7 +42,7 @@ START_TEST(refusals)
 	ck_assert_ptr_null(load("nonesuch"));
 	ck_assert_ptr_nonnull(strstr(err, "nonesuch.so"));
 	ck_assert_ptr_null(load("sample_other_abi"));
-	ck_assert_ptr_nonnull(strstr(err, "is of backend ABI 99, this is 4"));
+	ck_assert_ptr_nonnull(strstr(err, "is of backend ABI 99, this is 5"));
 	ck_assert_ptr_null(load("sample_no_symbol"));
 	ck_assert_ptr_nonnull(strstr(err, "exports no dseek_backend"));
 	ck_assert_ptr_null(load("sample_no_run"));

@@ -28,6 +28,26 @@ static void sample_describe(void *state, char *buf, size_t size)
 	snprintf(buf, size, "%d jobs so far", *(int *)state);
 }
 
+#ifdef SAMPLE_LOST	/* its engine hangs from the beginning, and whatever is to be done about it hangs, too */
+#include <unistd.h>
+
+static int sample_lost(void *state)
+{
+	return 1;
+}
+
+static void sample_close(void *state)
+{
+	pause();
+}
+
+static void at_exit(void) __attribute__((destructor));
+static void at_exit(void)
+{
+	pause();
+}
+#endif
+
 #ifndef SAMPLE_ABI
 #define SAMPLE_ABI DSEEK_BACKEND_ABI
 #endif
@@ -43,6 +63,9 @@ static void sample_describe(void *state, char *buf, size_t size)
 __attribute__((visibility("default"))) const struct dseek_backend SAMPLE_SYMBOL = {
 	.abi = SAMPLE_ABI, .type = SAMPLE_TYPE, .name = "sample", .summary = "accounts 4242 ns", .open = sample_open,
 	.describe = sample_describe,
+#ifdef SAMPLE_LOST
+	.lost = sample_lost, .close = sample_close,
+#endif
 #ifndef SAMPLE_NO_RUN
 	.run = sample_run,
 #endif

@@ -239,11 +239,13 @@ static void test_buffers(void)
 
 static void test_hang(void)
 {
+	tap_ok(!dseek_backend_hip.lost(t.hip), "whatever went before, the device wasn't given up");
 	setenv("HIP_STANDIN_FAIL", "hipEventQuery:1+:600", 1);
 	hip_device_reset();
 	reset(5, -ETIMEDOUT);
 	tap_ok(run() == -EIO && strstr(t.err, "op 0 did not end 30 ms after the job was aborted: the device is given up"), "a hang: %s", t.err);
 	unsetenv("HIP_STANDIN_FAIL");
+	tap_ok(dseek_backend_hip.lost(t.hip), "which the executor is told");
 	reset(1000000, 0);
 	tap_ok(run() == -EIO && strstr(t.err, "the device was given up"), "and jobs behind it: %s", t.err);
 	dseek_backend_hip.buffer_unmap(t.hip, t.data);

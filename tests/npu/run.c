@@ -207,6 +207,7 @@ static void test_abort(void)
 	tap_ok(r == -EIO && strstr(t.err, "op 0, linear: CREATE_HWCTX: No space left on device (28), on 4 columns of 4: the NPU is given up"),
 	       "none can be made: %s", t.err);
 	reset(1000000, 0);
+	tap_ok(dseek_backend_npu.lost(state), "which the executor is told");
 	tap_ok(dseek_backend_npu.run(state, &t.run) == -EIO && strstr(t.err, "the NPU was given up: restart the executor"), "jobs behind it: %s", t.err);
 	tap_ok(close_all(state), "nothing is left%s", npu_model_complaint());
 }

@@ -11,7 +11,7 @@
 
 struct dseek_program_view;
 
-#define DSEEK_BACKEND_ABI	4
+#define DSEEK_BACKEND_ABI	5
 
 /* One run, from the executor's loop to the backend. Pointers are valid for the call. */
 struct dseek_run {
@@ -65,6 +65,11 @@ struct dseek_backend {
 	void (*memory_free)(void *state, void *base);
 	uint32_t runs_code;			/* not 0: programs may carry code of the tenant's, where that is allowed (dseek_exec_allow_code()) */
 	uint32_t pad;
+	/*
+	 * Not 0: the engine was given up, and every run() from now on would fail; optional. Between runs. The executor ends then, so that
+	 * another takes its place. close() is called in a process that lives on, after runs that may not have ended; dseek-exec leaves it out.
+	 */
+	int (*lost)(void *state);
 };
 
 extern const struct dseek_backend dseek_backend_cpu, dseek_backend_null, dseek_backend_fault, dseek_backend_hip;

@@ -8,7 +8,7 @@
  * deaf=1 heeds no preemption; crash=1 kills the process.
  *
  * By program, whatever the options: a SPIN of 9999000 + ERRNO us completes with that error; of 9998001 us hangs; of
- * 9998002 us kills the process; of 9998003 us spins until it is aborted, deaf to preemption.
+ * 9998002 us kills the process; of 9998003 us spins until it is aborted, deaf to preemption; of 9998004 us gives the engine up.
  */
 #include <drm/dseek_drm.h>
 #include <errno.h>
@@ -24,10 +24,12 @@
 #define SPIN_HANG	9998001u
 #define SPIN_CRASH	9998002u
 #define SPIN_DEAF	9998003u
+#define SPIN_LOST	9998004u
 
 struct fault_state {
 	uint64_t every, error, slow_us, hang, hang_ms, deaf, crash, threads;
 	uint64_t jobs;
+	int lost;
 };
 
 static int fault_open(const char *options, void **ret_state, char *err, size_t err_size)
@@ -95,7 +97,7 @@ static int spin(struct dseek_run *run, uint64_t us)
 	return 0;
 }
 
-static int run_op(const struct fault_state *state, struct dseek_run *run, const struct dseek_program_op *op)
+static int run_op(struct fault_state *state, struct dseek_run *run, const struct dseek_program_op *op)
 {
 	uint64_t us;
 
@@ -106,6 +108,10 @@ static int run_op(const struct fault_state *state, struct dseek_run *run, const 
 		return -(int)(us - SPIN_ERROR);
 	if (us == SPIN_CRASH)
 		raise(SIGKILL);
+	if (us == SPIN_LOST) {
+		state->lost = 1;
+		return -EIO;
+	}
 	if (us == SPIN_HANG) {
 		hang(state);
 		return 0;
@@ -138,6 +144,13 @@ static int fault_run(void *arg, struct dseek_run *run)
 	return 0;
 }
 
+static int fault_lost(void *arg)
+{
+	const struct fault_state *state = arg;
+
+	return state->lost;
+}
+
 const struct dseek_backend dseek_backend_fault = {
 	.abi = DSEEK_BACKEND_ABI,
 	.type = DRM_DSEEK_ENGINE_NULL,
@@ -146,4 +159,5 @@ const struct dseek_backend dseek_backend_fault = {
 	.open = fault_open,
 	.close = fault_close,
 	.run = fault_run,
+	.lost = fault_lost,
 };

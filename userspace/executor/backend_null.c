@@ -114,6 +114,12 @@ static int null_run(void *arg, struct dseek_run *run)
 	return 0;
 }
 
+/*
+ * A backend whose engine can hang has .lost, too: where what was started doesn't end some time after an abort, run() returns -EIO and lost() is
+ * not 0 from then on. The job that did it fails, all others go back, and the executor ends: who takes its place opens the engine anew. One that
+ * stayed would fail everybody's jobs. This engine never hangs.
+ */
+
 const struct dseek_backend dseek_backend_null = {
 	.abi = DSEEK_BACKEND_ABI,
 	.type = DRM_DSEEK_ENGINE_NULL,

@@ -175,6 +175,11 @@ static int run_job(struct loop *loop, uint32_t tag, uint64_t *cursor, uint64_t *
 	return r > 0 || r < -4095 ? -EIO : r;
 }
 
+static bool engine_lost(const struct loop *loop)
+{
+	return loop->backend->lost && loop->backend->lost(loop->backend_state);
+}
+
 static void give_back(struct loop *loop, uint32_t tag, uint32_t outcome, int error, uint64_t cursor, uint64_t engine_ns)
 {
 	loop->completions[loop->completion_count++] = (struct drm_dseek_completion) {
@@ -202,6 +207,8 @@ static void run_held(struct loop *loop)
 		loop->running = loop->tags[n];
 		cursor = used = 0;
 		r = run_job(loop, loop->running, &cursor, &used);
+		if (r == -EAGAIN && engine_lost(loop))
+			r = -EIO;	/* what it has begun may still run: nobody may go on with it */
 		if (r && r != -EAGAIN && *loop->cache.why && loop->exec->notice)
 			loop->exec->notice(loop->exec->notice_arg, dseek_exec_job(loop->exec, loop->running), r, loop->cache.why);
 		end = dseek_now();
@@ -215,7 +222,7 @@ static void run_held(struct loop *loop)
 		}
 		give_back(loop, loop->running, DRM_DSEEK_OUTCOME_DONE, r, 0, used);
 		start = end;
-		if (end - begin > BATCH_NS)
+		if (end - begin > BATCH_NS || engine_lost(loop))
 			break;
 	}
 	loop->tag_count -= n;
@@ -272,21 +279,24 @@ int dseek_exec_run(struct dseek_exec *exec, const struct dseek_backend *backend,
 		.exec = exec, .backend = backend, .backend_state = backend_state, .stop = stop,
 		.control = dseek_exec_control(exec), .depth = exec->depth,
 	};
-	int r;
+	bool lost = false;
+	int r, r2;
 
 	r = profile_open(exec->name, backend->type, &loop.profile);
 	if (r)
 		return r;
 	cache_init(&loop.cache, exec, backend, backend_state);
-	while (!r && !stopped(&loop)) {
+	while (!r && !lost && !stopped(&loop)) {
 		r = exchange(&loop, true);
 		if (!r)
 			run_held(&loop);
+		lost = engine_lost(&loop);
 	}
 	yield_rest(&loop, 0);
-	while (!r && loop.completion_count)
-		r = exchange(&loop, false);
+	for (r2 = r; !r2 && loop.completion_count;)
+		r2 = exchange(&loop, false);
 	cache_fini(&loop.cache);
 	profile_close(loop.profile);
-	return r;
+	/* Not to stay is the point: who fetches jobs fast, to fail them all, is what no watchdog sees. */
+	return lost ? dseek_fail(-EIO, "backend %s has given up its engine", backend->name) : r2;
 }

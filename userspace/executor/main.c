@@ -227,6 +227,15 @@ static void on_notice(void *arg, const struct drm_dseek_job_desc *job, int error
 		strerror(-error));
 }
 
+/* Neither the backend's close() nor what its libraries do at an exit is waited for: either may wait for an engine that never ends. */
+static void end_lost(struct dseek_exec *exec) __attribute__((noreturn));
+static void end_lost(struct dseek_exec *exec)
+{
+	cli_log(CLI_ERROR, "%s", dseek_strerror_detail());
+	dseek_exec_detach(exec);
+	_exit(1);
+}
+
 static int serve(struct dseek_exec *exec, const struct dseek_backend *backend, const struct settings *set,
 		 const struct drm_dseek_attach *attach)
 {
@@ -265,6 +274,8 @@ static int serve(struct dseek_exec *exec, const struct dseek_backend *backend, c
 		backend->status(state, why, sizeof(why));
 		cli_log(CLI_INFO, "backend %s: %s", backend->name, why);
 	}
+	if (backend->lost && backend->lost(state))
+		end_lost(exec);
 	if (backend->close)
 		backend->close(state);
 	if (r == -ENODEV) {

@@ -59,7 +59,8 @@ void dseek_exec_set_notice(struct dseek_exec *exec,
 int dseek_exec_allow_code(struct dseek_exec *exec);
 
 /*
- * The loop: fetch, run on @backend, give back, until *stop is set or the transport says the end. The environment's
+ * The loop: fetch, run on @backend, give back, until *stop is set or the transport says the end. -EIO: the backend has given up its engine; what
+ * was held has been given back, and who calls detaches, for another executor to take its place. The environment's
  * DSEEK_PROFILE=FILE makes it append what it ran, op by op, for dseek-profiler; an error if that can't be written.
  */
 int dseek_exec_run(struct dseek_exec *exec, const struct dseek_backend *backend, void *backend_state, const int *stop);

@@ -51,6 +51,9 @@ static void *thread_main(void *arg)
 	dseek_exec_set_notice(t->exec, on_notice, t->inst);
 	dseek_exec_run(t->exec, t->backend, t->state, &t->stop);
 	embed_lock(t->inst);
+	/* As a daemon ends, and its supervisor starts another. */
+	if (t->backend->lost && t->backend->lost(t->state))
+		embed_exec_lose(container_of(t->exec, struct embed_exec, base), dseek_now());
 	t->done = true;
 	embed_wake(t->inst, &t->event);
 	if (t->replaced) {

@@ -257,6 +257,13 @@ void hip_status(void *arg, char *text, size_t size)
 		 (unsigned long long)state->scrub.launches, (unsigned long long)state->scrub.changes);
 }
 
+int hip_is_lost(void *arg)
+{
+	const struct hip_state *state = arg;
+
+	return state->lost;
+}
+
 const struct dseek_backend dseek_backend_hip = {
 	.abi = DSEEK_BACKEND_ABI,
 	.type = DRM_DSEEK_ENGINE_GPU,
@@ -273,4 +280,5 @@ const struct dseek_backend dseek_backend_hip = {
 	.memory_free = hip_free,
 	.status = hip_status,
 	.runs_code = 1,
+	.lost = hip_is_lost,
 };

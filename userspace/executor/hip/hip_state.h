@@ -61,6 +61,7 @@ void hip_close(void *state);
 int hip_buffer_map(void *state, void *base, uint64_t size, int writable, char *err, size_t err_size);
 void hip_buffer_unmap(void *state, void *base);
 void hip_status(void *state, char *text, size_t size);
+int hip_is_lost(void *state);
 
 /* -EIO, with a sentence, if the device was given up; nothing new is begun with it then. */
 int hip_lost(const struct hip_state *state, char *err, size_t err_size);

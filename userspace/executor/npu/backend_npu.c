@@ -160,6 +160,13 @@ static void npu_describe(void *arg, char *buf, size_t size)
 			 d->imports ? "in buffers that jobs may write to are read in place, others copied for each op" : "are copied for each op");
 }
 
+static int npu_lost(void *arg)
+{
+	const struct npu_state *state = arg;
+
+	return state->lost;
+}
+
 const struct dseek_backend dseek_backend_npu = {
 	.abi = DSEEK_BACKEND_ABI,
 	.type = DRM_DSEEK_ENGINE_NPU,
@@ -172,4 +179,5 @@ const struct dseek_backend dseek_backend_npu = {
 	.buffer_map = npu_buffer_map,
 	.buffer_unmap = npu_buffer_unmap,
 	.describe = npu_describe,
+	.lost = npu_lost,
 };

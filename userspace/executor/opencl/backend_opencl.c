@@ -28,4 +28,5 @@ const struct dseek_backend dseek_backend_opencl = {
 	.buffer_map = hip_buffer_map,
 	.buffer_unmap = hip_buffer_unmap,
 	.status = hip_status,
+	.lost = hip_is_lost,
 };
