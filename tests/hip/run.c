@@ -178,6 +178,45 @@ static void test_spin(void)
 	t.ops[3] = add;
 }
 
+static double seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+/* An op that can't be launched: what runs before it may take its time, which is longer than the grace after an abort. */
+static void test_failed_launch(void)
+{
+	struct hip_state *state = t.hip;
+	double began = seconds();
+
+	setenv("HIP_STANDIN_SLOW", "150", 1);
+	setenv("HIP_STANDIN_FAIL", "hipModuleLaunchKernel:2:719", 1);
+	hip_device_reset();
+	reset(1000000, 0);
+	tap_ok(run() == -EIO && strstr(t.err, "op 1, add: dsk_elementwise: hipModuleLaunchKernel: ") && seconds() - began >= 0.15 && !state->lost,
+	       "a launch fails while an op runs for long: that one is waited for: %s", t.err);
+	unsetenv("HIP_STANDIN_SLOW");
+	setenv("HIP_STANDIN_FAIL", "hipModuleLaunchKernel:2:719,hipEventQuery:1+:600", 1);
+	hip_device_reset();
+	reset(20, -ETIMEDOUT);
+	tap_ok(run() == -EIO && strstr(t.err, "op 1, add: ") && strstr(t.err, "; what was launched before did not end 30 ms after the job was aborted: the device is given up"),
+	       "nor does it end after an abort: %s", t.err);
+	tap_ok(state->lost, "the device is given up");
+	state->lost = 0;	/* it has ended in truth */
+	setenv("HIP_STANDIN_FAIL", "hipModuleLaunchKernel:2:719,hipEventQuery:1+:719", 1);
+	hip_device_reset();
+	reset(1000000, 0);
+	tap_ok(run() == -EIO && strstr(t.err, "; what was launched before can't be waited for (hipEventQuery: ") && state->lost, "nor can it be asked: %s", t.err);
+	state->lost = 0;
+	unsetenv("HIP_STANDIN_FAIL");
+	run();		/* what was given up adds to x, too */
+	reset(1000000, 0);
+	tap_ok(!run() && added(N_OPS), "the next job is well");
+}
+
 static void test_refusals(void)
 {
 	char why[300] = "";
@@ -266,6 +305,7 @@ int main(void)
 	test_yield();
 	test_abort();
 	test_spin();
+	test_failed_launch();
 	test_refusals();
 	test_scrub();
 	test_buffers();

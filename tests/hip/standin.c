@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "../../kernels/dsk_kernels.h"
 #include "../../userspace/executor/hip/hip_api.h"
@@ -116,10 +117,23 @@ const char *hipGetErrorName(hip_error error)
 }
 #endif
 
+struct event {
+	void *device;			/* the device's */
+	uint64_t recorded_ns;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
 CALL(EventCreateWithFlags, (hip_event *event, unsigned int flags)) { return COUNTED(EventCreateWithFlags, event, flags); }
 static hip_error do_EventCreateWithFlags(hip_event *event, unsigned int flags)
 {
-	*event = calloc(1, sizeof(void *));
+	*event = calloc(1, sizeof(struct event));
 	standin_live++;
 	return 0;
 }
@@ -127,7 +141,7 @@ static hip_error do_EventCreateWithFlags(hip_event *event, unsigned int flags)
 CALL(EventDestroy, (hip_event event)) { return COUNTED(EventDestroy, event); }
 static hip_error do_EventDestroy(hip_event event)
 {
-	device_event_forget(event);
+	device_event_forget(&((struct event *)event)->device);
 	free(event);
 	standin_live--;
 	return 0;
@@ -136,14 +150,20 @@ static hip_error do_EventDestroy(hip_event event)
 CALL(EventRecord, (hip_event event, hip_stream stream)) { return COUNTED(EventRecord, event, stream); }
 static hip_error do_EventRecord(hip_event event, hip_stream stream)
 {
-	device_event_forget(event);
-	return device_event_record(event, ((struct stream *)stream)->queue);
+	struct event *e = event;
+
+	device_event_forget(&e->device);
+	e->recorded_ns = now_ns();
+	return device_event_record(&e->device, ((struct stream *)stream)->queue);
 }
 
 CALL(EventQuery, (hip_event event)) { return COUNTED(EventQuery, event); }
 static hip_error do_EventQuery(hip_event event)
 {
-	return device_event_query(event);
+	const char *slow = getenv("HIP_STANDIN_SLOW");
+	struct event *e = event;
+
+	return slow && now_ns() - e->recorded_ns < (uint64_t)atoi(slow) * 1000000 ? HIP_NOT_READY : device_event_query(&e->device);
 }
 
 CALL(HostRegister, (void *host, size_t size, unsigned int flags)) { return COUNTED(HostRegister, host, size, flags); }

@@ -81,10 +81,9 @@ static uint32_t class_of(const struct dseek_run *run)
 	return run->deadline_ns ? DRM_DSEEK_CLASS_DEADLINE : DRM_DSEEK_CLASS_INTERACTIVE;
 }
 
-static int make_event(struct hip_job *job, hip_event *event)
+static int make_event(struct hip_job *job, hip_event *event, char *err, size_t err_size)
 {
-	return *event ? 0 : HIP(&job->state->api, EventCreateWithFlags, (event, HIP_EVENT_DISABLE_TIMING), job->launch.err,
-				job->launch.err_size);
+	return *event ? 0 : HIP(&job->state->api, EventCreateWithFlags, (event, HIP_EVENT_DISABLE_TIMING), err, err_size);
 }
 
 /* SPIN is the host's: the device stays idle, and is this job's. An abort ends it, a wish for preemption waits for its end. */
@@ -129,7 +128,7 @@ static int launch_next(struct hip_job *job)
 		if (r)
 			return r;
 	}
-	r = make_event(job, event);
+	r = make_event(job, event, err, job->launch.err_size);
 	if (!r)
 		r = launch_op(&job->launch, &op);
 	if (!r)
@@ -139,6 +138,12 @@ static int launch_next(struct hip_job *job)
 		snprintf(err, job->launch.err_size, "op %u, %s: %s", job->launch.index, dseek_op_name(op.code), why);
 	}
 	return r;
+}
+
+/* After an abort the device has so long. */
+static bool grace_is_over(const struct hip_job *job)
+{
+	return job->aborted_ns && now_ns() - job->aborted_ns > job->state->grace_ns;
 }
 
 /* Looks at the oldest op that was launched: 0: done or still running; -EIO: the device is given up. */
@@ -158,7 +163,7 @@ static int look(struct hip_job *job)
 		return hip_api_check(api, error, "hipEventQuery", job->launch.err, job->launch.err_size);
 	if (!job->waiting_ns)
 		job->waiting_ns = now;
-	if (job->aborted_ns && now - job->aborted_ns > job->state->grace_ns) {
+	if (grace_is_over(job)) {
 		job->state->lost = 1;
 		snprintf(job->launch.err, job->launch.err_size, "op %llu did not end %llu ms after the job was aborted: the device is given up",
 			 (unsigned long long)job->done, (unsigned long long)(job->state->grace_ns / 1000000));
@@ -217,24 +222,48 @@ static int run_ops(struct hip_job *job)
 	return r;
 }
 
+/* What was launched is out of reach: @why joins the error there is. */
+static void give_up(struct hip_job *job, const char *why)
+{
+	size_t used = strlen(job->launch.err);
+
+	job->state->lost = 1;
+	if (used < job->launch.err_size)
+		snprintf(job->launch.err + used, job->launch.err_size - used, "%swhat was launched before %s: the device is given up", used ? "; " : "", why);
+}
+
 /*
- * After an error of the runtime what was launched may still run. The memory it has is the tenant's, and must not be unmapped before.
- * Events can't be relied upon; a stream that doesn't synchronize either is the end of the device.
+ * After an error of the runtime what was launched may still run, for as long as the job may. The memory it has is the tenant's, and must not be
+ * unmapped before. Events can't be relied upon; a stream that doesn't synchronize either is the end of the device.
  */
 static void drain(struct hip_job *job)
 {
+	const struct hip_api *api = &job->state->api;
 	hip_event *event = &job->state->events[0];
 	struct timespec tick = { .tv_nsec = TICK_NS };
-	uint64_t until = now_ns() + job->state->grace_ns;
-	hip_error error = HIP_NOT_READY;
+	char why[200] = "", reason[240];
+	int r = make_event(job, event, why, sizeof(why));
+	hip_error error;
 
-	if (!*event && job->state->api.EventCreateWithFlags(event, HIP_EVENT_DISABLE_TIMING))
-		*event = NULL;
-	if (*event && !job->state->api.EventRecord(*event, job->launch.stream))
-		while ((error = job->state->api.EventQuery(*event)) == HIP_NOT_READY && now_ns() < until)
-			nanosleep(&tick, NULL);
-	if (error)
-		job->state->lost = 1;
+	if (!r)
+		r = HIP(api, EventRecord, (*event, job->launch.stream), why, sizeof(why));
+	while (!r && (error = api->EventQuery(*event))) {
+		if (error != HIP_NOT_READY) {
+			r = hip_api_check(api, error, "hipEventQuery", why, sizeof(why));
+			break;
+		}
+		ask(job);
+		if (grace_is_over(job)) {
+			snprintf(reason, sizeof(reason), "did not end %llu ms after the job was aborted", (unsigned long long)(job->state->grace_ns / 1000000));
+			give_up(job, reason);
+			return;
+		}
+		nanosleep(&tick, NULL);
+	}
+	if (r) {
+		snprintf(reason, sizeof(reason), "can't be waited for (%s)", why);
+		give_up(job, reason);
+	}
 }
 
 /* An index that was out of range, in any op since the fault was cleared. */
