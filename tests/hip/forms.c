@@ -64,6 +64,9 @@ static void attentions(void)
 	form(&op, "plain", "of two sizes");
 	op = attention(DSEEK_F16, DSEEK_F16, 80, 80, 2, 3);
 	form(&op, "plain", "heads of 80");
+	op = attention(DSEEK_F16, DSEEK_F16, 64, 64, 65536, 3);
+	op.t[1].ne[1] = op.t[2].ne[1] = 65536;
+	form(&op, "plain", "of more key heads than a grid has");
 	op = attention(DSEEK_F32, DSEEK_F32, 64, 64, 2, 3);
 	form(&op, "plain", "in f32");
 	op = attention(DSEEK_Q8_0, DSEEK_Q8_0, 64, 64, 2, 3);

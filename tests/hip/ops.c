@@ -671,12 +671,6 @@ static void test_refusals(void)
 	one_op_tensor(&o, 0, DSEEK_F32, 32, 2, 1);
 	one_op_tensor(&o, 1, DSEEK_MXFP4, 32, 9, 2);
 	refused(&o, "op 0, head_linear: heads' weights are 4 GiB apart or more, or an odd number of bytes");
-	one_op_init(&o, DSEEK_OP_HEAD_LINEAR, 0);
-	one_op_tensor(&o, 0, DSEEK_F32, 32, 2, 1);
-	one_op_tensor(&o, 1, DSEEK_Q8_0, 32, 8, 2);
-	o.tensors[1].ne[1] = 1u << 28;
-	o.tensors[1].ne[2] = 1u << 10;
-	refused(&o, "op 0, head_linear: 2^31 groups of heads' rows or more");
 	one_op_init(&o, DSEEK_OP_KV_STORE, 0);
 	one_op_tensor(&o, 4, DSEEK_I32, 65536, 1, 1);
 	one_op_tensor(&o, 0, DSEEK_F32, 1, 1, 1);
@@ -698,6 +692,43 @@ static void test_refusals(void)
 	one_op_tensor(&o, 0, DSEEK_F32, 1, 1, 1);
 	o.tensors[0].ne[1] = o.tensors[0].ne[2] = 4096;
 	refused(&o, "op 0, copy: 2^24 rows or more");
+	one_op_init(&o, DSEEK_OP_RMSNORM, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 2, 1, 1);
+	one_op_tensor(&o, 2, DSEEK_F32, 2, 1, 1);
+	o.tensors[0].ne[1] = o.tensors[1].ne[1] = 1u << 24;
+	refused(&o, "op 0, rmsnorm: 2^24 rows or more");
+	one_op_init(&o, DSEEK_OP_ARGMAX, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 2, 1, 1);
+	o.tensors[0].ne[1] = 1u << 24;
+	refused(&o, "op 0, argmax: 2^24 rows or more");
+	one_op_init(&o, DSEEK_OP_MOE_ROUTE, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 64, 2, 1);
+	one_op_tensor(&o, 1, DSEEK_I32, 2, 2, 1);
+	one_op_tensor(&o, 2, DSEEK_F32, 2, 2, 1);
+	o.op.i[0] = 2;
+	o.tensors[0].ne[1] = o.tensors[1].ne[1] = o.tensors[2].ne[1] = 1u << 26;
+	refused(&o, "op 0, moe_route: 2^26 tokens or more");
+	one_op_init(&o, DSEEK_OP_ROPE, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 1024, 2, 1);
+	o.op.i[0] = 1024;
+	o.tensors[0].ne[1] = 1u << 22;
+	refused(&o, "op 0, rope: 2^31 pairs of a token or more");
+	one_op_init(&o, DSEEK_OP_KV_STORE, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 1, 1, 1);
+	one_op_tensor(&o, 2, DSEEK_F32, 1, 1, 1);
+	o.tensors[0].ne[1] = 1u << 26;
+	refused(&o, "op 0, kv_store: 2^26 heads or more");
+	one_op_init(&o, DSEEK_OP_HEAD_LINEAR, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 32, 2, 1);
+	one_op_tensor(&o, 1, DSEEK_Q8_0, 32, 8, 2);
+	o.tensors[1].ne[1] = 1u << 22;
+	o.tensors[1].ne[2] = 1u << 10;
+	refused(&o, "op 0, head_linear: 2^26 groups of heads' rows or more");
+	one_op_init(&o, DSEEK_OP_LINEAR, 0);
+	one_op_tensor(&o, 0, DSEEK_F32, 2, 1, 1);
+	one_op_tensor(&o, 1, DSEEK_F16, 2, 2, 1);
+	o.tensors[1].ne[1] = 1u << 30;
+	refused(&o, "op 0, linear: 2^30 rows of a weight or more");
 }
 
 static void test_target(const char *name)

@@ -217,6 +217,22 @@ static void test_failed_launch(void)
 	tap_ok(!run() && added(N_OPS), "the next job is well");
 }
 
+/* What the runtime launches at most, for the refusals of programs to be of use: the stand-in has the same limits. */
+static void test_grids(void)
+{
+	static const struct { uint32_t grid[3]; const char *what; } too_large[] = {
+		{ { 1 << 24, 1, 1 }, "2^32 lanes" }, { { 1, 65537, 1 }, "65537 groups in y" }, { { 1, 1, 65537 }, "65537 groups in z" },
+	};
+	struct hip_state *state = t.hip;
+	struct dsk_elementwise_params params = { 0 };
+	const void *buffers[3] = { NULL };
+	size_t i;
+
+	for (i = 0; i < sizeof(too_large) / sizeof(*too_large); i++)
+		tap_ok(hip_kernel_launch(&state->kernels, HIP_dsk_elementwise, state->streams.of[0], too_large[i].grid, buffers, &params, t.err,
+					 sizeof(t.err)) == -EIO && strstr(t.err, "(9)"), "%s are more than a launch can have: %s", too_large[i].what, t.err);
+}
+
 static void test_refusals(void)
 {
 	char why[300] = "";
@@ -306,6 +322,7 @@ int main(void)
 	test_abort();
 	test_spin();
 	test_failed_launch();
+	test_grids();
 	test_refusals();
 	test_scrub();
 	test_buffers();

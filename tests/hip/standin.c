@@ -355,6 +355,9 @@ static hip_error do_ModuleLaunchKernel(hip_function function, unsigned int grid_
 	const char *args;
 	unsigned int i;
 
+	/* clr's limits */
+	if ((uint64_t)grid_x * lanes_x > UINT32_MAX || grid_y > 65536 || grid_z > 65536)
+		return INVALID_CONFIGURATION;
 	if (!grid_x || !grid_y || !grid_z || lanes_x != f->info->lanes || lanes_y != 1 || lanes_z != 1 || lds)
 		return INVALID_CONFIGURATION;
 	if (params || arguments(extra, &args, &size) || size != 8 * f->info->buffers + f->info->params_size)

@@ -27,13 +27,17 @@ const char *hip_refuse_cache(const struct cpu_op *op)
 {
 	const char *why = refuse_cache(op->t + 2);
 
+	if (op->t[0].ne[1] >= 1u << 26)		/* groups of 64 lanes: a launch has fewer than 2^32 */
+		return "2^26 heads or more";
 	return why ? why : refuse_cache(op->t + 3);
 }
 
 const char *hip_refuse_attention(const struct cpu_op *op)
 {
+	if (op->code == DSEEK_OP_ROPE && op->i[0] > DSK_SLOT_HEAD)
+		return "more than 1024 dimensions are rotated";
 	if (op->code == DSEEK_OP_ROPE)
-		return op->i[0] > DSK_SLOT_HEAD ? "more than 1024 dimensions are rotated" : NULL;
+		return (uint64_t)op->t[0].ne[1] * (op->i[0] / 2) > INT_MAX ? "2^31 pairs of a token or more" : NULL;
 	/* rows are ints, and so are a few times as many */
 	if (op->code == DSEEK_OP_ATTENTION && (uint64_t)op->t[0].ne[1] * op->t[0].ne[2] >= 1u << 24)
 		return "2^24 rows of queries or more";
@@ -98,6 +102,8 @@ int hip_fast_attention(const struct cpu_op *op, enum hip_kernel kernels[HIP_OP_F
 	unsigned int i;
 	int n, d;
 
+	if (k->ne[1] > 65535)	/* the second dimension of its grid */
+		return 0;
 	if (k->dtype != v->dtype || (k->dtype != DSEEK_F16 && (k->dtype != DSEEK_BF16 || op->precise)) || k->ne[0] != v->ne[0])
 		return 0;
 	for (n = 1; n < 3; n++) {

@@ -46,8 +46,8 @@ static const char *refuse_heads(const struct cpu_op *op)
 
 	if (x->ne[2] > 65535)
 		return "more than 65535 tokens";
-	if ((uint64_t)groups(w->ne[1], LANES) * w->ne[2] > INT_MAX)
-		return "2^31 groups of heads' rows or more";
+	if ((uint64_t)groups(w->ne[1], LANES) * w->ne[2] >= 1u << 26)	/* of 64 lanes: a launch has fewer than 2^32 */
+		return "2^26 groups of heads' rows or more";
 	return w->stride[2] / 2 > INT_MAX || w->stride[2] % 2 ? "heads' weights are 4 GiB apart or more, or an odd number of bytes" : NULL;
 }
 
@@ -60,6 +60,10 @@ const char *hip_refuse_dense(const struct cpu_op *op)
 							  op->t[n].stride[1] > INT_MAX))
 			if (op->t[n].layout == DSEEK_LAYOUT_ROWS)
 				return "rows of a weight are 2 GiB apart or more";
+	/* A group of 128 lanes has 32 rows at least, and a launch fewer than 2^32 lanes. Tables are not launched by their rows. */
+	for (n = 0; n < DSEEK_OP_TENSORS; n++)
+		if (op->t[n].data && is_weight(op, n) && op->code != DSEEK_OP_EMBED && op->code != DSEEK_OP_ROWS && op->t[n].ne[1] >= 1u << 30)
+			return "2^30 rows of a weight or more";
 	if (op->code == DSEEK_OP_HEAD_LINEAR)
 		return refuse_heads(op);
 	if (op->code != DSEEK_OP_MOE_FFN)

@@ -2,10 +2,16 @@
 /* RMSNORM, MOE_ROUTE, COPY, ADD, MUL, ARGMAX, and the table of all ops. */
 #include "hip_state.h"
 
+/* Groups of 256 lanes, of which a launch has fewer than 2^32. */
+const char *hip_refuse_rows(const struct cpu_op *op)
+{
+	return (uint64_t)op->t[0].ne[1] * op->t[0].ne[2] >= 1u << 24 ? "2^24 rows or more" : NULL;
+}
+
 const char *hip_refuse_simple(const struct cpu_op *op)
 {
-	if ((uint64_t)op->t[0].ne[1] * op->t[0].ne[2] >= 1u << 24)
-		return "2^24 rows or more";
+	if (hip_refuse_rows(op))
+		return hip_refuse_rows(op);
 	return op->t[0].ne[3] > 65535 ? "the last dimension has more than 65535" : NULL;
 }
 
@@ -17,6 +23,8 @@ const char *hip_refuse_route(const struct cpu_op *op)
 		return "more than 16 experts a token";
 	if (op->i[2] > DSK_MAX_GROUPS)
 		return "more than 32 groups of experts";
+	if (op->t[0].ne[1] >= 1u << 26)		/* of 64 lanes each */
+		return "2^26 tokens or more";
 	if (hip_stride(op->t + 1, 1) != (int)op->i[0] || hip_stride(op->t + 2, 1) != (int)op->i[0])
 		return "ids or weights with gaps between tokens";
 	return NULL;
@@ -30,8 +38,7 @@ int hip_launch_rmsnorm(const struct hip_launch *l, const struct cpu_op *op)
 		.x_type = DSK_F32, .y_type = DSK_F32, .flags = w->data ? DSK_NORM_WEIGHT : 0, .act = DSK_ACT_NONE, .eps = op->f[0],
 	};
 	/* Rows of one stride are one launch, which contiguous heads of all tokens are. */
-	int one = x->stride[2] == x->ne[1] * x->stride[1] && out->stride[2] == out->ne[1] * out->stride[1] &&
-		  (uint64_t)x->ne[1] * x->ne[2] < 1u << 31;
+	int one = x->stride[2] == x->ne[1] * x->stride[1] && out->stride[2] == out->ne[1] * out->stride[1];
 	uint32_t n = one ? 1 : x->ne[2], rows = one ? x->ne[1] * x->ne[2] : x->ne[1], y;
 	int r = 0;
 
@@ -83,7 +90,7 @@ int hip_launch_argmax(const struct hip_launch *l, const struct cpu_op *op)
 static const struct hip_op ops[DSEEK_OP_COUNT] = {
 	[DSEEK_OP_COPY] = { ONE(dsk_elementwise), hip_refuse_simple, hip_launch_elementwise },
 	[DSEEK_OP_EMBED] = { ONE(dsk_lookup), hip_refuse_dense, hip_launch_embed },
-	[DSEEK_OP_RMSNORM] = { ONE(dsk_norm), NULL, hip_launch_rmsnorm },
+	[DSEEK_OP_RMSNORM] = { ONE(dsk_norm), hip_refuse_rows, hip_launch_rmsnorm },
 	[DSEEK_OP_LINEAR] = { ONE(dsk_linear), hip_refuse_dense, hip_launch_linear, hip_fast_linear },
 	[DSEEK_OP_GLU] = { ONE(dsk_linear_glu), hip_refuse_dense, hip_launch_glu, hip_fast_glu },
 	[DSEEK_OP_ROPE] = { { HIP_dsk_rope, HIP_dsk_turns }, hip_refuse_attention, hip_launch_rope },
@@ -94,7 +101,7 @@ static const struct hip_op ops[DSEEK_OP_COUNT] = {
 	[DSEEK_OP_ADD] = { ONE(dsk_elementwise), hip_refuse_simple, hip_launch_elementwise },
 	[DSEEK_OP_MUL] = { ONE(dsk_elementwise), hip_refuse_simple, hip_launch_elementwise },
 	[DSEEK_OP_ROWS] = { ONE(dsk_lookup), hip_refuse_dense, hip_launch_rows },
-	[DSEEK_OP_ARGMAX] = { ONE(dsk_argmax), NULL, hip_launch_argmax },
+	[DSEEK_OP_ARGMAX] = { ONE(dsk_argmax), hip_refuse_rows, hip_launch_argmax },
 	[DSEEK_OP_HEAD_LINEAR] = { ONE(dsk_head_linear), hip_refuse_dense, hip_launch_head_linear, hip_fast_head_linear },
 };
 

@@ -107,6 +107,7 @@ const char *hip_refuse_dense(const struct cpu_op *op);		/* hip_op_dense.c */
 const char *hip_refuse_attention(const struct cpu_op *op);	/* hip_op_attention.c */
 const char *hip_refuse_cache(const struct cpu_op *op);
 const char *hip_refuse_route(const struct cpu_op *op);		/* hip_op_simple.c */
+const char *hip_refuse_rows(const struct cpu_op *op);
 const char *hip_refuse_simple(const struct cpu_op *op);
 int hip_fast_attention(const struct cpu_op *op, enum hip_kernel kernels[HIP_OP_FAST]);	/* hip_op_attention.c */
 int hip_fast_linear(const struct cpu_op *op, enum hip_kernel kernels[HIP_OP_FAST]);		/* hip_op_dense.c */
