@@ -65,6 +65,55 @@ static void test_reading(void)
 	free(object);
 }
 
+/* What says two things: one is read here, another by the runtime. */
+static void test_others_refused(void)
+{
+	static const struct { const char *sentence, *second, *twice; uint32_t many, notes; uint64_t align; } cases[] = {
+		{ "it has two kernels dsk_argmax", "dsk_argmax" },
+		{ "a map of its metadata has a key twice, or one that is no plain text", NULL, ".name" },
+		{ "a map of its metadata has a key twice, or one that is no plain text", NULL, ".size" },
+		{ "a map of its metadata has a key twice, or one that is no plain text", NULL, "amdhsa.kernels" },
+		{ "it has more than 1024 kernels", NULL, NULL, 1024 },
+		{ "it has two notes that say what is in it", NULL, NULL, 0, 1 },
+		{ "it has two notes that say what is in it", NULL, NULL, 0, 2 },
+		{ "its notes are aligned to 8 bytes", NULL, NULL, 0, 0, 8 },
+	};
+	struct object_spec spec = object_argmax;
+	struct hip_code_kernel k;
+	uint8_t *object;
+	size_t i, size;
+	int r;
+
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		spec = object_argmax;
+		spec.second = cases[i].second;
+		spec.second_arg = (struct object_arg){ "by_value", 0, 64 };
+		spec.twice = cases[i].twice;
+		spec.many = cases[i].many;
+		spec.notes = cases[i].notes;
+		spec.align = cases[i].align;
+		object = object_make(&spec, &size);
+		r = read_both(object, size, "dsk_argmax", &k);
+		if (!tap_ok(r == -ENOEXEC && strstr(err, cases[i].sentence), "refused: %s", err))
+			printf("# %d, not \"%s\"\n", r, cases[i].sentence);
+		free(object);
+	}
+	spec = object_argmax;
+	spec.second = "dsk_argmin";
+	spec.many = 1022;
+	object = object_make(&spec, &size);
+	tap_ok(!read_both(object, size, "dsk_argmax", &k) || !printf("# %s\n", err), "1024 kernels, each of a name of its own");
+	free(object);
+	/* "dsk_argmax" for who reads to the zero */
+	spec = object_argmax;
+	spec.second = "dsk_argmax_";
+	object = object_make(&spec, &size);
+	((char *)memmem(object, size, "dsk_argmax_", 11))[10] = 0;
+	r = read_both(object, size, "dsk_argmax", &k);
+	tap_ok(r == -ENOEXEC && strstr(err, "its metadata has a kernel without a name"), "refused: %s", err);
+	free(object);
+}
+
 enum spoilt { TARGET, LANES, ARG, BYTE };
 
 static void test_refusals(void)
@@ -134,6 +183,7 @@ static void test_refusals(void)
 			printf("# %d, not \"%s\"\n", r, cases[i].sentence);
 		free(object);
 	}
+	test_others_refused();
 	r = read_both("\177ELF", 4, "dsk_argmax", &k);
 	tap_ok(r == -ENOEXEC && !strcmp(err, "4 bytes are no ELF file"), "refused: %s", err);
 }
@@ -175,6 +225,31 @@ static void test_damaged(void)
 	free(object);
 }
 
+static int keys(const char *bytes, size_t size)
+{
+	uint8_t *copy = malloc(size + !size);
+	int r;
+
+	memcpy(copy, bytes, size);
+	r = msgpack_check_keys((struct msgpack){ copy, copy + size });
+	free(copy);
+	return !r;
+}
+
+static void many_keys(void)
+{
+	char bytes[3 + 65 * 3] = "\xde\0\x40";
+	int i;
+
+	for (i = 0; i < 65; i++) {
+		bytes[3 + 3 * i] = (char)0xa1;
+		bytes[4 + 3 * i] = (char)(1 + i);
+	}
+	tap_ok(keys(bytes, 3 + 64 * 3), "64 keys");
+	bytes[2] = 65;
+	tap_ok(!keys(bytes, 3 + 65 * 3), "and no more");
+}
+
 /* Values inside each other, and lengths that lie. */
 static void test_msgpack(void)
 {
@@ -210,6 +285,12 @@ static void test_msgpack(void)
 	p.at = (const uint8_t *)"\x82\xa1" "a\x05\xa1" "b\xcd\x01\x02";
 	p.end = p.at + 9;
 	tap_ok(!msgpack_find(p, "b", &value) && !msgpack_uint(&value, &n) && n == 0x102 && msgpack_find(p, "c", &value) == 1, "a key that is there, one that isn't");
+	tap_ok(keys("\x80", 1) && keys("\x82\xa1" "a\x05\xd9\1" "b\x05", 9) && keys("\x05", 1) && keys("\x92\x80\x81\xa1k\xc0", 6), "keys that are all different");
+	tap_ok(!keys("\x82\xa1" "a\x05\xd9\1" "a\x05", 9), "the same key in two forms");
+	tap_ok(!keys("\x81\x01\x05", 3) && !keys("\x81\xa2" "a\0\x05", 5), "a key that is a number, one with a zero in it");
+	tap_ok(!keys("\x81\xa1k\x91\x82\xa1" "a\x05\xa1" "a\x06", 11), "the same key, within");
+	tap_ok(!keys("\x82\xa1" "a\x05", 4) && !keys("\x92\x05", 2) && !keys("", 0), "what doesn't end");
+	many_keys();
 	p.at = (const uint8_t *)"\x05";
 	p.end = p.at + 1;
 	tap_ok(msgpack_find(p, "b", &value) == -1, "a key of no map");

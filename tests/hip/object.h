@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Code objects for tests: an ELF file with the metadata of one kernel, and no code. */
+/* Code objects for tests: an ELF file with the metadata of a kernel, and no code. */
 #ifndef HIP_OBJECT_H
 #define HIP_OBJECT_H
 
@@ -19,6 +19,12 @@ struct object_spec {
 	uint32_t max_lanes;		/* 0: without */
 	struct object_arg args[OBJECT_ARGS];
 	uint32_t arg_count;
+	const char *second;		/* a kernel behind it, with one argument; NULL: none */
+	struct object_arg second_arg;
+	uint32_t many;			/* kernels of other names before it */
+	const char *twice;		/* a key that its map has twice: of the kernel, of its first argument, of all; NULL: none */
+	uint32_t notes;			/* more of them: 1 the same again, 2 one as there was before version 3 */
+	uint64_t align;			/* of the notes */
 };
 
 /* The caller's to free(). */

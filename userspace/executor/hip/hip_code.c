@@ -13,7 +13,9 @@
 #define EM_AMDGPU_	224		/* not in every elf.h */
 #define OSABI_HSA	64
 #define NOTE_METADATA	32
+#define NOTE_METADATA_V2	10
 #define TRIPLE		"amdgcn-amd-amdhsa--"
+#define MAX_KERNELS	1024		/* of an object: names are compared with each other */
 
 static int refuse(char *err, size_t err_size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
@@ -33,9 +35,14 @@ static int within(size_t size, uint64_t offset, uint64_t bytes)
 	return offset <= size && bytes <= size - offset;
 }
 
-/* The note of the runtime's in one segment. Sizes are rounded up to 4 between its parts. */
-static int find_note(const uint8_t *notes, uint64_t bytes, struct hip_code *ret)
+/*
+ * The notes of the runtime's in one segment: how many, the first of them in *ret if there was none. Those of before version 3 count, which the
+ * runtime reads, too. Sizes are rounded up to 4 between parts; what comes behind one that doesn't fit is nobody's.
+ */
+static uint32_t find_notes(const uint8_t *notes, uint64_t bytes, struct hip_code *ret)
 {
+	uint32_t found = 0;
+
 	while (bytes >= sizeof(Elf64_Nhdr)) {
 		Elf64_Nhdr note;
 		uint64_t name, desc;
@@ -44,28 +51,34 @@ static int find_note(const uint8_t *notes, uint64_t bytes, struct hip_code *ret)
 		name = ((uint64_t)note.n_namesz + 3) & ~3ull;
 		desc = ((uint64_t)note.n_descsz + 3) & ~3ull;
 		if (!within(bytes - sizeof(note), name, note.n_descsz))
-			return -1;
+			break;
 		notes += sizeof(note);
 		bytes -= sizeof(note);
 		if (note.n_type == NOTE_METADATA && note.n_namesz == 7 && !memcmp(notes, "AMDGPU", 7)) {
-			ret->metadata = notes + name;
-			ret->end = ret->metadata + note.n_descsz;
-			return 0;
+			found++;
+			if (!ret->metadata) {
+				ret->metadata = notes + name;
+				ret->end = ret->metadata + note.n_descsz;
+			}
+		} else if (note.n_type == NOTE_METADATA_V2 && note.n_namesz == 4 && !memcmp(notes, "AMD", 4)) {
+			found++;
 		}
 		if (name + desc > bytes)
-			return -1;
+			break;
 		notes += name + desc;
 		bytes -= name + desc;
 	}
-	return -1;
+	return found;
 }
 
 static int find_metadata(const uint8_t *object, size_t size, struct hip_code *ret, char *err, size_t err_size)
 {
 	Elf64_Ehdr elf;
 	Elf64_Phdr segment;
+	uint32_t notes = 0;
 	unsigned int i;
 
+	*ret = (struct hip_code){ NULL, NULL };
 	if (size < sizeof(elf))
 		return refuse(err, err_size, "%zu bytes are no ELF file", size);
 	memcpy(&elf, object, sizeof(elf));
@@ -83,9 +96,15 @@ static int find_metadata(const uint8_t *object, size_t size, struct hip_code *re
 			continue;
 		if (!within(size, segment.p_offset, segment.p_filesz))
 			return refuse(err, err_size, "its notes are not in the file");
-		if (!find_note(object + segment.p_offset, segment.p_filesz, ret))
-			return 0;
+		/* Another reader would look for the parts of a note elsewhere. */
+		if (segment.p_align > 4)
+			return refuse(err, err_size, "its notes are aligned to %llu bytes, not to 4", (unsigned long long)segment.p_align);
+		notes += find_notes(object + segment.p_offset, segment.p_filesz, ret);
 	}
+	if (notes > 1)
+		return refuse(err, err_size, "it has two notes that say what is in it");
+	if (ret->metadata)
+		return 0;
 	return refuse(err, err_size, "it doesn't say what is in it: no metadata (code object version 4 or newer is needed)");
 }
 
@@ -107,33 +126,6 @@ static int features_fit(const char *wanted, const char *features)
 	return 1;
 }
 
-int hip_code_open(const void *object, size_t size, const struct hip_target *target, struct hip_code *ret_code, char *err, size_t err_size)
-{
-	char name[192], why[256];
-	struct msgpack root, value;
-	struct hip_target its;
-	struct hip_code code;
-	const char *text;
-	uint32_t len;
-	int r;
-
-	r = find_metadata(object, size, &code, err, err_size);
-	if (r)
-		return r;
-	root = (struct msgpack){ code.metadata, code.end };
-	if (msgpack_find(root, "amdhsa.target", &value) || msgpack_str(&value, &text, &len) || len >= sizeof(name) ||
-	    len <= strlen(TRIPLE) || memcmp(text, TRIPLE, strlen(TRIPLE)))
-		return refuse(err, err_size, "its metadata has no target (code object version 4 or newer is needed)");
-	snprintf(name, sizeof(name), "%.*s", (int)(len - strlen(TRIPLE)), text + strlen(TRIPLE));
-	if (hip_target_parse(name, &its, why, sizeof(why)))
-		return refuse(err, err_size, "its metadata has the target \"%.64s\", which is none", name);
-	if (strcmp(its.name, target->name) || !features_fit(its.features, target->features))
-		return refuse(err, err_size, "it is for %.64s, the device is %s%s%s", name, target->name, *target->features ? ":" : "",
-			      target->features);
-	*ret_code = code;
-	return 0;
-}
-
 static int read_uint(struct msgpack map, const char *key, uint32_t *ret)
 {
 	struct msgpack value;
@@ -143,6 +135,11 @@ static int read_uint(struct msgpack map, const char *key, uint32_t *ret)
 		return -1;
 	*ret = (uint32_t)n;
 	return 0;
+}
+
+static int is_hidden(const char *kind, uint32_t len)
+{
+	return len >= 7 && !memcmp(kind, "hidden_", 7);
 }
 
 /* One argument: 1 if it is the caller's to give, 0 if it is the runtime's. */
@@ -155,7 +152,7 @@ static int read_arg(struct msgpack map, struct hip_code_arg *ret, char *err, siz
 	if (msgpack_find(map, ".value_kind", &value) || msgpack_str(&value, &kind, &len) || read_uint(map, ".offset", &ret->offset) ||
 	    read_uint(map, ".size", &ret->size))
 		return refuse(err, err_size, "an argument without kind, offset or size");
-	if (len > 7 && !memcmp(kind, "hidden_", 7))
+	if (is_hidden(kind, len))
 		return 0;
 	ret->pointer = len == 13 && !memcmp(kind, "global_buffer", 13);
 	if (!ret->pointer && (len != 8 || memcmp(kind, "by_value", 8)))
@@ -197,9 +194,70 @@ static int read_args(struct msgpack map, struct hip_code_kernel *kernel, char *e
 	return 0;
 }
 
+static int read_name(struct msgpack kernel, const char **ret, uint32_t *ret_len)
+{
+	struct msgpack value;
+
+	return msgpack_find(kernel, ".name", &value) || msgpack_str(&value, ret, ret_len) || memchr(*ret, 0, *ret_len) ? -1 : 0;
+}
+
+/* What is read here of a kernel has to be what the runtime reads, which may take the last of what is there twice. */
+static int check_kernels(const struct hip_code *code, char *err, size_t err_size)
+{
+	struct { const char *name; uint32_t len; } names[MAX_KERNELS];
+	struct msgpack kernels = { code->metadata, code->end };
+	uint32_t count, n, i;
+
+	if (msgpack_check_keys(kernels))
+		return refuse(err, err_size, "a map of its metadata has a key twice, or one that is no plain text, or doesn't end");
+	if (msgpack_find(kernels, "amdhsa.kernels", &kernels) || msgpack_array(&kernels, &count))
+		return refuse(err, err_size, "its metadata has no list of kernels");
+	if (count > MAX_KERNELS)
+		return refuse(err, err_size, "it has more than %d kernels", MAX_KERNELS);
+	for (n = 0; n < count; n++) {
+		if (read_name(kernels, &names[n].name, &names[n].len))
+			return refuse(err, err_size, "its metadata has a kernel without a name");
+		for (i = 0; i < n; i++)
+			if (names[i].len == names[n].len && !memcmp(names[i].name, names[n].name, names[n].len))
+				return refuse(err, err_size, "it has two kernels %.*s", names[n].len > 64 ? 64 : (int)names[n].len, names[n].name);
+		if (msgpack_skip(&kernels))
+			return refuse(err, err_size, "its metadata doesn't end");
+	}
+	return 0;
+}
+
+int hip_code_open(const void *object, size_t size, const struct hip_target *target, struct hip_code *ret_code, char *err, size_t err_size)
+{
+	char name[192], why[256];
+	struct msgpack root, value;
+	struct hip_target its;
+	struct hip_code code;
+	const char *text;
+	uint32_t len;
+	int r;
+
+	r = find_metadata(object, size, &code, err, err_size);
+	if (r)
+		return r;
+	root = (struct msgpack){ code.metadata, code.end };
+	if (msgpack_find(root, "amdhsa.target", &value) || msgpack_str(&value, &text, &len) || len >= sizeof(name) ||
+	    len <= strlen(TRIPLE) || memcmp(text, TRIPLE, strlen(TRIPLE)))
+		return refuse(err, err_size, "its metadata has no target (code object version 4 or newer is needed)");
+	snprintf(name, sizeof(name), "%.*s", (int)(len - strlen(TRIPLE)), text + strlen(TRIPLE));
+	if (hip_target_parse(name, &its, why, sizeof(why)))
+		return refuse(err, err_size, "its metadata has the target \"%.64s\", which is none", name);
+	if (strcmp(its.name, target->name) || !features_fit(its.features, target->features))
+		return refuse(err, err_size, "it is for %.64s, the device is %s%s%s", name, target->name, *target->features ? ":" : "",
+			      target->features);
+	r = check_kernels(&code, err, err_size);
+	if (!r)
+		*ret_code = code;
+	return r;
+}
+
 int hip_code_find(const struct hip_code *code, const char *name, struct hip_code_kernel *ret_kernel, char *err, size_t err_size)
 {
-	struct msgpack kernels = { code->metadata, code->end }, value;
+	struct msgpack kernels = { code->metadata, code->end };
 	struct hip_code_kernel kernel = { 0 };
 	const char *text;
 	uint32_t n, len;
@@ -209,7 +267,7 @@ int hip_code_find(const struct hip_code *code, const char *name, struct hip_code
 	if (msgpack_find(kernels, "amdhsa.kernels", &kernels) || msgpack_array(&kernels, &n))
 		return refuse(err, err_size, "its metadata has no list of kernels");
 	for (; n; n--) {
-		if (msgpack_find(kernels, ".name", &value) || msgpack_str(&value, &text, &len))
+		if (read_name(kernels, &text, &len))
 			return refuse(err, err_size, "its metadata has a kernel without a name");
 		if (len == strlen(name) && !memcmp(text, name, len))
 			break;

@@ -31,7 +31,9 @@ struct hip_code {
 	const uint8_t *metadata, *end;	/* in the object */
 };
 
-/* 0 if @object is a code object for @target; -ENOEXEC and one sentence that says what it is instead. */
+/*
+ * 0 if @object is a code object for @target, whose kernels have names of their own; -ENOEXEC and one sentence that says what it is instead.
+ */
 int hip_code_open(const void *object, size_t size, const struct hip_target *target, struct hip_code *ret_code, char *err, size_t err_size);
 /* 0; -ENOENT there is no kernel @name; -ENOEXEC one with arguments that nobody here can give it, or nonsense. One sentence. */
 int hip_code_find(const struct hip_code *code, const char *name, struct hip_code_kernel *ret_kernel, char *err, size_t err_size);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define MAX_DEPTH	16
+#define MAX_KEYS	64	/* of a map in msgpack_check_keys() */
 
 enum kind { SCALAR, UINT, STR, ARRAY, MAP };
 
@@ -172,4 +173,48 @@ int msgpack_find(struct msgpack map, const char *key, struct msgpack *ret_value)
 			return -1;
 	}
 	return 1;
+}
+
+static int check_keys(struct msgpack *p, int depth);
+
+static int check_map(struct msgpack *p, uint64_t pairs, int depth)
+{
+	struct { const char *name; uint32_t len; } keys[MAX_KEYS];
+	uint64_t n, i;
+
+	if (pairs > MAX_KEYS)
+		return -1;
+	for (n = 0; n < pairs; n++) {
+		if (msgpack_str(p, &keys[n].name, &keys[n].len) || memchr(keys[n].name, 0, keys[n].len))
+			return -1;
+		for (i = 0; i < n; i++)
+			if (keys[i].len == keys[n].len && !memcmp(keys[i].name, keys[n].name, keys[n].len))
+				return -1;
+		if (check_keys(p, depth + 1))
+			return -1;
+	}
+	return 0;
+}
+
+static int check_keys(struct msgpack *p, int depth)
+{
+	struct msgpack at = *p;
+	struct head h;
+
+	if (depth == MAX_DEPTH || read_head(&at, &h))
+		return -1;
+	if (h.kind != MAP && h.kind != ARRAY)
+		return msgpack_skip(p);
+	*p = at;
+	if (h.kind == MAP)
+		return check_map(p, h.n, depth);
+	for (; h.n; h.n--)
+		if (check_keys(p, depth + 1))
+			return -1;
+	return 0;
+}
+
+int msgpack_check_keys(struct msgpack value)
+{
+	return check_keys(&value, 0);
 }
