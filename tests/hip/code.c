@@ -65,6 +65,48 @@ static void test_reading(void)
 	free(object);
 }
 
+/* What the runtime adds of its own accord, with two ways into this process among them. */
+static void test_hidden(void)
+{
+	static const char *const harmless[] = {
+		"hidden_none", "hidden_global_offset_z", "hidden_block_count_y", "hidden_group_size_x", "hidden_remainder_x", "hidden_grid_dims",
+		"hidden_private_base", "hidden_shared_base", "hidden_dynamic_lds_size",
+	};
+	static const char *const others[] = {
+		"hidden_hostcall_buffer", "hidden_printf_buffer", "hidden_heap_v1", "hidden_default_queue", "hidden_completion_action",
+		"hidden_multigrid_sync_arg", "hidden_queue_ptr", "hidden_", "hidden_block_count_xy", "hidden_group_size",
+	};
+	struct object_spec spec = object_argmax;
+	struct hip_code_kernel k;
+	uint8_t *object;
+	size_t i, size;
+	int good = 1;
+
+	for (i = 0; i < sizeof(harmless) / sizeof(*harmless); i++) {
+		spec.args[3].kind = harmless[i];
+		object = object_make(&spec, &size);
+		good &= !read_both(object, size, "dsk_argmax", &k) && k.arg_count == 3;
+		free(object);
+	}
+	if (!tap_ok(good, "%zu hidden arguments that are numbers of the launch", i))
+		printf("# %s\n", err);
+	for (i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		char want[100];
+		int r, second;
+
+		for (second = 0; second < 2; second++) {
+			spec = object_argmax;
+			spec.second = second ? "unused" : NULL;
+			*(second ? &spec.second_arg : &spec.args[3]) = (struct object_arg){ others[i], 40, 8 };
+			snprintf(want, sizeof(want), "kernel %s: an argument of kind %s, ", second ? "unused" : "dsk_argmax", others[i]);
+			object = object_make(&spec, &size);
+			r = read_both(object, size, "dsk_argmax", &k);
+			tap_ok(r == -ENOEXEC && strstr(err, want), "refused: %s", err);
+			free(object);
+		}
+	}
+}
+
 /* What says two things: one is read here, another by the runtime. */
 static void test_others_refused(void)
 {
@@ -559,6 +601,7 @@ int main(void)
 {
 	test_msgpack();
 	test_reading();
+	test_hidden();
 	test_refusals();
 	test_damaged();
 	test_real();

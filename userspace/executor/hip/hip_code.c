@@ -137,6 +137,26 @@ static int read_uint(struct msgpack map, const char *key, uint32_t *ret)
 	return 0;
 }
 
+/*
+ * What the runtime adds to a kernel's arguments: numbers of the launch are harmless. Others are ways into this process: by its hostcall buffer a kernel has
+ * any function of the host called, heap and queues are the runtime's own.
+ */
+static int is_harmless(const char *kind, uint32_t len)
+{
+	static const char *const names[] = {
+		"hidden_none", "hidden_global_offset_x", "hidden_global_offset_y", "hidden_global_offset_z", "hidden_block_count_x",
+		"hidden_block_count_y", "hidden_block_count_z", "hidden_group_size_x", "hidden_group_size_y", "hidden_group_size_z",
+		"hidden_remainder_x", "hidden_remainder_y", "hidden_remainder_z", "hidden_grid_dims", "hidden_private_base", "hidden_shared_base",
+		"hidden_dynamic_lds_size",
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (len == strlen(names[i]) && !memcmp(kind, names[i], len))
+			return 1;
+	return 0;
+}
+
 static int is_hidden(const char *kind, uint32_t len)
 {
 	return len >= 7 && !memcmp(kind, "hidden_", 7);
@@ -194,6 +214,28 @@ static int read_args(struct msgpack map, struct hip_code_kernel *kernel, char *e
 	return 0;
 }
 
+/* Of any kernel, whether or not the program launches it. */
+static int check_hidden(struct msgpack kernel, char *err, size_t err_size)
+{
+	struct msgpack args, value;
+	const char *kind;
+	uint32_t n, len;
+	int r = msgpack_find(kernel, ".args", &args);
+
+	if (r == 1)
+		return 0;
+	if (r || msgpack_array(&args, &n))
+		return refuse(err, err_size, "its arguments are no list");
+	for (; n; n--) {
+		if (!msgpack_find(args, ".value_kind", &value) && !msgpack_str(&value, &kind, &len) && is_hidden(kind, len) && !is_harmless(kind, len))
+			return refuse(err, err_size, "an argument of kind %.*s, which reaches more than its tenant's memory (optimised code without printf, "
+				      "assert and malloc has none)", len > 32 ? 32 : (int)len, kind);
+		if (msgpack_skip(&args))
+			return refuse(err, err_size, "its arguments don't end");
+	}
+	return 0;
+}
+
 static int read_name(struct msgpack kernel, const char **ret, uint32_t *ret_len)
 {
 	struct msgpack value;
@@ -207,6 +249,7 @@ static int check_kernels(const struct hip_code *code, char *err, size_t err_size
 	struct { const char *name; uint32_t len; } names[MAX_KERNELS];
 	struct msgpack kernels = { code->metadata, code->end };
 	uint32_t count, n, i;
+	char why[240];
 
 	if (msgpack_check_keys(kernels))
 		return refuse(err, err_size, "a map of its metadata has a key twice, or one that is no plain text, or doesn't end");
@@ -220,6 +263,8 @@ static int check_kernels(const struct hip_code *code, char *err, size_t err_size
 		for (i = 0; i < n; i++)
 			if (names[i].len == names[n].len && !memcmp(names[i].name, names[n].name, names[n].len))
 				return refuse(err, err_size, "it has two kernels %.*s", names[n].len > 64 ? 64 : (int)names[n].len, names[n].name);
+		if (check_hidden(kernels, why, sizeof(why)))
+			return refuse(err, err_size, "kernel %.*s: %s", names[n].len > 64 ? 64 : (int)names[n].len, names[n].name, why);
 		if (msgpack_skip(&kernels))
 			return refuse(err, err_size, "its metadata doesn't end");
 	}
