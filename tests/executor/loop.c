@@ -41,6 +41,7 @@ struct fake {
 	void *blob;
 	size_t blob_size;
 	char memory[4096];
+	char (*pages)[4096];			/* or one after the other, for each mapping */
 };
 
 static int fake_next(struct dseek_exec *base, struct drm_dseek_next *next)
@@ -92,8 +93,8 @@ static int fake_map(struct dseek_exec *base, uint32_t tag, uint32_t binding, voi
 
 	if (f->map_error)
 		return f->map_error;
+	*ret_base = f->pages ? f->pages[f->maps] : f->memory;
 	f->maps++;
-	*ret_base = f->memory;
 	return 0;
 }
 
@@ -149,7 +150,7 @@ static struct fake *fake;
 static uint32_t prepared, released, runs;
 static uint64_t last_cursor;
 static uint32_t last_class;
-static void *last_binding;
+static void *last_binding, *second_binding;
 static int engine_lost;
 
 static int prepare(void *state, const struct dseek_program_view *view, void **ret_prepared, char *err, size_t err_size)
@@ -211,6 +212,7 @@ static int run(void *state, struct dseek_run *r)
 	last_cursor = r->cursor;
 	last_class = r->sched_class;
 	last_binding = r->bindings[0];
+	second_binding = r->program->header->n_bindings > 1 ? r->bindings[1] : NULL;
 	switch (r->params[0]) {
 	case FAIL:
 		return -ERANGE;
@@ -411,6 +413,54 @@ START_TEST(refused_program)
 	check(1, 2, DRM_DSEEK_OUTCOME_DONE, -ENOTSUP);
 	ck_assert_uint_eq(fake->programs, 1);	/* refused once and for all */
 	ck_assert_uint_eq(runs, 0);
+}
+END_TEST
+
+/* b = a + a, each in a binding of its own. */
+static void two_bindings(void)
+{
+	struct dseek_program_tensor t = { .dtype = DSEEK_F32, .ne = { 16 } };
+	struct dseek_program_op op = { .code = DSEEK_OP_ADD };
+	struct dseek_builder *b = dseek_builder_create(0);
+
+	free(fake->blob);
+	memset(op.t, 0xff, sizeof(op.t));
+	memset(t.ne_param, DSEEK_NO_PARAM, sizeof(t.ne_param));
+	dseek_builder_param(b, 0, 100);
+	t.binding = dseek_builder_binding(b, DSEEK_ACCESS_READ, 64);
+	op.t[0] = op.t[1] = dseek_builder_tensor(b, &t);
+	t.binding = dseek_builder_binding(b, DSEEK_ACCESS_WRITE, 64);
+	op.t[2] = dseek_builder_tensor(b, &t);
+	dseek_builder_op(b, &op);
+	ck_assert_msg(dseek_builder_finish(b, &fake->blob, &fake->blob_size) == 0, "%s", dseek_builder_error(b));
+	dseek_builder_destroy(b);
+}
+
+static void add_two(uint64_t read, uint64_t write)
+{
+	struct drm_dseek_job_desc *job = add(GOOD);
+
+	job->binding_count = 2;
+	job->bindings[0] = (struct drm_dseek_job_binding) { .bo_id = read, .bo_size = 4096, .size = 64, .access = DRM_DSEEK_ACCESS_READ };
+	job->bindings[1] = (struct drm_dseek_job_binding) {
+		.bo_id = write, .bo_size = 4096, .offset = 256, .size = 64, .access = DRM_DSEEK_ACCESS_WRITE,
+	};
+}
+
+/* A buffer that one binding reads and another writes is mapped once for both, also if it was mapped for reading before. */
+START_TEST(read_and_written)
+{
+	two_bindings();
+	fake->pages = calloc(4, sizeof(*fake->pages));
+	if (_i)
+		add_two(7, 8);
+	add_two(7, 7);
+	ck_assert_int_eq(go(), -ENODEV);
+	check(_i, 1 + _i, DRM_DSEEK_OUTCOME_DONE, 0);
+	ck_assert_uint_eq(fake->maps, 1 + 2 * _i);
+	ck_assert_ptr_eq(last_binding, fake->pages[2 * _i]);
+	ck_assert_ptr_eq(second_binding, fake->pages[2 * _i] + 256);
+	free(fake->pages);
 }
 END_TEST
 
@@ -827,6 +877,7 @@ int main(void)
 	tcase_add_loop_test(c, classes, 0, DRM_DSEEK_CLASS_COUNT + 1);
 	tcase_add_loop_test(c, bad_jobs, 0, sizeof(spoils) / sizeof(spoils[0]));
 	tcase_add_test(c, refused_program);
+	tcase_add_loop_test(c, read_and_written, 0, 2);
 	tcase_add_test(c, map_fails);
 	tcase_add_test(c, preempted);
 	tcase_add_test(c, aborted);

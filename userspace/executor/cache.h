@@ -53,6 +53,7 @@ void cache_init(struct cache *cache, struct dseek_exec *exec, const struct dseek
 void cache_fini(struct cache *cache);
 int cache_program(struct cache *cache, uint32_t tag, const struct drm_dseek_job_desc *job,
 		  struct cached_program **ret_prog);	/* 0 or the job's error */
+/* A job's bindings that write before those that only read: for one that writes a buffer may be mapped anew. */
 int cache_bo(struct cache *cache, uint32_t tag, uint32_t binding, const struct drm_dseek_job_binding *b,
 	     void **ret_base);
 void cache_retire(struct cache *cache, uint64_t bo_id);

@@ -127,6 +127,28 @@ static uint32_t sched_class(const struct drm_dseek_job_desc *job)
 	return 0;
 }
 
+/*
+ * First those that the job writes to: a buffer that was mapped for reading is mapped anew for them, elsewhere, and another binding of the same buffer
+ * must not have the old address.
+ */
+static int map_bindings(struct loop *loop, uint32_t tag, const struct drm_dseek_job_desc *job, void **bindings)
+{
+	const uint32_t order[2] = { DRM_DSEEK_ACCESS_WRITE, 0 };
+	uint32_t pass, i;
+	int r;
+
+	for (pass = 0; pass < 2; pass++)
+		for (i = 0; i < job->binding_count; i++) {
+			if ((job->bindings[i].access & DRM_DSEEK_ACCESS_WRITE) != order[pass])
+				continue;
+			r = cache_bo(&loop->cache, tag, i, &job->bindings[i], &bindings[i]);
+			if (r)
+				return r;
+			bindings[i] = (char *)bindings[i] + job->bindings[i].offset;
+		}
+	return 0;
+}
+
 /* 0, -EAGAIN with the cursor to go on from, or the job's error. *engine_ns: what the engine says it took, or 0. */
 static int run_job(struct loop *loop, uint32_t tag, uint64_t *cursor, uint64_t *engine_ns)
 {
@@ -134,7 +156,6 @@ static int run_job(struct loop *loop, uint32_t tag, uint64_t *cursor, uint64_t *
 	void *bindings[DRM_DSEEK_MAX_BINDINGS];
 	struct cached_program *prog;
 	struct dseek_run run;
-	uint32_t i;
 	int r;
 
 	r = cache_program(&loop->cache, tag, job, &prog);
@@ -145,12 +166,9 @@ static int run_job(struct loop *loop, uint32_t tag, uint64_t *cursor, uint64_t *
 		return r;
 	if (job->cursor > prog->view.header->n_ops)
 		return -EPROTO;
-	for (i = 0; i < job->binding_count; i++) {
-		r = cache_bo(&loop->cache, tag, i, &job->bindings[i], &bindings[i]);
-		if (r)
-			return r;
-		bindings[i] = (char *)bindings[i] + job->bindings[i].offset;
-	}
+	r = map_bindings(loop, tag, job, bindings);
+	if (r)
+		return r;
 	run = (struct dseek_run) {
 		.program = &prog->view,
 		.prepared = prog->prepared,
