@@ -126,7 +126,7 @@ int one_op_run(struct one_op *o, const struct dseek_backend *backend, void *stat
 	struct dseek_program_view view = {
 		.header = &o->header, .tensors = o->tensors, .bindings = o->bindings, .ops = &o->op,
 	};
-	struct dseek_run run = { .program = &view, .bindings = o->data };
+	struct dseek_run run = { .program = &view, .bindings = o->data, .poll = o->poll, .poll_arg = o->poll_arg };
 	int ret;
 
 	if (backend->program_prepare) {

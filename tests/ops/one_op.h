@@ -12,6 +12,8 @@ struct one_op {
 	struct dseek_program_binding bindings[DSEEK_OP_TENSORS];
 	struct dseek_program_op op;
 	void *data[DSEEK_OP_TENSORS];
+	int (*poll)(void *arg);		/* of its runs; NULL: none */
+	void *poll_arg;
 };
 
 void one_op_init(struct one_op *o, uint16_t code, uint16_t header_flags);

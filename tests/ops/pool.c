@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cpu/pool.h"
+#include "cpu/watch.h"
 #include "../tap.h"
 
 #define MOST	5000
@@ -33,7 +34,8 @@ static int loop(struct cpu_pool *pool, uint32_t items, uint32_t grain)
 
 	memset((void *)seen, 0, sizeof(seen));
 	atomic_store(&pieces, 0);
-	cpu_pool_run(pool, items, grain, mark, &threads);
+	if (cpu_pool_run(pool, items, grain, mark, &threads))
+		return 0;
 	for (i = 0; i < MOST; i++)
 		if (seen[i] != (i < items))
 			return 0;
@@ -59,7 +61,7 @@ static void test_items(unsigned int threads, unsigned int spin_us)
 		good &= loop(pool, 1000, 1);
 	}
 	tap_ok(good, "%u threads wake up", threads);
-	cpu_pool_run(pool, 1000, 1000, mark, &threads);
+	tap_ok(!cpu_pool_run(pool, 1000, 1000, mark, &threads), "%u threads: as one piece", threads);
 	cpu_pool_destroy(pool);
 }
 
@@ -114,6 +116,58 @@ static void test_single(void)
 	cpu_pool_destroy(pool);
 }
 
+struct slow {
+	_Atomic unsigned int done, others;
+	unsigned int quick_thread;	/* which needs no time, once another has begun */
+};
+
+static void slow_items(void *arg, uint32_t first, uint32_t last, unsigned int thread)
+{
+	struct slow *slow = arg;
+
+	for (; first < last; first++) {
+		if (thread != slow->quick_thread) {
+			atomic_store(&slow->others, 1);
+			usleep(5000);
+		}
+		while (!slow->others)
+			usleep(100);
+		atomic_fetch_add(&slow->done, 1);
+	}
+}
+
+static int abort_at(void *arg)
+{
+	int *left = arg;
+
+	return (*left)-- > 0 ? -EAGAIN : -ETIMEDOUT;
+}
+
+/* Of a loop that would take a second: in pieces of several items, by threads that all have much to do, or of which the one that asks has not. */
+static void test_abort(unsigned int threads, unsigned int quick_thread)
+{
+	struct slow slow = { .quick_thread = quick_thread };
+	int left = 3, r;
+	struct cpu_watch watch = { .poll = abort_at, .arg = &left };
+	struct cpu_pool *pool;
+	uint64_t before;
+
+	if (!tap_ok(!cpu_pool_create(threads, 50, -1, &pool), "%u threads start", threads))
+		return;
+	cpu_pool_watch(pool, &watch);
+	before = cpu_us();
+	r = cpu_pool_run(pool, 200 * threads, 100, slow_items, &slow);
+	tap_ok(r == -ETIMEDOUT && left < 0 && slow.done < 150 * threads + 50, "%u threads%s: left after %u items of %u", threads,
+	       quick_thread ? "" : ", one without work", slow.done, 200 * threads);
+	tap_ok(cpu_us() - before < 500000, "nobody is busy meanwhile");
+	r = cpu_pool_run(pool, 100, 100, slow_items, &slow);
+	tap_ok(r == -ETIMEDOUT && cpu_pool_look(pool, 0) == -ETIMEDOUT && (threads < 2 || cpu_pool_look(pool, 1) == -ETIMEDOUT), "no other loop begins");
+	atomic_store(&watch.aborted, 0);
+	left = 1000000;
+	tap_ok(loop(pool, 4999, 0) && !cpu_pool_look(pool, 0) && !cpu_pool_look(pool, 1), "another job's does: every item once");
+	cpu_pool_destroy(pool);
+}
+
 int main(void)
 {
 	setlinebuf(stdout);
@@ -123,5 +177,8 @@ int main(void)
 	test_teardown();
 	test_idle();
 	test_single();
+	test_abort(1, 9);
+	test_abort(3, 9);
+	test_abort(2, 0);
 	return tap_end();
 }

@@ -107,6 +107,8 @@ static int cpu_open(const char *options, void **ret_state, char *err, size_t err
 		ret = cpu_pool_create(ctx->kernels ? parsed.threads : 1, parsed.spin_us, (int)parsed.node - 1, &ctx->pool);
 		if (ret)
 			snprintf(err, err_size, "cpu: can't start threads: %s", strerror(-ret));
+		else
+			cpu_pool_watch(ctx->pool, &ctx->watch);
 	}
 	free(copy);
 	if (ret)
@@ -146,11 +148,13 @@ static int cpu_run(void *arg, struct dseek_run *run)
 	struct cpu_op op;
 	int ret;
 
+	state->ctx.watch = (struct cpu_watch){ .poll = run->poll, .arg = run->poll_arg };
 	for (; run->cursor < program->header->n_ops; run->cursor++) {
 		ret = run->poll ? run->poll(run->poll_arg) : 0;
 		if (ret)
 			return ret;
 		cpu_op_resolve(program, run->cursor, run->params, run->bindings, &op);
+		op.watch = &state->ctx.watch;
 		ret = cpu_op_fast(&state->ctx, &op);
 		if (ret)
 			return ret;

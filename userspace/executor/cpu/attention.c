@@ -200,9 +200,9 @@ int cpu_attention(struct cpu_ctx *ctx, const struct cpu_op *op)
 		job.chunks = (slots + job.chunk_slots - 1) / job.chunk_slots;
 	}
 	layout(ctx, &alloc, &job);
-	cpu_pool_run(ctx->pool, job.pieces * job.chunks, tokens * (most - job.first + 1ul) * q->ne[1] < 256 ? job.pieces * job.chunks : 1,
-		     attend_pieces, &job);
-	for (t = 0; job.chunks > 1 && t < job.pieces; t++)
+	ret = cpu_pool_run(ctx->pool, job.pieces * job.chunks,
+			   tokens * (most - job.first + 1ul) * q->ne[1] < 256 ? job.pieces * job.chunks : 1, attend_pieces, &job);
+	for (t = 0; !ret && job.chunks > 1 && t < job.pieces; t++)
 		merge(&job, t);
-	return 0;
+	return ret;
 }

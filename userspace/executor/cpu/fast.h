@@ -9,6 +9,7 @@
 #include "kernels.h"
 #include "op.h"
 #include "pool.h"
+#include "watch.h"
 
 struct cpu_rope_table;
 
@@ -16,6 +17,7 @@ struct cpu_ctx {
 	const struct cpu_kernels *kernels;	/* NULL: the oracle runs everything */
 	bool bf16;				/* CPU_ISA_AVX512_BF16 */
 	struct cpu_pool *pool;
+	struct cpu_watch watch;			/* of the job that runs: the pool's, and the oracle's */
 	uint8_t *arena;				/* memory of the op that runs, grown as needed */
 	size_t arena_size;
 	struct cpu_rope_table *rope;
@@ -72,7 +74,7 @@ void cpu_tiles_init(struct cpu_ctx *ctx, struct cpu_alloc *alloc, struct cpu_til
 		    uint32_t max_tiles, const float **rows);
 /* Appends the tiles of rows [first, first + n); at most n / full + 1 of them. */
 void cpu_tiles_add(struct cpu_ctx *ctx, struct cpu_tiles *tiles, uint32_t first, uint32_t n);
-void cpu_tiles_fill(struct cpu_ctx *ctx, struct cpu_tiles *tiles);
+int cpu_tiles_fill(struct cpu_ctx *ctx, struct cpu_tiles *tiles);		/* as cpu_pool_run() */
 void cpu_tiles_fill_one(const struct cpu_ctx *ctx, const struct cpu_tiles *tiles, uint32_t i);	/* within a loop of the pool */
 uint32_t cpu_tiles_full(const struct cpu_ctx *ctx, enum cpu_tile_kind kind);	/* rows of a full tile */
 /* How many of @n rows to take at a time, so that their tiles stay in the cache. */

@@ -50,10 +50,11 @@ static void layout(struct cpu_ctx *ctx, struct cpu_alloc *alloc, struct head_job
 	cpu_tiles_init(ctx, alloc, &job->tiles, kind, w->ne[0], tiles * w->ne[2], job->rows);
 }
 
-static void run_chunk(struct cpu_ctx *ctx, struct head_job *job, uint64_t group_bytes)
+static int run_chunk(struct cpu_ctx *ctx, struct head_job *job, uint64_t group_bytes)
 {
 	const struct cpu_tensor *x = job->op->t;
 	uint32_t heads = x->ne[1], all = heads * job->groups, h, t;
+	int ret;
 
 	job->tiles.count = 0;
 	for (h = 0; h < heads; h++) {
@@ -62,9 +63,9 @@ static void run_chunk(struct cpu_ctx *ctx, struct head_job *job, uint64_t group_
 		cpu_tiles_add(ctx, &job->tiles, h * job->tokens, job->tokens);
 	}
 	job->head_tiles = job->tiles.count / heads;
-	cpu_tiles_fill(ctx, &job->tiles);
+	ret = cpu_tiles_fill(ctx, &job->tiles);
 	/* a loop shorter than this isn't worth a second thread's while */
-	cpu_pool_run(ctx->pool, all, all * group_bytes * job->head_tiles < 24576 ? all : 0, head_groups, job);
+	return ret ? ret : cpu_pool_run(ctx->pool, all, all * group_bytes * job->head_tiles < 24576 ? all : 0, head_groups, job);
 }
 
 int cpu_head_linear(struct cpu_ctx *ctx, const struct cpu_op *op)
@@ -89,9 +90,9 @@ int cpu_head_linear(struct cpu_ctx *ctx, const struct cpu_op *op)
 	if (ret)
 		return ret;
 	layout(ctx, &alloc, &job, chunk, group_bytes);
-	for (; job.first_token < x->ne[2]; job.first_token += job.tokens) {
+	for (; job.first_token < x->ne[2] && !ret; job.first_token += job.tokens) {
 		job.tokens = x->ne[2] - job.first_token < chunk ? x->ne[2] - job.first_token : chunk;
-		run_chunk(ctx, &job, group_bytes);
+		ret = run_chunk(ctx, &job, group_bytes);
 	}
-	return 0;
+	return ret;
 }

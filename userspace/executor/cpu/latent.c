@@ -250,6 +250,8 @@ static void items(void *arg, uint32_t first_item, uint32_t last_item, unsigned i
 			make_block(job, head, lo, hi - lo, t, job->product + thread, t->keys + (uint64_t)(lo - block) * (s->plain + s->rotated),
 				   t->values + (uint64_t)(lo - block) * s->value);
 			attend_block(job, from, to, lo, hi, t);
+			if (cpu_pool_look(job->ctx->pool, thread))
+				return;
 		}
 		finish(job, head, from, to, t);
 	}
@@ -332,6 +334,5 @@ int cpu_latent_attention(struct cpu_ctx *ctx, const struct cpu_op *op)
 	work = cpu_latent_work(&job.shape, pairs, op->t[0].ne[2], positions);
 	if (ctx->latent == CPU_LATENT_AUTO && work.absorbed <= work.expanded)
 		return absorbed(ctx, op);
-	cpu_pool_run(ctx->pool, op->t[0].ne[1] * job.runs, 1, items, &job);
-	return 0;
+	return cpu_pool_run(ctx->pool, op->t[0].ne[1] * job.runs, 1, items, &job);
 }

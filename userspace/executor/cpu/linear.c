@@ -143,21 +143,22 @@ static int run(struct cpu_ctx *ctx, struct linear_job *job, int weights, uint32_
 	if (ret)
 		return ret;
 	layout(ctx, &alloc, job, needs, chunk, scratch_bytes, &rows);
-	for (token = 0; token < x->ne[1]; token += n) {
+	for (token = 0; token < x->ne[1] && !ret; token += n) {
 		n = x->ne[1] - token < chunk ? x->ne[1] - token : chunk;
 		for (t = 0; t < n; t++)
 			rows[t] = cpu_at(x, token + t, 0, 0);
-		for (kind = 0; kind < CPU_TILE_KINDS; kind++) {
+		for (kind = 0; kind < CPU_TILE_KINDS && !ret; kind++) {
 			if (!needs[kind])
 				continue;
 			job->tiles[kind].count = 0;
 			cpu_tiles_add(ctx, job->tiles + kind, 0, n);
-			cpu_tiles_fill(ctx, job->tiles + kind);
+			ret = cpu_tiles_fill(ctx, job->tiles + kind);
 		}
 		job->first_token = token;
-		cpu_pool_run(ctx->pool, groups, grain_of(groups, group_bytes, (n + 15) / 16), fn, job);
+		if (!ret)
+			ret = cpu_pool_run(ctx->pool, groups, grain_of(groups, group_bytes, (n + 15) / 16), fn, job);
 	}
-	return 0;
+	return ret;
 }
 
 int cpu_linear(struct cpu_ctx *ctx, const struct cpu_op *op)

@@ -205,12 +205,14 @@ static int run_chunk(struct cpu_ctx *ctx, struct moe_job *job)
 	if (ret)
 		return ret;
 	make_segments(ctx, job);
-	cpu_tiles_fill(ctx, &job->x);
-	cpu_pool_run(ctx->pool, job->segment_count * job->inner_groups, 0, inner_groups, job);
-	cpu_tiles_fill(ctx, &job->h);
-	cpu_pool_run(ctx->pool, job->segment_count * job->out_groups, 0, out_groups, job);
-	cpu_pool_run(ctx->pool, job->tokens, job->tokens < 8 ? job->tokens : 0, sum_tokens, job);
-	return 0;
+	ret = cpu_tiles_fill(ctx, &job->x);
+	if (!ret)
+		ret = cpu_pool_run(ctx->pool, job->segment_count * job->inner_groups, 0, inner_groups, job);
+	if (!ret)
+		ret = cpu_tiles_fill(ctx, &job->h);
+	if (!ret)
+		ret = cpu_pool_run(ctx->pool, job->segment_count * job->out_groups, 0, out_groups, job);
+	return ret ? ret : cpu_pool_run(ctx->pool, job->tokens, job->tokens < 8 ? job->tokens : 0, sum_tokens, job);
 }
 
 int cpu_moe_ffn(struct cpu_ctx *ctx, const struct cpu_op *op)

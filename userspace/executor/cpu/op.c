@@ -33,7 +33,7 @@ void cpu_latent_part(const struct cpu_op *op, int part, struct cpu_op *ret_op)
 	const struct cpu_tensor *q = op->t, *rows = op->t + 1, *k = op->t + 2, *v = op->t + 3, *queries = op->t + 7, *mixtures = op->t + 8;
 	uint32_t plain = k->ne[0], rank = k->ne[1], rotated = q->ne[0] - plain;
 
-	*ret_op = (struct cpu_op){ .precise = op->precise };
+	*ret_op = (struct cpu_op){ .precise = op->precise, .watch = op->watch };
 	switch (part) {
 	case 0:
 		ret_op->code = DSEEK_OP_HEAD_LINEAR;
@@ -70,6 +70,7 @@ void cpu_op_resolve(const struct dseek_program_view *program, uint32_t index, co
 	const struct dseek_program_op *src = program->ops + index;
 	int n;
 
+	ret_op->watch = NULL;
 	ret_op->code = src->code;
 	ret_op->flags = src->flags;
 	ret_op->precise = program->header->flags & DSEEK_PROGRAM_PRECISE;

@@ -8,6 +8,8 @@
 
 #include "dseek_program.h"
 
+struct cpu_watch;
+
 struct cpu_tensor {
 	uint8_t *data;		/* NULL: the op has none */
 	uint16_t dtype, layout;
@@ -21,6 +23,7 @@ struct cpu_op {
 	struct cpu_tensor t[DSEEK_OP_TENSORS];
 	uint32_t i[DSEEK_OP_INTS];
 	float f[DSEEK_OP_FLOATS];
+	struct cpu_watch *watch;	/* whom the oracle asks between rows (watch.h); NULL: nobody */
 };
 
 void cpu_op_resolve(const struct dseek_program_view *program, uint32_t index, const uint32_t *params,
@@ -63,7 +66,7 @@ static inline uint32_t cpu_positions(const struct cpu_op *op, const struct cpu_t
 /*
  * The oracle: one op, one thread, written to be read; sums in double. Ignores what is allowed to be
  * approximate: its activations are always float32. 0, -ERANGE for an index in memory outside its
- * range, -ENOMEM.
+ * range, -ENOMEM; -ETIMEDOUT as its watch says, with a part done.
  */
 int cpu_op_ref(const struct cpu_op *op);
 

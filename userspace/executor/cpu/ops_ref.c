@@ -7,6 +7,13 @@
 #include <time.h>
 
 #include "op.h"
+#include "watch.h"
+
+/* Between rows: 0, or -ETIMEDOUT. */
+static int look(const struct cpu_op *op)
+{
+	return cpu_watch_look(op->watch);
+}
 
 static float *f32_at(const struct cpu_tensor *t, uint64_t i1, uint64_t i2)
 {
@@ -64,6 +71,8 @@ static int ref_spin(const struct cpu_op *op)
 
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	do {
+		if (look(op))
+			return -ETIMEDOUT;
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		ns = (now.tv_sec - start.tv_sec) * 1000000000ll + now.tv_nsec - start.tv_nsec;
 	} while (ns < op->i[0] * 1000ll);
@@ -75,15 +84,15 @@ static int ref_copy(const struct cpu_op *op)
 	const struct cpu_tensor *src = op->t, *dst = op->t + 1;
 	uint64_t r, n = cpu_rows(src);
 	float *row = malloc((src->ne[0] + 1) * sizeof(*row));
+	int ret = row ? 0 : -ENOMEM;
 
-	if (!row)
-		return -ENOMEM;
-	for (r = 0; r < n; r++) {
+	for (r = 0; r < n && !ret; r++) {
+		ret = look(op);
 		dseek_row_to_f32(src->dtype, cpu_row(src, r), src->ne[0], row);
 		dseek_row_from_f32(dst->dtype, row, src->ne[0], cpu_row(dst, r));
 	}
 	free(row);
-	return 0;
+	return ret;
 }
 
 static int ref_embed(const struct cpu_op *op)
@@ -104,6 +113,7 @@ static int ref_embed(const struct cpu_op *op)
 		weight_row(table, 0, id, bytes, row);
 		for (e = 0; e < table->ne[0] && op->f[0]; e++)
 			row[e] *= op->f[0];
+		ret = look(op);
 	}
 	free(bytes);
 	return ret;
@@ -119,6 +129,8 @@ static int ref_rmsnorm(const struct cpu_op *op)
 		float *dst = cpu_row(out, r);
 		double scale = 1 / sqrt(dot(src, src, x->ne[0]) / x->ne[0] + op->f[0]);
 
+		if (look(op))
+			return -ETIMEDOUT;
 		for (e = 0; e < x->ne[0]; e++)
 			dst[e] = src[e] * scale * (w->data ? ((float *)w->data)[e] : 1);
 	}
@@ -130,21 +142,18 @@ static int ref_linear(const struct cpu_op *op)
 	const struct cpu_tensor *x = op->t;
 	float *row = malloc((x->ne[0] + 1) * sizeof(*row));
 	void *bytes = malloc((x->ne[0] + 256) * sizeof(*row));
+	int ret = row && bytes ? 0 : -ENOMEM;
 	uint32_t j, n, t;
 
-	if (!row || !bytes) {
-		free(row);
-		free(bytes);
-		return -ENOMEM;
-	}
 	for (j = 0; j < 3; j++) {
 		const struct cpu_tensor *w = op->t + 1 + j, *out = op->t + 4 + j, *bias = op->t + 7 + j;
 
-		for (n = 0; w->data && n < w->ne[1]; n++) {
+		for (n = 0; w->data && n < w->ne[1] && !ret; n++) {
 			weight_row(w, 0, n, bytes, row);
-			for (t = 0; t < x->ne[1]; t++) {
+			for (t = 0; t < x->ne[1] && !ret; t++) {
 				double v = dot(row, f32_at(x, t, 0), x->ne[0]);
 
+				ret = look(op);
 				if (bias->data)
 					v += ((float *)bias->data)[n];
 				if (op->flags & DSEEK_OPF_ACCUMULATE)
@@ -155,7 +164,7 @@ static int ref_linear(const struct cpu_op *op)
 	}
 	free(row);
 	free(bytes);
-	return 0;
+	return ret;
 }
 
 static int ref_head_linear(const struct cpu_op *op)
@@ -167,10 +176,12 @@ static int ref_head_linear(const struct cpu_op *op)
 	uint32_t h, n, t;
 
 	for (h = 0; h < x->ne[1] && !ret; h++) {
-		for (n = 0; n < w->ne[1]; n++) {
+		for (n = 0; n < w->ne[1] && !ret; n++) {
 			weight_row(w, h, n, bytes, row);
-			for (t = 0; t < x->ne[2]; t++)
+			for (t = 0; t < x->ne[2] && !ret; t++) {
 				f32_at(out, h, t)[n] = dot(row, f32_at(x, h, t), x->ne[0]);
+				ret = look(op);
+			}
 		}
 	}
 	free(row);
@@ -189,8 +200,10 @@ static int ref_glu(const struct cpu_op *op)
 	for (n = 0; n < gate->ne[1] && !ret; n++) {
 		weight_row(gate, 0, n, bytes, g);
 		weight_row(up, 0, n, bytes, u);
-		for (t = 0; t < x->ne[1]; t++)
+		for (t = 0; t < x->ne[1] && !ret; t++) {
 			f32_at(out, t, 0)[n] = glu(op->i[0], dot(g, f32_at(x, t, 0), x->ne[0]), dot(u, f32_at(x, t, 0), x->ne[0]));
+			ret = look(op);
+		}
 	}
 	free(g);
 	free(u);
@@ -207,6 +220,8 @@ static int ref_rope(const struct cpu_op *op)
 	for (t = 0; t < x->ne[2]; t++) {
 		double position = cpu_index(pos, t);
 
+		if (look(op))
+			return -ETIMEDOUT;
 		for (p = 0; p < n / 2; p++) {
 			double theta = position * op->f[1] * pow(op->f[0], -2.0 * p / n), c, s;
 			uint32_t a = op->i[1] == DSEEK_ROPE_NEOX ? p : 2 * p;
@@ -235,6 +250,8 @@ static int ref_kv_store(const struct cpu_op *op)
 	for (t = 0; t < slots->ne[0]; t++) {
 		int32_t slot = cpu_index(slots, t);
 
+		if (look(op))
+			return -ETIMEDOUT;
 		if (slot < 0 || (uint32_t)slot >= cpu_positions(op, op->t + 2))
 			return -ERANGE;
 		if (op->flags & DSEEK_OPF_RING)
@@ -303,8 +320,10 @@ static int ref_attention(const struct cpu_op *op)
 		}
 		if (window && (uint32_t)pos >= window)
 			first = pos - window + 1;
-		for (h = 0; h < q->ne[1]; h++)
+		for (h = 0; h < q->ne[1] && !ret; h++) {
 			ref_attend(op, f32_at(q, h, t), h, first, pos, logits, row, f32_at(out, h, t));
+			ret = look(op);
+		}
 	}
 	free(logits);
 	free(row);
@@ -382,13 +401,9 @@ static int ref_moe_route(const struct cpu_op *op)
 	uint32_t n = logits->ne[0], k = op->i[0], groups = op->i[2], t, j;
 	double *p = malloc((2ul * n + groups + 1) * sizeof(*p)), *key = p + n;
 	bool *taken = malloc(n + groups + 1ul);
+	int ret = p && taken ? 0 : -ENOMEM;
 
-	if (!p || !taken) {
-		free(p);
-		free(taken);
-		return -ENOMEM;
-	}
-	for (t = 0; t < logits->ne[1]; t++) {
+	for (t = 0; t < logits->ne[1] && !ret; t++) {
 		int32_t *id = cpu_at(ids, t, 0, 0);
 		float *w = f32_at(weights, t, 0);
 		double sum = 0, factor = op->f[0] ? op->f[0] : 1;
@@ -410,10 +425,11 @@ static int ref_moe_route(const struct cpu_op *op)
 			factor /= fmax(sum, op->f[1]);
 		for (j = 0; j < k; j++)
 			w[j] *= factor;
+		ret = look(op);
 	}
 	free(p);
 	free(taken);
-	return 0;
+	return ret;
 }
 
 static void ref_expert(const struct cpu_op *op, uint32_t expert, const float *x, float weight, float *h, float *row,
@@ -455,6 +471,8 @@ static int ref_moe_ffn(const struct cpu_op *op)
 
 			if (e < 0 || (uint32_t)e >= down->ne[2])
 				ret = -ERANGE;
+			else if (look(op))
+				ret = -ETIMEDOUT;
 			else
 				ref_expert(op, e, f32_at(x, t, 0), f32_at(weights, t, 0)[j],
 					   f32_at(op->t + 7, j, t), row, bytes, acc);
@@ -476,6 +494,8 @@ static int ref_binary(const struct cpu_op *op)
 		const float *a = cpu_row(op->t, r), *b = cpu_row(op->t + 1, r);
 		float *out = cpu_row(op->t + 2, r);
 
+		if (look(op))
+			return -ETIMEDOUT;
 		for (e = 0; e < op->t[0].ne[0]; e++)
 			out[e] = op->code == DSEEK_OP_ADD ? a[e] + b[e] : a[e] * b[e];
 	}
@@ -490,6 +510,8 @@ static int ref_rows(const struct cpu_op *op)
 	for (r = 0; r < rows->ne[0]; r++) {
 		int32_t row = cpu_index(rows, r);
 
+		if (look(op))
+			return -ETIMEDOUT;
 		if (row < 0 || (uint32_t)row >= x->ne[1])
 			return -ERANGE;
 		memmove(cpu_at(out, r, 0, 0), cpu_at(x, row, 0, 0), x->ne[0] * sizeof(float));
@@ -506,6 +528,8 @@ static int ref_argmax(const struct cpu_op *op)
 		const float *v = f32_at(x, t, 0);
 		uint32_t best = 0;
 
+		if (look(op))
+			return -ETIMEDOUT;
 		for (e = 1; e < x->ne[0]; e++)
 			if (v[e] > v[best] || (isnan(v[best]) && !isnan(v[e])))
 				best = e;

@@ -14,9 +14,11 @@
 #include <unistd.h>
 
 #include "pool.h"
+#include "watch.h"
 
 #define CACHE_LINE	64
 #define MAX_THREADS	1024
+#define SLICES		1024	/* of a loop, about: between them its end is looked for */
 
 /*
  * The state word: bit 0 a loop is open, bit 1 the caller sleeps until all have left, bits 2-11 threads inside,
@@ -43,7 +45,8 @@ struct cpu_pool {
 	int node;
 	cpu_loop_fn fn;
 	void *arg;
-	uint32_t grain;
+	uint32_t grain, slice;
+	struct cpu_watch *watch;
 	struct share *shares;
 	struct worker {
 		struct cpu_pool *pool;
@@ -69,14 +72,32 @@ static uint64_t now_us(void)
 	return ts.tv_sec * 1000000ull + ts.tv_nsec / 1000;
 }
 
-static void futex_wait(_Atomic uint32_t *word, uint32_t value)
+static void futex_wait(_Atomic uint32_t *word, uint32_t value, const struct timespec *most)
 {
-	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, most, NULL, 0);
 }
 
 static void futex_wake_all(_Atomic uint32_t *word)
 {
 	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+}
+
+int cpu_pool_look(struct cpu_pool *pool, unsigned int thread)
+{
+	return thread ? -ETIMEDOUT * cpu_watch_aborted(pool->watch) : cpu_watch_look(pool->watch);
+}
+
+static int run_piece(struct cpu_pool *pool, uint32_t first, uint32_t last, unsigned int me)
+{
+	uint32_t next;
+
+	for (; first < last; first = next) {
+		next = last - first < pool->slice ? last : first + pool->slice;
+		if (cpu_pool_look(pool, me))
+			return -ETIMEDOUT;
+		pool->fn(pool->arg, first, next, me);
+	}
+	return 0;
 }
 
 static void work(struct cpu_pool *pool, unsigned int me)
@@ -92,7 +113,8 @@ static void work(struct cpu_pool *pool, unsigned int me)
 			if (first >= share->end)
 				break;
 			last = share->end - first < pool->grain ? share->end : first + pool->grain;
-			pool->fn(pool->arg, first, last, me);
+			if (run_piece(pool, first, last, me))
+				return;
 		}
 	}
 }
@@ -119,7 +141,7 @@ static uint32_t await_loop(struct cpu_pool *pool, uint32_t seen)
 		atomic_fetch_add(&pool->sleepers, 1);
 		state = atomic_load(&pool->state);
 		if (!(state & OPEN && (state & LOOP_MASK) != seen) && !atomic_load(&pool->stop))
-			futex_wait(&pool->state, state);
+			futex_wait(&pool->state, state, NULL);
 		atomic_fetch_sub(&pool->sleepers, 1);
 		until = now_us();
 	}
@@ -163,8 +185,10 @@ static void *worker_main(void *arg)
 	}
 }
 
+/* They may have long pieces left: it is this thread that hears of an abort. */
 static void await_others(struct cpu_pool *pool)
 {
+	const struct timespec tick = { .tv_nsec = CPU_WATCH_NS };
 	uint32_t state;
 	int n;
 
@@ -175,15 +199,21 @@ static void await_others(struct cpu_pool *pool)
 			state = atomic_load_explicit(&pool->state, memory_order_acquire);
 			continue;
 		}
-		/* somebody inside has lost its CPU */
+		/* somebody inside has lost its CPU, or has much to do */
+		cpu_watch_look(pool->watch);
 		state = atomic_fetch_or(&pool->state, CALLER_SLEEPS) | CALLER_SLEEPS;
 		if (state & INSIDE_MASK)
-			futex_wait(&pool->state, state);
+			futex_wait(&pool->state, state, pool->watch ? &tick : NULL);
 		state = atomic_fetch_and(&pool->state, ~CALLER_SLEEPS) & ~CALLER_SLEEPS;
 	}
 }
 
-void cpu_pool_run(struct cpu_pool *pool, uint32_t items, uint32_t grain, cpu_loop_fn fn, void *arg)
+void cpu_pool_watch(struct cpu_pool *pool, struct cpu_watch *watch)
+{
+	pool->watch = watch;
+}
+
+int cpu_pool_run(struct cpu_pool *pool, uint32_t items, uint32_t grain, cpu_loop_fn fn, void *arg)
 {
 	unsigned int n;
 
@@ -191,14 +221,12 @@ void cpu_pool_run(struct cpu_pool *pool, uint32_t items, uint32_t grain, cpu_loo
 		grain = items / (pool->threads * 4);
 	if (!grain)
 		grain = 1;
-	if (pool->threads == 1 || items <= grain) {
-		if (items)
-			fn(arg, 0, items, 0);
-		return;
-	}
 	pool->fn = fn;
 	pool->arg = arg;
 	pool->grain = grain;
+	pool->slice = pool->watch ? 1 + items / SLICES : items;
+	if (pool->threads == 1 || items <= grain)
+		return run_piece(pool, 0, items, 0);
 	for (n = 0; n < pool->threads; n++) {
 		pool->shares[n].end = (uint64_t)items * (n + 1) / pool->threads;
 		atomic_store_explicit(&pool->shares[n].next, (uint64_t)items * n / pool->threads, memory_order_relaxed);
@@ -209,6 +237,7 @@ void cpu_pool_run(struct cpu_pool *pool, uint32_t items, uint32_t grain, cpu_loo
 		futex_wake_all(&pool->state);
 	work(pool, 0);
 	await_others(pool);
+	return cpu_watch_aborted(pool->watch) ? -ETIMEDOUT : 0;
 }
 
 static unsigned int allowed_cpus(void)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 struct cpu_pool;
+struct cpu_watch;
 
 /* Items [first, last) for @thread, 0 <= thread < cpu_pool_threads(). */
 typedef void (*cpu_loop_fn)(void *arg, uint32_t first, uint32_t last, unsigned int thread);
@@ -20,7 +21,15 @@ int cpu_pool_create(unsigned int threads, unsigned int spin_us, int node, struct
 void cpu_pool_destroy(struct cpu_pool *pool);
 unsigned int cpu_pool_threads(const struct cpu_pool *pool);
 
-/* fn() over [0, items) in pieces of at most @grain (0: as it sees fit); returns when all are done. From one thread. */
-void cpu_pool_run(struct cpu_pool *pool, uint32_t items, uint32_t grain, cpu_loop_fn fn, void *arg);
+/* From then on loops end early if @watch says so (watch.h); NULL: none do. */
+void cpu_pool_watch(struct cpu_pool *pool, struct cpu_watch *watch);
+/* For items that take long, within one: 0, or -ETIMEDOUT and the item's results are wanted no more. */
+int cpu_pool_look(struct cpu_pool *pool, unsigned int thread);
+
+/*
+ * fn() over [0, items) in pieces of at most @grain (0: as it sees fit); returns when all are done: 0. -ETIMEDOUT: the job was aborted, items were left
+ * out. What they would have written may be of anybody, and of any op before: nothing may be made of it. From one thread.
+ */
+int cpu_pool_run(struct cpu_pool *pool, uint32_t items, uint32_t grain, cpu_loop_fn fn, void *arg) __attribute__((warn_unused_result));
 
 #endif /* DSEEK_CPU_POOL_H */

@@ -13,11 +13,11 @@ struct simple_job {
 };
 
 /* @fn over the rows of t[0], by threads if there is enough to do. */
-static void over_rows(struct cpu_ctx *ctx, const struct cpu_op *op, uint64_t rows, uint32_t length, cpu_loop_fn fn)
+static int over_rows(struct cpu_ctx *ctx, const struct cpu_op *op, uint64_t rows, uint32_t length, cpu_loop_fn fn)
 {
 	struct simple_job job = { ctx, op };
 
-	cpu_pool_run(ctx->pool, rows, rows * length < 16384 ? rows : 0, fn, &job);
+	return cpu_pool_run(ctx->pool, rows, rows * length < 16384 ? rows : 0, fn, &job);
 }
 
 static void rmsnorm_rows(void *arg, uint32_t first, uint32_t last, unsigned int thread)
@@ -33,8 +33,7 @@ static void rmsnorm_rows(void *arg, uint32_t first, uint32_t last, unsigned int 
 
 int cpu_rmsnorm(struct cpu_ctx *ctx, const struct cpu_op *op)
 {
-	over_rows(ctx, op, cpu_rows(op->t), op->t[0].ne[0], rmsnorm_rows);
-	return 0;
+	return over_rows(ctx, op, cpu_rows(op->t), op->t[0].ne[0], rmsnorm_rows);
 }
 
 static void binary_rows(void *arg, uint32_t first, uint32_t last, unsigned int thread)
@@ -58,8 +57,7 @@ static void binary_rows(void *arg, uint32_t first, uint32_t last, unsigned int t
 
 int cpu_binary(struct cpu_ctx *ctx, const struct cpu_op *op)
 {
-	over_rows(ctx, op, cpu_rows(op->t), op->t[0].ne[0], binary_rows);
-	return 0;
+	return over_rows(ctx, op, cpu_rows(op->t), op->t[0].ne[0], binary_rows);
 }
 
 static void argmax_rows(void *arg, uint32_t first, uint32_t last, unsigned int thread)
@@ -74,8 +72,7 @@ static void argmax_rows(void *arg, uint32_t first, uint32_t last, unsigned int t
 
 int cpu_argmax(struct cpu_ctx *ctx, const struct cpu_op *op)
 {
-	over_rows(ctx, op, op->t[0].ne[1], op->t[0].ne[0], argmax_rows);
-	return 0;
+	return over_rows(ctx, op, op->t[0].ne[1], op->t[0].ne[0], argmax_rows);
 }
 
 /*
@@ -127,13 +124,15 @@ static void rope_angles(void *arg, uint32_t first, uint32_t last, unsigned int t
 	}
 }
 
-static struct cpu_rope_table *make_rope(struct cpu_ctx *ctx, const struct cpu_op *op, const int32_t *positions, const float *factors)
+static int make_rope(struct cpu_ctx *ctx, const struct cpu_op *op, const int32_t *positions, const float *factors,
+		     struct cpu_rope_table **ret_table)
 {
 	uint32_t tokens = op->t[0].ne[2], pairs = op->i[0] / 2, p;
 	struct cpu_rope_table *table = calloc(1, sizeof(*table));
+	int ret;
 
 	if (!table)
-		return NULL;
+		return -ENOMEM;
 	*table = (struct cpu_rope_table){
 		.tokens = tokens, .dims = op->i[0], .base = op->f[0], .scale = op->f[1], .magnitude = op->f[2],
 	};
@@ -144,14 +143,18 @@ static struct cpu_rope_table *make_rope(struct cpu_ctx *ctx, const struct cpu_op
 	table->sine = malloc((uint64_t)tokens * pairs * sizeof(float) + 1);
 	if (!table->positions || !table->factors || !table->frequency || !table->cosine || !table->sine) {
 		cpu_rope_free(table);
-		return NULL;
+		return -ENOMEM;
 	}
 	memcpy(table->positions, positions, tokens * sizeof(*positions));
 	memcpy(table->factors, factors, pairs * sizeof(*factors));
 	for (p = 0; p < pairs; p++)
 		table->frequency[p] = pow(op->f[0], -2.0 * p / op->i[0]);
-	cpu_pool_run(ctx->pool, tokens, tokens < 16 ? tokens : 0, rope_angles, table);
-	return table;
+	ret = cpu_pool_run(ctx->pool, tokens, tokens < 16 ? tokens : 0, rope_angles, table);
+	if (ret)	/* half a table is no one's */
+		cpu_rope_free(table);
+	else
+		*ret_table = table;
+	return ret;
 }
 
 static void rope_tokens(void *arg, uint32_t first, uint32_t last, unsigned int thread)
@@ -186,12 +189,12 @@ int cpu_rope(struct cpu_ctx *ctx, const struct cpu_op *op)
 		factors[n] = op->t[2].data ? ((const volatile float *)op->t[2].data)[n] : 1;
 	if (!same_rope(ctx->rope, op, positions, factors)) {
 		cpu_rope_free(ctx->rope);
-		ctx->rope = make_rope(ctx, op, positions, factors);
-		if (!ctx->rope)
-			return -ENOMEM;
+		ctx->rope = NULL;
+		ret = make_rope(ctx, op, positions, factors, &ctx->rope);
+		if (ret)
+			return ret;
 	}
-	over_rows(ctx, op, tokens, op->t[0].ne[1] * op->i[0], rope_tokens);
-	return 0;
+	return over_rows(ctx, op, tokens, op->t[0].ne[1] * op->i[0], rope_tokens);
 }
 
 int cpu_kv_store(struct cpu_ctx *ctx, const struct cpu_op *op)
@@ -202,6 +205,8 @@ int cpu_kv_store(struct cpu_ctx *ctx, const struct cpu_op *op)
 	for (t = 0; t < slots->ne[0]; t++) {
 		int32_t slot = cpu_index(slots, t);
 
+		if (cpu_watch_look(op->watch))
+			return -ETIMEDOUT;
 		if (slot < 0 || (uint32_t)slot >= cpu_positions(op, op->t + 2))
 			return -ERANGE;
 		if (op->flags & DSEEK_OPF_RING)

@@ -75,7 +75,7 @@ static void fill(void *arg, uint32_t first, uint32_t last, unsigned int thread)
 		cpu_tiles_fill_one(job->ctx, job->tiles, i);
 }
 
-void cpu_tiles_fill(struct cpu_ctx *ctx, struct cpu_tiles *tiles)
+int cpu_tiles_fill(struct cpu_ctx *ctx, struct cpu_tiles *tiles)
 {
 	struct fill_job job = { ctx, tiles };
 	uint32_t grain = 0;
@@ -83,7 +83,7 @@ void cpu_tiles_fill(struct cpu_ctx *ctx, struct cpu_tiles *tiles)
 	/* a few rows take less time than telling another thread */
 	if (tiles->count * (uint64_t)tiles->k <= 16384)
 		grain = tiles->count;
-	cpu_pool_run(ctx->pool, tiles->count, grain, fill, &job);
+	return cpu_pool_run(ctx->pool, tiles->count, grain, fill, &job);
 }
 
 bool cpu_product_possible(const struct cpu_tensor *w)
