@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "../../userspace/executor/cpu/op.h"
+#include "../../userspace/executor/hip/hip_state.h"
 #include "../ops/one_op.h"
 #include "../tap.h"
 #include "device.h"
@@ -567,6 +568,36 @@ static void test_simple(void)
 	tap_ok(good, "%s: argmax, rows", arch);
 }
 
+/* RMSNORM whose rows are not of one stride: as many launches as the smaller dimension has, or one. */
+static void test_norms(void)
+{
+	static const struct { uint32_t heads, gap, tokens; unsigned int launches; } cases[] = {
+		{ 4, 0, 50, 1 }, { 1, 1, 300, 1 }, { 3, 1, 50, 3 }, { 50, 1, 3, 3 }, { 1, 0, 300, 1 }, { 300, 0, 1, 1 },
+	};
+	struct one_op o;
+	unsigned int n;
+	uint64_t before;
+	bool good;
+	size_t i;
+
+	for (i = 0; i < COUNT(cases); i++) {
+		uint32_t rows = cases[i].heads + cases[i].gap;
+
+		one_op_init(&o, DSEEK_OP_RMSNORM, 0);
+		fill(one_op_tensor(&o, 0, DSEEK_F32, 8, rows, cases[i].tokens), 8 * rows * cases[i].tokens);
+		one_op_tensor(&o, 2, DSEEK_F32, 8, rows, cases[i].tokens);
+		o.op.f[0] = 1e-5f;
+		o.tensors[0].ne[1] = o.tensors[2].ne[1] = cases[i].heads;
+		good = same(&o, 2e-5, "rmsnorm");
+		before = ((struct hip_state *)hip)->kernels.launches;
+		good &= !run_hip(&o);
+		n = (unsigned int)(((struct hip_state *)hip)->kernels.launches - before);
+		tap_ok(good && n == cases[i].launches, "%s: rmsnorm of %u rows by %u%s: %u launches", arch, cases[i].heads, cases[i].tokens,
+		       cases[i].gap ? " with gaps" : "", n);
+		one_op_free(&o);
+	}
+}
+
 /* What no kernel takes. */
 static void refused(struct one_op *o, const char *sentence)
 {
@@ -757,6 +788,7 @@ static void test_target(const char *name)
 		test_heads(DSEEK_BF16, (uint32_t)i);
 	}
 	test_norm();
+	test_norms();
 	test_rope();
 	test_route();
 	test_simple();

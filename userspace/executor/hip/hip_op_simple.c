@@ -33,17 +33,19 @@ const char *hip_refuse_route(const struct cpu_op *op)
 int hip_launch_rmsnorm(const struct hip_launch *l, const struct cpu_op *op)
 {
 	const struct cpu_tensor *x = op->t, *w = op->t + 1, *out = op->t + 2;
-	const struct dsk_norm_params p = {
-		.n = (int)x->ne[0], .x_stride = hip_stride(x, 1), .y_stride = hip_stride(out, 1),
-		.x_type = DSK_F32, .y_type = DSK_F32, .flags = w->data ? DSK_NORM_WEIGHT : 0, .act = DSK_ACT_NONE, .eps = op->f[0],
-	};
 	/* Rows of one stride are one launch, which contiguous heads of all tokens are. */
 	int one = x->stride[2] == x->ne[1] * x->stride[1] && out->stride[2] == out->ne[1] * out->stride[1];
-	uint32_t n = one ? 1 : x->ne[2], rows = one ? x->ne[1] * x->ne[2] : x->ne[1], y;
+	/* Others are launched along the longer dimension: as often as the shorter has, less than 2^12 times (hip_refuse_rows). */
+	int along = !one && x->ne[2] > x->ne[1] ? 2 : 1;
+	uint32_t n = one ? 1 : x->ne[3 - along], rows = one ? x->ne[1] * x->ne[2] : x->ne[along], i;
+	const struct dsk_norm_params p = {
+		.n = (int)x->ne[0], .x_stride = hip_stride(x, along), .y_stride = hip_stride(out, along),
+		.x_type = DSK_F32, .y_type = DSK_F32, .flags = w->data ? DSK_NORM_WEIGHT : 0, .act = DSK_ACT_NONE, .eps = op->f[0],
+	};
 	int r = 0;
 
-	for (y = 0; y < n && !r; y++)
-		r = HIP_LAUNCH(l, dsk_norm, rows, 1, &p, cpu_at(out, 0, y, 0), NULL, cpu_at(x, 0, y, 0), w->data, NULL);
+	for (i = 0; i < n && !r; i++)
+		r = HIP_LAUNCH(l, dsk_norm, rows, 1, &p, out->data + i * out->stride[3 - along], NULL, x->data + i * x->stride[3 - along], w->data, NULL);
 	return r;
 }
 
