@@ -112,9 +112,18 @@ static void output(int product, uint32_t n, uint32_t tokens, int bias)
 		b[i] = test_random();
 }
 
+static int polls, abort_at;		/* that poll, and all after it; 0: none */
+
+static int poll_test(void *arg)
+{
+	return ++polls >= abort_at && abort_at ? -ETIMEDOUT : -EAGAIN * (polls > 1);	/* within an op nobody yields */
+}
+
 static int run(void *state, enum memory memory)
 {
-	struct dseek_run job = { .program = &t.view, .bindings = t.data, .err = err, .err_size = sizeof(err), .depth = 1 };
+	struct dseek_run job = {
+		.program = &t.view, .bindings = t.data, .err = err, .err_size = sizeof(err), .depth = 1, .poll = poll_test,
+	};
 	int i, r = 0;
 
 	for (i = 0; i < DSEEK_OP_TENSORS && !r; i++)
@@ -123,6 +132,7 @@ static int run(void *state, enum memory memory)
 				mprotect(t.data[i], t.sizes[i], PROT_READ);
 			r = dseek_backend_npu.buffer_map(state, t.data[i], t.sizes[i], 1, err, sizeof(err));
 		}
+	polls = 0;
 	if (!r)
 		r = dseek_backend_npu.run(state, &job);
 	for (i = 0; i < DSEEK_OP_TENSORS; i++)
@@ -290,6 +300,39 @@ static void test_not_finite(void)
 	dseek_backend_npu.close(state);
 }
 
+/* An op of many batches, each done at once, is left between two of them; one whose weights are copied, while they are. */
+static void test_abort(void)
+{
+	const struct npu_model in_place = { .drivers = { NPU_DRIVER }, .cols = 4, .core_rows = 4, .user_memory = 1 };
+	struct npu_model model = in_place;
+	const uint32_t tokens = 4 * NPU_CHAIN_MAX * 10;
+	void *state;
+	int r;
+
+	npu_product("rows", DSEEK_LAYOUT_ROWS, 96, 40, 4, "cu");
+	for (model.user_memory = 1; model.user_memory >= 0; model.user_memory--) {
+		npu_model_reset(&model);
+		if (!tap_ok(!npu_folder_open(NULL, &state, err, sizeof(err)), "a long op"))
+			return;
+		begin();
+		activations(96, tokens, 1);
+		weights(1, DSEEK_LAYOUT_ROWS, 96, 40);
+		output(0, 40, tokens, 0);
+		abort_at = model.user_memory ? 4 : 2;
+		r = run(state, IN_PLACE);
+		if (model.user_memory)
+			tap_ok(r == -ETIMEDOUT && npu_model_calls("EXEC_CMD") == 2, "left after %u of 10 batches, asked %d times", npu_model_calls("EXEC_CMD"), polls);
+		else
+			tap_ok(r == -ETIMEDOUT && npu_model_calls("EXEC_CMD") == 0, "left before the first, while weights are copied: asked %d times", polls);
+		abort_at = 0;
+		r = run(state, IN_PLACE);
+		tap_ok(!r && polls > 1, "the next job is well: asked %d times", polls);
+		end();
+		dseek_backend_npu.close(state);
+		tap_ok(!npu_model_left() && !*npu_model_complaint(), "nothing is left%s", npu_model_complaint());
+	}
+}
+
 int main(void)
 {
 	int i;
@@ -300,5 +343,6 @@ int main(void)
 	}
 	test_mixed();
 	test_not_finite();
+	test_abort();
 	return tap_end();
 }

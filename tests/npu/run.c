@@ -140,7 +140,7 @@ static void test_yield(void)
 	reset(1000000, 0);
 	t.run.poll = NULL;
 	tap_ok(!dseek_backend_npu.run(state, &t.run) && added(N_OPS), "nobody to ask");
-	reset(2, -EAGAIN);
+	reset(4, -EAGAIN);
 	while ((r = dseek_backend_npu.run(state, &t.run)) == -EAGAIN && jobs < 20) {
 		good &= added((int)t.run.cursor);
 		t.polls = 0;

@@ -12,6 +12,7 @@
 
 #define BLOCK	32
 #define ALIGN	64u	/* of what a command reaches */
+#define SLICE	(16u << 20)	/* of weights that are copied, between two looks */
 
 const char *npu_linear_refuse(const struct npu_state *state, const struct cpu_op *op, char *why, size_t why_size)
 {
@@ -87,11 +88,25 @@ static uint64_t y_bytes(const struct npu_binary *b)
 	return aligned((uint64_t)b->tokens * b->n * sizeof(float));
 }
 
+static int copy(char *to, const char *from, uint64_t bytes, const struct npu_wait *wait)
+{
+	uint64_t n;
+	int r = 0;
+
+	for (; bytes && !r; bytes -= n, to += n, from += n) {
+		n = bytes < SLICE ? bytes : SLICE;
+		r = wait->look(wait->arg);
+		if (!r)
+			memcpy(to, from, n);
+	}
+	return r;
+}
+
 /*
  * Where the device finds the weights: in the tenant's imported pages, else in a copy. Either way once an op: the tenant may have written to
  * them since the last, and what it wrote may still be in the cache, which the device doesn't see.
  */
-static int place_weights(struct linear *l, char *err, size_t err_size)
+static int place_weights(struct linear *l, const struct npu_wait *wait, char *err, size_t err_size)
 {
 	struct npu_state *state = l->state;
 	uint64_t sizes[3] = { 0 }, copied = 0, at = 0;
@@ -124,7 +139,7 @@ static int place_weights(struct linear *l, char *err, size_t err_size)
 			r = npu_bo_sync(&state->device, &regions[j]->bo, (uint64_t)((char *)w->data - regions[j]->base), sizes[j], err, err_size);
 			continue;
 		}
-		memcpy((char *)state->w.base + at, w->data, sizes[j]);
+		r = copy((char *)state->w.base + at, (const char *)w->data, sizes[j], wait);
 		l->weights[j] = state->w.address + at;
 		l->weight_handles[j] = state->w.handle;
 		at += aligned(sizes[j]);
@@ -238,7 +253,7 @@ int npu_linear_run(struct npu_state *state, const struct cpu_op *op, const struc
 		if (!l.binaries[j])
 			return -ENOTSUP;
 	}
-	r = place_weights(&l, err, err_size);
+	r = place_weights(&l, wait, err, err_size);
 	if (!r)
 		r = make_room(&l, err, err_size);
 	for (j = 0; j < 3 && !r; j++)
@@ -247,6 +262,9 @@ int npu_linear_run(struct npu_state *state, const struct cpu_op *op, const struc
 			/* Commands of a chain have one opcode. */
 			if (l.batch.count == NPU_CHAIN_MAX || (l.batch.count && l.batch.products[0].binary->start != l.binaries[j]->start))
 				r = run_batch(&l, wait, err, err_size);
+			/* A device that is fast is waited for in vain: the abort is heard of here, and so is it between tokens being quantised. */
+			if (!r && !l.batch.count)
+				r = wait->look(wait->arg);
 			if (!r)
 				add_part(&l, j, token, n);
 		}

@@ -59,6 +59,12 @@ static int poll_job(const struct job *job)
 	return job->run->poll ? job->run->poll(job->run->poll_arg) : 0;
 }
 
+/* A wish for preemption waits for the op's end. */
+static int look(void *arg)
+{
+	return poll_job(arg) == -ETIMEDOUT ? -ETIMEDOUT : 0;
+}
+
 /* Destroying a context cancels what runs in it, or the driver would not return: after that nothing has the tenant's memory. */
 static int make_anew(struct npu_state *state, char *err, size_t err_size)
 {
@@ -111,7 +117,7 @@ static int spin(const struct job *job, uint32_t us)
 
 static int run_op(struct job *job, char *err, size_t err_size)
 {
-	const struct npu_wait wait = { wait_batch, job };
+	const struct npu_wait wait = { look, wait_batch, job };
 	const struct dseek_run *run = job->run;
 	char why[300] = "";
 	struct cpu_op op;

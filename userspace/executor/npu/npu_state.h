@@ -56,8 +56,12 @@ int npu_batch_wait(struct npu_state *state, const struct npu_batch *batch, uint6
 
 /* npu_linear.c: LINEAR of a program. NULL, or why it can't be done here; @why is room for the sentence. */
 const char *npu_linear_refuse(const struct npu_state *state, const struct cpu_op *op, char *why, size_t why_size);
-/* @wait is called until what was submitted is done: 0, or the error that ends it. */
+/*
+ * @look is called while the host works for long, nothing being submitted: 0, or -ETIMEDOUT if the job was aborted. @wait is called until what was
+ * submitted is done: 0, or the error that ends it.
+ */
 struct npu_wait {
+	int (*look)(void *arg);
 	int (*wait)(void *arg, const struct npu_batch *batch, char *err, size_t err_size);
 	void *arg;
 };
