@@ -19,8 +19,8 @@
 #include "files.h"
 #include "model.h"
 
-enum memory { IN_PLACE, READ_ONLY, COPIED, OUR_ADDRESSES };
-static const char *const memory_names[] = { "in place", "read-only, so copied", "an old driver, so copied", "at the process's addresses" };
+enum memory { IN_PLACE, READ_ONLY, READ_ONLY_NO_MEMORY, COPIED, OUR_ADDRESSES };
+static const char *const memory_names[] = { "in place", "read-only, so copied", "read-only by a driver that calls it no memory", "an old driver, so copied", "at the process's addresses" };
 
 static char err[500];
 
@@ -128,9 +128,14 @@ static int run(void *state, enum memory memory)
 
 	for (i = 0; i < DSEEK_OP_TENSORS && !r; i++)
 		if (t.data[i]) {
-			if (memory == READ_ONLY && i >= 1 && i <= 3)
+			int writable = !(memory == READ_ONLY || memory == READ_ONLY_NO_MEMORY) || i < 1 || i > 3;
+
+			if (!writable)
 				mprotect(t.data[i], t.sizes[i], PROT_READ);
-			r = dseek_backend_npu.buffer_map(state, t.data[i], t.sizes[i], 1, err, sizeof(err));
+			*err = 0;
+			r = dseek_backend_npu.buffer_map(state, t.data[i], t.sizes[i], writable, err, sizeof(err));
+			if (!r && *err)
+				r = -EBADMSG;	/* a sentence without an error is told of another one later */
 		}
 	polls = 0;
 	if (!r)
@@ -192,6 +197,7 @@ static void test_memory(enum memory memory, const char *start)
 {
 	const struct npu_model model = {
 		.drivers = { NPU_DRIVER }, .cols = 4, .core_rows = 4, .user_memory = memory != COPIED, .our_addresses = memory == OUR_ADDRESSES,
+		.pin_error = memory == READ_ONLY_NO_MEMORY ? -ENOMEM : 0,
 	};
 	static const uint32_t tokens[] = { 1, 4, 5, 37 };
 	double exact = 0, any = 0;

@@ -134,7 +134,7 @@ static int create_user(const struct npu_create_bo *arg, struct bo *bo)
 		return -EINVAL;
 	for (at = 0; at < table->entries[0].len; at += 4096)
 		if (!writable(table->entries[0].vaddr + at))
-			return -EFAULT;
+			return npu_model.pin_error ? npu_model.pin_error : -EFAULT;
 	bo->host = bo->device = bo->clean = (void *)table->entries[0].vaddr;
 	bo->size = table->entries[0].len;
 	bo->user = true;

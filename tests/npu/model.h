@@ -23,6 +23,7 @@ struct npu_model {
 	uint16_t cols, core_rows;
 	int our_addresses;	/* the device walks the process's page tables: addresses are the process's */
 	int user_memory;	/* the driver takes it */
+	int pin_error;		/* what it says of pages that can't be written to; 0: EFAULT. Linux 6.18's: ENOMEM, whatever it is */
 	int terse;		/* it tells neither firmware nor clock */
 	int no_timeline;	/* contexts have none */
 	unsigned int slow;	/* waits that end with ETIME before a command is done */

@@ -42,6 +42,7 @@ int npu_buffer_map(void *arg, void *base, uint64_t size, int writable, char *err
 	struct npu_state *state = arg;
 	struct npu_region region = { .base = base, .size = size };
 	size_t at = find(state, base);
+	char why[200];
 	int r;
 
 	if (at < state->region_count && (uintptr_t)state->regions[at].base < (uintptr_t)base + size) {
@@ -53,11 +54,16 @@ int npu_buffer_map(void *arg, void *base, uint64_t size, int writable, char *err
 		snprintf(err, err_size, "no memory");
 		return r;
 	}
-	/* The driver pins for writing whatever is done with the pages: those that we may only read it refuses by EFAULT. */
+	/*
+	 * The driver pins for writing whatever is done with the pages: those that we may only read it refuses, by EFAULT or, in Linux 6.18, by ENOMEM as
+	 * everything else. They are copied then.
+	 */
 	if (state->device.imports && state->binaries.count) {
-		r = npu_bo_import(&state->device, base, size, &region.bo, err, err_size);
-		if (r && r != -EFAULT)
+		r = npu_bo_import(&state->device, base, size, &region.bo, why, sizeof(why));
+		if (r && writable && r != -EFAULT) {
+			snprintf(err, err_size, "%s", why);
 			return r;
+		}
 	}
 	memmove(state->regions + at + 1, state->regions + at, (state->region_count - at) * sizeof(*state->regions));
 	state->regions[at] = region;
