@@ -109,6 +109,29 @@ static void test_export(void)
 	dseek_backend_hip.memory_free(hip, base);
 }
 
+/* What jobs only read is mapped so, and where the kernel pins for writing that is refused: the sentence says what is missing. */
+static void test_read_only(void)
+{
+	char *base = mmap(NULL, SIZE, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	unsigned int live = hip_device_live();
+	int r;
+
+	*err = 0;
+	tap_ok(!dseek_backend_hip.buffer_map(hip, base, SIZE, 0, err, sizeof(err)), "a read-only buffer: %s", err);
+	dseek_backend_hip.buffer_unmap(hip, base);
+	setenv("HIP_STANDIN_NO_SVM", "1", 1);
+	r = dseek_backend_hip.buffer_map(hip, base, SIZE, 0, err, sizeof(err));
+	tap_ok(r == -ENOMEM && strstr(err, "hipHostRegister: hipErrorOutOfMemory (2): read-only buffers need the kernel's HSA_AMD_SVM") && hip_device_live() == live,
+	       "on a kernel without SVM: %s", err);
+	r = dseek_backend_hip.buffer_map(hip, base, SIZE, 1, err, sizeof(err));
+	tap_ok(r == -ENOMEM && !strstr(err, "HSA_AMD_SVM"), "one that is said to be writable fails for another reason: %s", err);
+	mprotect(base, SIZE, PROT_READ | PROT_WRITE);
+	tap_ok(!dseek_backend_hip.buffer_map(hip, base, SIZE, 1, err, sizeof(err)), "a buffer that some write to is the GPU's there, too");
+	dseek_backend_hip.buffer_unmap(hip, base);
+	unsetenv("HIP_STANDIN_NO_SVM");
+	munmap(base, SIZE);
+}
+
 static void test_refusals(void)
 {
 	hip_error (*synchronize)(void) = state->api.DeviceSynchronize;
@@ -241,6 +264,7 @@ int main(void)
 	state = hip;
 	test_cleared();
 	test_export();
+	test_read_only();
 	test_refusals();
 	test_tenant();
 	return tap_end();

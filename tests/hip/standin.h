@@ -19,6 +19,7 @@
  *	HIP_STANDIN_EXPORT	what hipMemGetHandleForAddressRange and hsa_amd_portable_export_dmabuf give: "file", the memory's file; "chunk", one of
  *				more than the memory; "part", the latter alone: of as much, but from an offset; default: a dma-buf by /dev/udmabuf, or
  *				hipErrorNotSupported
+ *	HIP_STANDIN_NO_SVM	set: what can't be written to isn't registered, as where the kernel has no HSA_AMD_SVM
  *	HIP_STANDIN_SLOW	milliseconds that the device needs at least, from an event being recorded to its being done (default 0)
  *	HIP_STANDIN_FAIL	NAME:N:CODE,... : the Nth call of NAME fails with CODE, having done nothing; N+: and all after it
  */

@@ -218,7 +218,7 @@ int hip_buffer_map(void *arg, void *base, uint64_t size, int writable, char *err
 
 	if (!r)
 		r = HIP(&state->api, SetDevice, (state->device), err, err_size);
-	return r ? r : hip_memory_map(&state->memory, base, size, err, err_size);
+	return r ? r : hip_memory_map(&state->memory, base, size, writable, err, err_size);
 }
 
 void hip_buffer_unmap(void *arg, void *base)

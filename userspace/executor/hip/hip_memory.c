@@ -54,10 +54,11 @@ static void take_out(struct hip_memory *m, size_t at)
 	memmove(m->regions + at, m->regions + at + 1, (m->count - at) * sizeof(*m->regions));
 }
 
-int hip_memory_map(struct hip_memory *m, void *base, uint64_t size, char *err, size_t err_size)
+int hip_memory_map(struct hip_memory *m, void *base, uint64_t size, int writable, char *err, size_t err_size)
 {
 	size_t at = find(m, base);
 	void *device = NULL;
+	char why[160];
 	int r;
 
 	if (at < m->count && (uintptr_t)m->regions[at].base < (uintptr_t)base + size) {
@@ -69,9 +70,12 @@ int hip_memory_map(struct hip_memory *m, void *base, uint64_t size, char *err, s
 		snprintf(err, err_size, "no memory");
 		return r;
 	}
-	r = HIP(m->api, HostRegister, (base, size, HIP_HOST_REGISTER_MAPPED), err, err_size);
-	if (r)
+	r = HIP(m->api, HostRegister, (base, size, HIP_HOST_REGISTER_MAPPED), why, sizeof(why));
+	if (r) {
+		/* Without SVM the driver pins for writing, which a mapping for reading doesn't allow, and the runtime doesn't say so. */
+		snprintf(err, err_size, "%s%s", why, writable || m->api->own_words ? "" : ": read-only buffers need the kernel's HSA_AMD_SVM");
 		return r;
+	}
 	r = HIP(m->api, HostGetDevicePointer, (&device, base, 0), err, err_size);
 	if (!r && !device) {
 		snprintf(err, err_size, "hipHostGetDevicePointer gave none");

@@ -21,8 +21,8 @@ struct hip_memory {
 	size_t count, room;
 };
 
-/* A mapping, page-aligned, not registered yet; registered until hip_memory_unmap() of its @base. */
-int hip_memory_map(struct hip_memory *m, void *base, uint64_t size, char *err, size_t err_size);
+/* A mapping, page-aligned, not registered yet; registered until hip_memory_unmap() of its @base. @writable: it isn't for reading alone. */
+int hip_memory_map(struct hip_memory *m, void *base, uint64_t size, int writable, char *err, size_t err_size);
 int hip_memory_unmap(struct hip_memory *m, void *base, char *err, size_t err_size);	/* -ENOENT: it isn't registered */
 void hip_memory_unmap_all(struct hip_memory *m);
 
