@@ -107,10 +107,38 @@ static void test_hidden(void)
 	}
 }
 
+/* Values of another type than they should be. */
+static void test_other_values(void)
+{
+	static const struct { const char *sentence, *key; size_t at; uint8_t byte; } cases[] = {
+		{ "its metadata has no list of kernels", "amdhsa.kernels", 13, 'z' },
+		{ "its arguments are no list", ".args", 5, 0xcd },	/* of none: a number of 16 bits */
+		{ "kernel dsk_argmin: its kind is no text", ".kind", 5, 0xcc },
+	};
+	struct hip_code_kernel k;
+	uint8_t *object;
+	size_t i, size;
+	int r;
+
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct object_spec spec = object_argmax;
+
+		spec.arg_count = 0;
+		spec.second = "dsk_argmin";
+		spec.second_kind = "";
+		object = object_make(&spec, &size);
+		((uint8_t *)memmem(object, size, cases[i].key, strlen(cases[i].key)))[cases[i].at] = cases[i].byte;
+		r = read_both(object, size, "dsk_argmax", &k);
+		if (!tap_ok(r == -ENOEXEC && strstr(err, cases[i].sentence), "refused: %s", err))
+			printf("# %d, not \"%s\"\n", r, cases[i].sentence);
+		free(object);
+	}
+}
+
 /* What says two things: one is read here, another by the runtime. */
 static void test_others_refused(void)
 {
-	static const struct { const char *sentence, *second, *twice; uint32_t many, notes; uint64_t align; } cases[] = {
+	static const struct { const char *sentence, *second, *twice; uint32_t many, notes; uint64_t align; const char *kind; } cases[] = {
 		{ "it has two kernels dsk_argmax", "dsk_argmax" },
 		{ "a map of its metadata has a key twice, or one that is no plain text", NULL, ".name" },
 		{ "a map of its metadata has a key twice, or one that is no plain text", NULL, ".size" },
@@ -119,6 +147,8 @@ static void test_others_refused(void)
 		{ "it has two notes that say what is in it", NULL, NULL, 0, 1 },
 		{ "it has two notes that say what is in it", NULL, NULL, 0, 2 },
 		{ "its notes are aligned to 8 bytes", NULL, NULL, 0, 0, 8 },
+		{ "kernel begin: it is of kind init, so that the runtime would launch it by itself", "begin", .kind = "init" },
+		{ "kernel end: it is of kind fini, so that the runtime would launch it by itself", "end", .kind = "fini" },
 	};
 	struct object_spec spec = object_argmax;
 	struct hip_code_kernel k;
@@ -130,6 +160,7 @@ static void test_others_refused(void)
 		spec = object_argmax;
 		spec.second = cases[i].second;
 		spec.second_arg = (struct object_arg){ "by_value", 0, 64 };
+		spec.second_kind = cases[i].kind;
 		spec.twice = cases[i].twice;
 		spec.many = cases[i].many;
 		spec.notes = cases[i].notes;
@@ -140,8 +171,10 @@ static void test_others_refused(void)
 			printf("# %d, not \"%s\"\n", r, cases[i].sentence);
 		free(object);
 	}
+	test_other_values();
 	spec = object_argmax;
 	spec.second = "dsk_argmin";
+	spec.second_kind = "normal";
 	spec.many = 1022;
 	object = object_make(&spec, &size);
 	tap_ok(!read_both(object, size, "dsk_argmax", &k) || !printf("# %s\n", err), "1024 kernels, each of a name of its own");

@@ -63,12 +63,16 @@ static void put_arg(const struct object_arg *arg, int twice)
 	}
 }
 
-static void put_kernel(const char *name, uint32_t max_lanes, const struct object_arg *args, uint32_t arg_count, const struct object_spec *spec)
+static void put_kernel(const char *name, const char *kind, uint32_t max_lanes, const struct object_arg *args, uint32_t arg_count, const struct object_spec *spec)
 {
 	int twice = is(spec, ".name");
 	uint32_t i;
 
-	put_map(2 + !!max_lanes + (uint32_t)twice);
+	put_map(2 + !!max_lanes + !!kind + (uint32_t)twice);
+	if (kind) {
+		put_string(".kind");
+		put_string(kind);
+	}
 	put_string(".args");
 	put_array(arg_count);
 	for (i = 0; i < arg_count; i++)
@@ -98,11 +102,11 @@ static void put_metadata(const struct object_spec *spec)
 	for (i = 0; i < spec->many; i++) {
 		char name[4] = { (char)('A' + i / 676), (char)('a' + i / 26 % 26), (char)('a' + i % 26) };
 
-		put_kernel(name, 0, NULL, 0, &(struct object_spec){ 0 });
+		put_kernel(name, NULL, 0, NULL, 0, &(struct object_spec){ 0 });
 	}
-	put_kernel(spec->name, spec->max_lanes, spec->args, spec->arg_count, spec);
+	put_kernel(spec->name, NULL, spec->max_lanes, spec->args, spec->arg_count, spec);
 	if (spec->second)
-		put_kernel(spec->second, spec->max_lanes, &spec->second_arg, 1, &(struct object_spec){ 0 });
+		put_kernel(spec->second, spec->second_kind, spec->max_lanes, &spec->second_arg, 1, &(struct object_spec){ 0 });
 	if (spec->target) {
 		put_string("amdhsa.target");
 		put_string(spec->target);

@@ -21,6 +21,7 @@ struct object_spec {
 	uint32_t arg_count;
 	const char *second;		/* a kernel behind it, with one argument; NULL: none */
 	struct object_arg second_arg;
+	const char *second_kind;	/* its; NULL: doesn't say */
 	uint32_t many;			/* kernels of other names before it */
 	const char *twice;		/* a key that its map has twice: of the kernel, of its first argument, of all; NULL: none */
 	uint32_t notes;			/* more of them: 1 the same again, 2 one as there was before version 3 */

@@ -243,6 +243,23 @@ static int read_name(struct msgpack kernel, const char **ret, uint32_t *ret_len)
 	return msgpack_find(kernel, ".name", &value) || msgpack_str(&value, ret, ret_len) || memchr(*ret, 0, *ret_len) ? -1 : 0;
 }
 
+/* One that no op launches, but the runtime when it loads the object or lets it go: within no job, with no limit. */
+static int check_kind(struct msgpack kernel, char *err, size_t err_size)
+{
+	struct msgpack value;
+	const char *kind;
+	uint32_t len;
+	int r = msgpack_find(kernel, ".kind", &value);
+
+	if (r == 1)
+		return 0;
+	if (r || msgpack_str(&value, &kind, &len))
+		return refuse(err, err_size, "its kind is no text");
+	if (len == 6 && !memcmp(kind, "normal", 6))
+		return 0;
+	return refuse(err, err_size, "it is of kind %.*s, so that the runtime would launch it by itself", len > 32 ? 32 : (int)len, kind);
+}
+
 /* What is read here of a kernel has to be what the runtime reads, which may take the last of what is there twice. */
 static int check_kernels(const struct hip_code *code, char *err, size_t err_size)
 {
@@ -263,7 +280,7 @@ static int check_kernels(const struct hip_code *code, char *err, size_t err_size
 		for (i = 0; i < n; i++)
 			if (names[i].len == names[n].len && !memcmp(names[i].name, names[n].name, names[n].len))
 				return refuse(err, err_size, "it has two kernels %.*s", names[n].len > 64 ? 64 : (int)names[n].len, names[n].name);
-		if (check_hidden(kernels, why, sizeof(why)))
+		if (check_kind(kernels, why, sizeof(why)) || check_hidden(kernels, why, sizeof(why)))
 			return refuse(err, err_size, "kernel %.*s: %s", names[n].len > 64 ? 64 : (int)names[n].len, names[n].name, why);
 		if (msgpack_skip(&kernels))
 			return refuse(err, err_size, "its metadata doesn't end");

@@ -32,8 +32,8 @@ struct hip_code {
 };
 
 /*
- * 0 if @object is a code object for @target, whose kernels have names of their own and no hidden argument that reaches into this process; -ENOEXEC and
- * one sentence that says what it is instead.
+ * 0 if @object is a code object for @target, whose kernels have names of their own, no hidden argument that reaches into this process, and are
+ * launched by ops alone; -ENOEXEC and one sentence that says what it is instead.
  */
 int hip_code_open(const void *object, size_t size, const struct hip_target *target, struct hip_code *ret_code, char *err, size_t err_size);
 /* 0; -ENOENT there is no kernel @name; -ENOEXEC one with arguments that nobody here can give it, or nonsense. One sentence. */
