@@ -188,9 +188,11 @@ static struct dseek_program *add(struct dseek_device *dev)
 	return program;
 }
 
+static uint64_t limit_ns;	/* of the next jobs; 0: the instance's */
+
 static int run(struct dseek_queue *queue, struct dseek_program *program, const struct dseek_binding *bindings)
 {
-	struct dseek_job job = { .program = program, .bindings = bindings, .binding_count = 3 };
+	struct dseek_job job = { .program = program, .bindings = bindings, .binding_count = 3, .limit_ns = limit_ns };
 	struct dseek_job_result result = { 0 };
 	uint64_t seqno;
 	int r = dseek_submit(queue, &job, 1, &seqno, NULL);
@@ -253,6 +255,46 @@ static void test_tenant(void)
 	tap_ok(hip_device_live() == 0, "nothing is left of it on the device");
 }
 
+/* A job that hangs the device: it fails, and the executor that comes after it has the next one, on what it hadn't. */
+static void test_replaced(void)
+{
+	struct dseek_queue_params params = { .sched_class = DSEEK_CLASS_BATCH, .weight = 1 };
+	struct dseek_binding bindings[3];
+	struct dseek_engine_info info;
+	struct dseek_program *program;
+	struct dseek_bo *bos[2];
+	struct dseek_queue *queue;
+	struct dseek_device *dev;
+	char spec[1400];
+	int i, b, n, r;
+
+	snprintf(spec, sizeof(spec), "embed:hip-replaced,engine=hip,%s", hip_device_options("abort_ms=30"));
+	r = dseek_open(spec, NULL, &dev);
+	r = r ? r : dseek_queue_create(dev, &params, &queue);
+	for (b = 0; b < 2; b++)
+		r = r ? r : dseek_bo_create(dev, SIZE, 0, -1, &bos[b]);
+	if (!tap_ok(!r, "an instance whose device will hang: %s", r ? dseek_strerror_detail() : "opened"))
+		return;
+	program = add(dev);
+	for (n = 0; n < 3; n++) {
+		for (i = 0; i < 3; i++)
+			bindings[i] = (struct dseek_binding){ bos[n / 2], (uint64_t)i * 4096, N * 4, i < 2 ? DSEEK_ACCESS_READ : DSEEK_ACCESS_WRITE };
+		if (n == 1)
+			setenv("HIP_STANDIN_FAIL", "hipEventQuery:1+:600", 1);
+		limit_ns = n == 1 ? 20000000 : 0;
+		r = run(queue, program, bindings);
+		unsetenv("HIP_STANDIN_FAIL");
+		tap_ok(r == (n == 1 ? -EIO : 0), "%s: %d", n == 0 ? "a job" : n == 1 ? "one that hangs the device fails" : "the next one is well", r);
+	}
+	tap_ok(!dseek_engine_find(dev, NULL, &info) && info.generation == 2, "another executor serves the engine");
+	limit_ns = 0;
+	for (b = 0; b < 2; b++)
+		dseek_bo_destroy(bos[b]);
+	dseek_queue_destroy(queue);
+	dseek_program_destroy(program);
+	dseek_close(dev);
+}
+
 int main(void)
 {
 	if (hip_device_why_not()) {
@@ -267,5 +309,6 @@ int main(void)
 	test_read_only();
 	test_refusals();
 	test_tenant();
+	test_replaced();	/* the last: the device keeps what it had */
 	return tap_end();
 }
