@@ -198,10 +198,13 @@ int dseek_exec_mmap_bo(struct dseek_exec *exec, struct vm_area_struct *vma)
 	pgoff_t pages;
 	int err = 0;
 
+	/* Another thread may just take it out of the table, or put it in; the table has a reference as long as map->exec is set. */
 	spin_lock(&dseek->map_lock);
 	map = xa_load(&exec->maps, vma->vm_pgoff >> (DSEEK_MAP_SHIFT - PAGE_SHIFT));
-	if (map)
+	if (map && map->exec)
 		kref_get(&map->ref);
+	else
+		map = NULL;
 	spin_unlock(&dseek->map_lock);
 	if (!map)
 		return -EINVAL;

@@ -435,6 +435,62 @@ TEST_F(exec, a_closed_buffer_is_retired)
 	EXPECT_EQ(0, tenant_info(self->fd).pinned_bytes);
 }
 
+/* A thread of the executor's that maps one offset over and over, until it is told the next, or none. */
+struct mapper {
+	pthread_t thread;
+	int fd;
+	volatile int stop;
+	volatile uint64_t offset;
+	uint64_t mapped;
+};
+
+static void *map_on(void *arg)
+{
+	struct mapper *m = arg;
+	void *p;
+
+	while (!m->stop) {
+		p = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, m->fd, (off_t)m->offset);
+		if (p == MAP_FAILED)
+			continue;
+		m->mapped++;
+		munmap(p, PAGE);
+	}
+	return NULL;
+}
+
+/* Mapped by one thread at the moment at which another is told that it is to be unmapped: before, or not at all. */
+TEST_F_TIMEOUT(exec, mapped_while_it_is_retired, 120)
+{
+	struct mapper mapper = { .fd = self->exec.fd, .offset = 1ULL << 40 };
+	uint32_t tag;
+	int round, i;
+
+	ASSERT_EQ(0, pthread_create(&mapper.thread, NULL, map_on, &mapper));
+	for (round = 0; round < 1000; round++) {
+		struct drm_dseek_completion c = { 0 };
+		struct drm_dseek_map m = { 0 };
+
+		HOLD_ONE(m.tag);
+		ASSERT_EQ(0, call(self->exec.fd, DRM_IOCTL_DSEEK_MAP, &m));
+		mapper.offset = m.mmap_offset;
+		ASSERT_EQ(0, bo_close(self->fd, self->bo));
+		c.tag = m.tag;
+		self->exec.retired = 0;
+		for (i = 0; i < 10 && !self->exec.retired; i++)
+			ASSERT_EQ(0, exec_next(&self->exec, &c, i ? 0 : 1, &tag, 1, SEC));
+		EXPECT_EQ(1, self->exec.retired);
+		ASSERT_EQ(0, bo_create(self->fd, 2 * PAGE, &self->bo));
+		self->binding.handle = self->bo;
+	}
+	mapper.stop = 1;
+	pthread_join(mapper.thread, NULL);
+	TH_LOG("mapped %llu times", (unsigned long long)mapper.mapped);
+	for (i = 0; i < 500 && tenant_info(self->fd).pinned_bytes != 2 * PAGE; i++)
+		sleep_ns(10 * MS);
+	EXPECT_EQ(2 * PAGE, tenant_info(self->fd).pinned_bytes);
+}
+
 TEST_F(exec, as_many_are_retired_as_there_is_room_for)
 {
 	struct drm_dseek_binding bindings[2] = { self->binding, self->binding };
