@@ -224,6 +224,25 @@ void dseek_bo_publish(struct dseek_bo *bo)
 	xa_store(&dseek->bos, bo->index, bo, GFP_KERNEL);	/* can't fail: the place is there */
 }
 
+static void bo_free_work(struct work_struct *work)
+{
+	drm_gem_object_free(&container_of(work, struct dseek_bo, free_work)->base.refcount);
+}
+
+static void bo_free_later(struct kref *ref)
+{
+	struct dseek_bo *bo = container_of(ref, struct dseek_bo, base.refcount);
+
+	INIT_WORK(&bo->free_work, bo_free_work);
+	queue_work(dseek->free_wq, &bo->free_work);
+}
+
+/* To clear a large buffer takes long, and an executor has jobs to run, a tenant its own to submit. */
+void dseek_bo_put(struct dseek_bo *bo)
+{
+	kref_put(&bo->base.refcount, bo_free_later);
+}
+
 struct dseek_bo *dseek_bo_find(unsigned long *at, unsigned long last, xa_mark_t which)
 {
 	struct dseek_bo *bo;

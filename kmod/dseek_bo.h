@@ -5,6 +5,7 @@
 
 #include <linux/mm_types.h>
 #include <linux/mutex.h>
+#include <linux/workqueue.h>
 #include <linux/xarray.h>
 #include <drm/drm_gem.h>
 
@@ -39,6 +40,7 @@ struct dseek_bo {
 	atomic_t handles;
 	atomic_t jobs;			/* that name it and aren't over */
 	struct list_head maps;		/* struct dseek_exec_map, dseek->map_lock */
+	struct work_struct free_work;	/* once its last reference is gone */
 };
 
 static inline struct dseek_bo *to_bo(struct drm_gem_object *obj)
@@ -53,6 +55,7 @@ extern const struct vm_operations_struct dseek_bo_vm_ops;
 #define DSEEK_BO_COUNTED XA_MARK_1
 
 struct dseek_bo *dseek_bo_alloc(size_t size);	/* nothing charged, no pages yet, not to be found */
+void dseek_bo_put(struct dseek_bo *bo);		/* for who has others to serve: what it takes to free it is left to a worker */
 void dseek_bo_publish(struct dseek_bo *bo);	/* dseek_bo_find() finds it from here on */
 /* The first at or behind *at, up to @last, with a reference; *at is where it is. NULL */
 struct dseek_bo *dseek_bo_find(unsigned long *at, unsigned long last, xa_mark_t which);

@@ -73,7 +73,7 @@ struct dseek_device {
 	struct miscdevice exec_misc;
 	struct shrinker *shrinker;
 	struct workqueue_struct *wq;
-	struct workqueue_struct *free_wq; /* buffers whose last user was an executor */
+	struct workqueue_struct *free_wq; /* buffers whose last user has others to serve: dseek_bo_put() */
 	struct dentry *debugfs;
 	struct kobject *engine_dir;
 

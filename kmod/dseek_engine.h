@@ -211,7 +211,6 @@ struct dseek_exec_map {
 	bool retired;
 	struct list_head bo_link;	/* bo->maps */
 	struct list_head exec_link;	/* exec->active, exec->retired */
-	struct work_struct free_work;
 };
 
 int dseek_exec_map(struct dseek_exec *exec, struct drm_dseek_map *args);

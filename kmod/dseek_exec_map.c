@@ -10,18 +10,6 @@
 #include "dseek_compat.h"
 #include "dseek_drv.h"
 
-static void map_finish(struct dseek_exec_map *map)
-{
-	drm_gem_object_put(&map->bo->base);
-	kfree(map);
-	dseek_count(DSEEK_COUNT_MAPS, -1);
-}
-
-static void map_free_work(struct work_struct *work)
-{
-	map_finish(container_of(work, struct dseek_exec_map, free_work));
-}
-
 static void map_free(struct kref *ref)
 {
 	struct dseek_exec_map *map = container_of(ref, struct dseek_exec_map, ref);
@@ -31,13 +19,9 @@ static void map_free(struct kref *ref)
 	spin_unlock(&dseek->map_lock);
 	if (map->registered)
 		dseek_uncharge(map->bo->tenant, DSEEK_REGISTERED, map->bo->base.size);
-	/* To clear a large buffer takes long, and its executor has jobs to run. */
-	if (kref_read(&map->bo->base.refcount) == 1) {
-		INIT_WORK(&map->free_work, map_free_work);
-		queue_work(dseek->free_wq, &map->free_work);
-	} else {
-		map_finish(map);
-	}
+	dseek_bo_put(map->bo);
+	kfree(map);
+	dseek_count(DSEEK_COUNT_MAPS, -1);
 }
 
 static void map_put(struct dseek_exec_map *map)
@@ -145,7 +129,7 @@ int dseek_exec_map(struct dseek_exec *exec, struct drm_dseek_map *args)
 		args->bo_id = bo->id;
 		args->bo_size = bo->base.size;
 	}
-	drm_gem_object_put(&bo->base);
+	dseek_bo_put(bo);
 	return err;
 }
 

@@ -134,7 +134,7 @@ static void job_clear(struct dseek_job *job)
 	}
 	for (i = 0; i < job->binding_count; i++) {
 		dseek_bo_unuse(job->bindings[i].bo);
-		drm_gem_object_put(&job->bindings[i].bo->base);
+		dseek_bo_put(job->bindings[i].bo);
 	}
 	if (job->const_size)
 		memset(job->consts, 0, job->const_size);

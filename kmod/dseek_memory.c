@@ -290,6 +290,7 @@ void dseek_memory_fini(struct dseek_device *dev)
 {
 	struct dseek_memory *memory, *next;
 
+	flush_workqueue(dev->free_wq);	/* buffers that wait to be freed may have some */
 	cancel_delayed_work_sync(&dev->linger_work);
 	list_for_each_entry_safe(memory, next, &dev->lingering, link) {
 		list_del_init(&memory->link);
