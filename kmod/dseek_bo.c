@@ -274,6 +274,15 @@ static int get_memory(struct dseek_bo *bo, struct dseek_file *file, u32 engine)
 	return 0;
 }
 
+/*
+ * At multiples of a huge page, and what remains behind a buffer's end is nobody's (dseek_mmap()): kernels whose finish_fault() maps a
+ * huge folio as a whole take for granted that a file's offsets are aligned as its folios are.
+ */
+static int create_offset(struct dseek_bo *bo)
+{
+	return drm_gem_create_mmap_offset_size(&bo->base, ALIGN(bo->base.size, PMD_SIZE));
+}
+
 int dseek_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_file *drm_file)
 {
 	struct dseek_file *file = drm_file->driver_priv;
@@ -315,7 +324,7 @@ int dseek_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_file *d
 	if (!err) {
 		trace_dseek_bo_create(bo);
 		dseek_bo_publish(bo);
-		err = drm_gem_create_mmap_offset(&bo->base);
+		err = create_offset(bo);
 	}
 	if (!err)
 		err = drm_gem_handle_create(drm_file, &bo->base, &handle);
@@ -340,7 +349,7 @@ int dseek_ioctl_bo_info(struct drm_device *drm, void *data, struct drm_file *drm
 	obj = drm_gem_object_lookup(drm_file, args->handle);
 	if (!obj)
 		return -ENOENT;
-	err = drm_gem_create_mmap_offset(obj);	/* imported ones have none yet */
+	err = create_offset(to_bo(obj));	/* imported ones have none yet */
 	if (err) {
 		drm_gem_object_put(obj);
 		return err;

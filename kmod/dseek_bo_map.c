@@ -153,6 +153,11 @@ int dseek_mmap(struct file *filp, struct vm_area_struct *vma)
 		return PTR_ERR(obj);
 	}
 	page = vma->vm_pgoff - drm_vma_node_start(&obj->vma_node);
+	if (page + vma_pages(vma) > obj->size >> PAGE_SHIFT) {
+		drm_gem_object_put(obj);
+		drm_dbg(&dseek->drm, "mmap: behind the end of the buffer\n");
+		return -EINVAL;
+	}
 	if (obj->import_attach || to_bo(obj)->memory) {
 		err = obj->import_attach ? dseek_dmabuf_mmap(obj->import_attach->dmabuf, vma, page) :
 					   dseek_memory_mmap(to_bo(obj)->memory, vma, page);

@@ -33,8 +33,8 @@ static size_t page_kib(const void *p, const char *key)
 FIXTURE(huge) {
 	int fd;
 	uint32_t bo;
-	uint64_t offset;	/* for mmap; a multiple of HUGE */
-	uint8_t *room;		/* addresses to map at: 8 * HUGE of them, aligned, with nothing there */
+	uint64_t offset;	/* for mmap */
+	uint8_t *room;		/* addresses to map at: 8 * HUGE of them, aligned as @offset is, with nothing there */
 };
 
 FIXTURE_SETUP(huge)
@@ -46,20 +46,15 @@ FIXTURE_SETUP(huge)
 
 	self->fd = open_node();
 	ASSERT_LE(0, self->fd);
-	/* offsets are given out one behind the other: up to the next that is aligned */
-	ASSERT_EQ(0, bo_create(self->fd, PAGE, &filler));
-	ASSERT_EQ(0, bo_info(self->fd, filler, &i));
-	if ((i.mmap_offset + PAGE) % HUGE)
-		ASSERT_EQ(0, bo_create(self->fd, HUGE - (i.mmap_offset + PAGE) % HUGE, &filler));
+	/* offsets are given out one behind the other: behind one that is no multiple of HUGE */
+	ASSERT_EQ(0, bo_create(self->fd, HUGE + PAGE, &filler));
 	ASSERT_EQ(0, call(self->fd, DRM_IOCTL_DSEEK_BO_CREATE, &c));
 	self->bo = c.handle;
 	ASSERT_EQ(0, bo_info(self->fd, self->bo, &i));
 	self->offset = i.mmap_offset;
-	p = mmap(NULL, 9 * HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	p = mmap(NULL, 10 * HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	ASSERT_NE(MAP_FAILED, (void *)p);
-	self->room = (uint8_t *)(((uintptr_t)p + HUGE - 1) / HUGE * HUGE);
-	if (self->offset % HUGE)
-		SKIP(return, "something is between the buffers' offsets");
+	self->room = (uint8_t *)(((uintptr_t)p + HUGE - 1) / HUGE * HUGE + self->offset % HUGE);
 }
 
 FIXTURE_TEARDOWN(huge)
@@ -100,6 +95,45 @@ TEST_F(huge, all_views_see_the_same)
 	EXPECT_EQ(7, whole[2 * PAGE]);
 	if (!page_kib(whole, "FilePmdMapped") && !page_kib(whole, "ShmemPmdMapped"))
 		TH_LOG("by pages: this kernel has none that are huge, or doesn't map them so");
+}
+
+/*
+ * A kernel that maps a huge page as a whole, and isn't told how, takes the page that is aligned for one that belongs at an address
+ * that is: offsets must be aligned as the buffers are. Written where only single pages can be mapped, read where a huge one may be.
+ */
+TEST_F(huge, each_page_is_where_it_belongs)
+{
+	struct drm_prime_handle h = { .handle = self->bo, .flags = DRM_CLOEXEC | DRM_RDWR };
+	uint8_t *odd = map_at(self->room + PAGE, SIZE, self->fd, self->offset, PROT_READ | PROT_WRITE), *even;
+	uint64_t at, wrong = 0;
+	int dmabuf;
+
+	EXPECT_EQ(0, self->offset % HUGE);
+	ASSERT_NE(MAP_FAILED, (void *)odd);
+	for (at = 0; at < SIZE; at += PAGE)
+		*(uint64_t *)(odd + at) = at / PAGE;
+	even = map_at(self->room + 4 * HUGE, SIZE, self->fd, self->offset, PROT_READ | PROT_WRITE);
+	ASSERT_NE(MAP_FAILED, (void *)even);
+	for (at = 0; at < SIZE; at += PAGE)
+		wrong += *(uint64_t *)(even + at) != at / PAGE;
+	EXPECT_EQ(0, wrong);
+	munmap(even, SIZE);
+	ASSERT_EQ(0, call(self->fd, DRM_IOCTL_PRIME_HANDLE_TO_FD, &h));
+	dmabuf = h.fd;
+	even = map_at(self->room + 4 * HUGE, SIZE, dmabuf, 0, PROT_READ | PROT_WRITE);
+	ASSERT_NE(MAP_FAILED, (void *)even);
+	for (at = 0, wrong = 0; at < SIZE; at += PAGE)
+		wrong += *(uint64_t *)(even + at) != at / PAGE;
+	EXPECT_EQ(0, wrong) { TH_LOG("by its dma-buf"); }
+	close(dmabuf);
+}
+
+/* What lies between the end of a buffer and the next that is aligned is nobody's. */
+TEST_F(huge, nothing_is_mapped_behind_its_end)
+{
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, SIZE + PAGE, PROT_READ, MAP_SHARED, self->fd, (off_t)self->offset));
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, 2 * PAGE, PROT_READ, MAP_SHARED, self->fd, (off_t)(self->offset + SIZE - PAGE)));
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_READ, MAP_SHARED, self->fd, (off_t)(self->offset + SIZE)));
 }
 
 TEST_F(huge, an_executor_sees_them_too)
