@@ -280,7 +280,9 @@ static int get_memory(struct dseek_bo *bo, struct dseek_file *file, u32 engine)
  */
 static int create_offset(struct dseek_bo *bo)
 {
-	return drm_gem_create_mmap_offset_size(&bo->base, ALIGN(bo->base.size, PMD_SIZE));
+	int err = drm_gem_create_mmap_offset_size(&bo->base, ALIGN(bo->base.size, PMD_SIZE));
+
+	return err == -ENOSPC ? -ENOMEM : err;
 }
 
 int dseek_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_file *drm_file)

@@ -8,6 +8,7 @@
 #include <drm/drm_drv.h>
 #include <drm/drm_ioctl.h>
 #include <drm/drm_prime.h>
+#include <drm/drm_vma_manager.h>
 
 #include "dseek_compat.h"
 #include "dseek_copy.h"
@@ -194,8 +195,21 @@ static void dseek_lock_order(struct dseek_device *dev)
 #endif
 }
 
+/*
+ * DRM has offsets of one terabyte for a device: less than its buffers may be in sum, and one tenant's imports could take them all from the
+ * others. The lowest are given first, as a caller of 32 bits reaches only the first 2^44 bytes.
+ */
+#define OFFSETS		(1UL << (50 - PAGE_SHIFT))
+
+static void offsets_init(struct drm_vma_offset_manager *mgr)
+{
+	drm_vma_offset_manager_destroy(mgr);
+	drm_vma_offset_manager_init(mgr, DRM_FILE_PAGE_OFFSET_START, OFFSETS);
+}
+
 static void dseek_device_init(struct dseek_device *dev)
 {
+	offsets_init(dev->drm.vma_offset_manager);
 	mutex_init(&dev->lock);
 	spin_lock_init(&dev->map_lock);
 	xa_init_flags(&dev->bos, XA_FLAGS_ALLOC);

@@ -451,6 +451,50 @@ TEST_F(device, jobs_of_its_engine_alone_may_name_it)
 	exec_close(&other);
 }
 
+/* A buffer of any size, by an executor that gives what it is asked for. */
+static int give_large(FIXTURE_DATA(device) *self, uint64_t size, uint32_t *ret_handle)
+{
+	struct making m = { .fd = self->fd, .args = device_bo(self->exec.engine) };
+	struct drm_dseek_memory_request request = { 0 };
+	struct drm_dseek_next n = { .tag_max = 1, .requests = (uintptr_t)&request, .request_max = 1, .deadline_ns = now_ns() + 5 * SEC };
+	uint32_t tag;
+	int r;
+
+	n.tags = (uintptr_t)&tag;
+	m.args.size = size;
+	r = -pthread_create(&m.thread, NULL, make_thread, &m);
+	if (r)
+		return r;
+	r = call(self->exec.fd, DRM_IOCTL_DSEEK_NEXT, &n);
+	if (!r && n.request_count)
+		r = answer(&self->exec, request.bo_id, 0, -1);
+	*ret_handle = 0;
+	r = make_end(&m) ?: r;
+	if (!r)
+		*ret_handle = m.args.handle;
+	return r;
+}
+
+/* There are more offsets for mmap than DRM's one terabyte for all, and where they end it is as where memory does. */
+TEST_F_TIMEOUT(device, as_many_offsets_as_buffers, 120)
+{
+	uint64_t size = (1ULL << 40) - PAGE;
+	struct drm_dseek_bo_info info;
+	uint32_t handle = 0;
+	int n = 0, r;
+
+	do {
+		r = give_large(self, size, &handle);
+		if (!r)
+			ASSERT_EQ(0, bo_info(self->fd, handle, &info));
+		n += !r;
+	} while (!r && n < 2048);
+	EXPECT_EQ(-ENOMEM, r);
+	EXPECT_LT(1000, n);
+	EXPECT_EQ(0, info.mmap_offset % (2 << 20));
+	EXPECT_EQ(n * size, device_bytes(self->fd));
+}
+
 /* Who still has the memory, by a mapping or the dma-buf, has it for himself and pays for it. */
 TEST_F(device, what_outlives_the_handle_is_charged)
 {
