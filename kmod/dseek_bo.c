@@ -172,6 +172,7 @@ static struct dma_buf *bo_export(struct drm_gem_object *obj, int flags)
 		drm_dbg(obj->dev, "export: the buffer was purged, make it WILLNEED first\n");
 		return ERR_PTR(-EINVAL);
 	}
+	dseek_bo_willneed(bo);	/* can't fail: the pages are there */
 	bo->exported = true;
 	mutex_unlock(&bo->lock);
 	return drm_gem_prime_export(obj, flags);

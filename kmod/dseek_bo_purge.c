@@ -2,8 +2,8 @@
 /*
  * Purgeable buffers. DONTNEED says that the contents may go; under memory pressure the shrinker drops the pages and
  * gives back what they were charged. WILLNEED says whether the contents are still there, and if not, pins new,
- * zeroed pages. Never purged: what a job names, what an executor has mapped (it is asked to unmap), what was ever
- * exported or imported; nor, for the moment, what is being faulted in. Touching a purged buffer is SIGBUS.
+ * zeroed pages. Never purged: what a job names, what an executor has mapped (it is asked to unmap); nor, for the moment, what is
+ * being faulted in. What was ever exported or imported is never DONTNEED. Touching a purged buffer is SIGBUS.
  */
 #include <linux/mm.h>
 #include <linux/shmem_fs.h>
@@ -16,7 +16,7 @@
 static bool bo_purgeable(struct dseek_bo *bo)
 {
 	lockdep_assert_held(&bo->lock);
-	return bo->advice == DRM_DSEEK_MADV_DONTNEED && bo->pages && !bo->exported &&
+	return bo->advice == DRM_DSEEK_MADV_DONTNEED && bo->pages &&
 	       !atomic_read(&bo->jobs) && list_empty_careful(&bo->maps) && !dseek_bo_in_fault(bo);
 }
 
@@ -95,17 +95,21 @@ void dseek_purge_fini(struct dseek_device *dev)
 	dseek_shrinker_destroy(dev->shrinker);
 }
 
+/* Who has been given an exported one can't say that its owner doesn't need it. */
 static void bo_dontneed(struct dseek_bo *bo)
 {
-	bo->advice = DRM_DSEEK_MADV_DONTNEED;
+	if (bo->exported)
+		return;
+	WRITE_ONCE(bo->advice, DRM_DSEEK_MADV_DONTNEED);
 	if (bo->pages && !bo->counted)
 		bo_count(bo, true);
 	if (!atomic_read(&bo->jobs))
 		dseek_exec_retire(bo);
 }
 
-static int bo_willneed(struct dseek_bo *bo)
+int dseek_bo_willneed(struct dseek_bo *bo)
 {
+	lockdep_assert_held(&bo->lock);
 	if (bo->purged) {
 		int err = dseek_bo_populate(bo);
 
@@ -118,7 +122,7 @@ static int bo_willneed(struct dseek_bo *bo)
 	}
 	if (bo->counted)
 		bo_count(bo, false);
-	bo->advice = DRM_DSEEK_MADV_WILLNEED;
+	WRITE_ONCE(bo->advice, DRM_DSEEK_MADV_WILLNEED);
 	return 0;
 }
 
@@ -148,7 +152,7 @@ int dseek_ioctl_bo_madvise(struct drm_device *drm, void *data, struct drm_file *
 	if (args->advice == DRM_DSEEK_MADV_DONTNEED)
 		bo_dontneed(bo);
 	else
-		err = bo_willneed(bo);
+		err = dseek_bo_willneed(bo);
 	mutex_unlock(&bo->lock);
 	drm_gem_object_put(obj);
 	if (!err)

@@ -238,8 +238,8 @@ enum drm_dseek_madvise {
  * A buffer marked DONTNEED may lose its pages under memory pressure, once no job names it and executors have
  * unmapped it; what they were charged is given back then. Until WILLNEED, jobs may not name it (-EINVAL) and touching a
  * mapping may be SIGBUS. WILLNEED makes it whole again: @retained 1 with its contents, 0 with new,
- * zeroed pages (-EDQUOT or -ENOMEM where they can't be had: then it stays as it was). A buffer that was ever exported keeps
- * its pages; an imported one can't be advised (-EINVAL).
+ * zeroed pages (-EDQUOT or -ENOMEM where they can't be had: then it stays as it was). A buffer that was ever exported is needed,
+ * whatever was or is advised: DONTNEED does nothing, @retained is 1. An imported one can't be advised (-EINVAL).
  */
 struct drm_dseek_bo_madvise {
 	__u32 handle;		/* in */

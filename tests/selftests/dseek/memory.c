@@ -43,6 +43,13 @@ static int advise(int fd, uint32_t handle, uint32_t advice, uint32_t *ret_retain
 	return r;
 }
 
+static uint64_t purgeable_pages(void)
+{
+	const char *at = strstr(get("/sys/kernel/debug/dseek", "counters"), "purgeable_pages ");
+
+	return at ? strtoull(at + strlen("purgeable_pages "), NULL, 10) : UINT64_MAX;
+}
+
 NEEDS(!access(PURGE, W_OK), "no debugfs, or not root")
 
 FIXTURE(memory) {
@@ -187,6 +194,35 @@ TEST_F(memory, what_was_exported_keeps_its_pages)
 	EXPECT_EQ(0x5a, touch(self->p));
 	ASSERT_EQ(0, advise(self->fd, self->bo, DRM_DSEEK_MADV_WILLNEED, &self->retained));
 	EXPECT_EQ(1, self->retained);
+	close(h.fd);
+}
+
+/* Neither the owner nor who was given it can say that the other doesn't need it: nor that it could be purged. */
+TEST_F(memory, what_was_exported_is_needed)
+{
+	struct drm_prime_handle h = { .handle = self->bo, .flags = DRM_CLOEXEC | DRM_RDWR };
+	struct held_job held = { .binding = { .handle = self->bo, .access = DRM_DSEEK_ACCESS_READ, .size = PAGE } };
+	int other = open_node(), i;
+
+	ASSERT_LE(0, other);
+	/* before */
+	ASSERT_EQ(0, advise(self->fd, self->bo, DRM_DSEEK_MADV_DONTNEED, &self->retained));
+	EXPECT_EQ(16, purgeable_pages());
+	ASSERT_EQ(0, call(self->fd, DRM_IOCTL_PRIME_HANDLE_TO_FD, &h));
+	EXPECT_EQ(0, purgeable_pages());
+	/* and after */
+	ASSERT_EQ(0, call(other, DRM_IOCTL_PRIME_FD_TO_HANDLE, &h));
+	for (i = 0; i < 2; i++) {
+		self->retained = 77;
+		EXPECT_EQ(0, advise(i ? self->fd : other, i ? self->bo : h.handle, DRM_DSEEK_MADV_DONTNEED, &self->retained));
+		EXPECT_EQ(1, self->retained);
+	}
+	EXPECT_EQ(0, purgeable_pages());
+	ASSERT_EQ(0, text_write(PURGE, "1"));
+	EXPECT_EQ(0x5a, touch(self->p));
+	hold_job(_metadata, self->fd, &held);
+	exec_close(&held.exec);
+	close(other);
 	close(h.fd);
 }
 
