@@ -76,7 +76,7 @@ int dseek_dmabuf_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma, pgoff_
 struct drm_gem_object *dseek_gem_import_sg(struct drm_device *drm, struct dma_buf_attachment *attach,
 					   struct sg_table *sgt);
 int dseek_bo_willneed(struct dseek_bo *bo);	/* bo->lock held; new pages if it was purged */
-unsigned long dseek_purge(unsigned long pages);	/* pages dropped */
+unsigned long dseek_purge(unsigned long pages, unsigned long *looks);	/* pages dropped; *looks: at so many buffers, at most */
 int dseek_purge_init(struct dseek_device *dev);
 void dseek_purge_fini(struct dseek_device *dev);
 

@@ -44,13 +44,16 @@ static void bo_purge(struct dseek_bo *bo)
 	bo_count(bo, false);
 }
 
-/* Once around, from where the last one stopped, so that all take their turn. */
-unsigned long dseek_purge(unsigned long pages)
+/*
+ * Once around, from where the last one stopped, so that all take their turn; *looks: at as many buffers, as not each that is DONTNEED may
+ * go, and what is left of that.
+ */
+unsigned long dseek_purge(unsigned long pages, unsigned long *looks)
 {
 	unsigned long from = READ_ONCE(dseek->purge_hand), at = from, dropped = 0;
 	bool again = false;
 
-	while (dropped < pages) {
+	while (dropped < pages && *looks) {
 		struct dseek_bo *bo = dseek_bo_find(&at, again ? from - 1 : ULONG_MAX, DSEEK_BO_COUNTED);
 
 		if (!bo) {
@@ -61,6 +64,7 @@ unsigned long dseek_purge(unsigned long pages)
 			continue;
 		}
 		at++;
+		--*looks;
 		if (mutex_trylock(&bo->lock)) {
 			if (bo_purgeable(bo)) {
 				bo_purge(bo);
@@ -69,6 +73,7 @@ unsigned long dseek_purge(unsigned long pages)
 			mutex_unlock(&bo->lock);
 		}
 		drm_gem_object_put(&bo->base);
+		cond_resched();
 	}
 	WRITE_ONCE(dseek->purge_hand, at);
 	return dropped;
@@ -81,7 +86,9 @@ static unsigned long purge_count(struct shrinker *shrinker, struct shrink_contro
 
 static unsigned long purge_scan(struct shrinker *shrinker, struct shrink_control *sc)
 {
-	return dseek_purge(sc->nr_to_scan) ?: SHRINK_STOP;
+	unsigned long looks = sc->nr_to_scan, dropped = dseek_purge(sc->nr_to_scan, &looks);
+
+	return dropped || !looks ? dropped : SHRINK_STOP;
 }
 
 int dseek_purge_init(struct dseek_device *dev)

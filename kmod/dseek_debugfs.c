@@ -153,7 +153,9 @@ DEFINE_SEQ_ATTRIBUTE(bos);
 /* Writing drops everything purgeable, as memory pressure would. */
 static int purge_set(void *data, u64 value)
 {
-	dseek_purge(ULONG_MAX);
+	unsigned long looks = ULONG_MAX;
+
+	dseek_purge(ULONG_MAX, &looks);
 	return 0;
 }
 DEFINE_DEBUGFS_ATTRIBUTE(purge_fops, NULL, purge_set, "%llu\n");

@@ -304,6 +304,37 @@ TEST_F(memory, jobs_and_executors_hold_it)
 	exec_close(&h.exec);
 }
 
+#define NAMED	(20 * DRM_DSEEK_MAX_BINDINGS)
+
+/* More than the kernel asks for at once may not go: what may does, behind them. */
+TEST_F(memory, what_may_go_among_much_that_may_not)
+{
+	struct held_job h = { .binding = { .handle = self->bo, .access = DRM_DSEEK_ACCESS_READ, .size = PAGE } };
+	struct drm_dseek_binding bindings[DRM_DSEEK_MAX_BINDINGS];
+	struct drm_dseek_job wide;
+	uint32_t i, n, bos[NAMED];
+
+	hold_job(_metadata, self->fd, &h);
+	wide = h.job;
+	wide.bindings = (uintptr_t)bindings;
+	wide.binding_count = DRM_DSEEK_MAX_BINDINGS;
+	for (i = 0; i < NAMED; i++) {
+		n = i % DRM_DSEEK_MAX_BINDINGS;
+		ASSERT_EQ(0, bo_create(self->fd, PAGE, &bos[i]));
+		bindings[n] = (struct drm_dseek_binding){ .handle = bos[i], .access = DRM_DSEEK_ACCESS_READ, .size = PAGE };
+		if (n == DRM_DSEEK_MAX_BINDINGS - 1)
+			ASSERT_EQ(0, submit(self->fd, h.queue, &wide, 1, NULL));
+	}
+	for (i = 0; i < NAMED; i++)
+		ASSERT_EQ(0, advise(self->fd, bos[i], DRM_DSEEK_MADV_DONTNEED, &self->retained));
+	ASSERT_EQ(0, bo_create(self->fd, 3 * PAGE, &n));
+	ASSERT_EQ(0, advise(self->fd, n, DRM_DSEEK_MADV_DONTNEED, &self->retained));
+	EXPECT_EQ(NAMED + 3, purgeable_pages());
+	ASSERT_EQ(0, text_write("/proc/sys/vm/drop_caches", "2"));
+	EXPECT_EQ(NAMED, purgeable_pages());
+	exec_close(&h.exec);
+}
+
 #define LARGE	(32ULL << 20)
 
 /* How long a call takes that lets go of a large buffer: GEM_CLOSE, or the NEXT by which a job comes back whose tenant has closed it. */
