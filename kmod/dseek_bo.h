@@ -38,7 +38,7 @@ struct dseek_bo {
 	struct sg_table *sgt;		/* imported */
 	struct dseek_memory *memory;	/* of an engine's own, instead of pages */
 	atomic_t handles;
-	atomic_t jobs;			/* that name it and aren't over */
+	atomic_t jobs;			/* that name it and aren't over, and MAPs under way */
 	struct list_head maps;		/* struct dseek_exec_map, dseek->map_lock */
 	struct work_struct free_work;	/* once its last reference is gone */
 };

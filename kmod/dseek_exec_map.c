@@ -108,8 +108,10 @@ int dseek_exec_map(struct dseek_exec *exec, struct drm_dseek_map *args)
 	spin_lock_irq(&engine->lock);
 	job = !exec->lost && args->tag < exec->depth ? exec->jobs[args->tag] : NULL;
 	if (job && args->binding < job->binding_count) {
+		/* As the job itself has it: that may be given back before the mapping is there to be retired, or purged for. */
 		bo = job->bindings[args->binding].bo;
 		drm_gem_object_get(&bo->base);
+		atomic_inc(&bo->jobs);
 	} else if (exec->lost) {
 		err = -ESTALE;
 	}
@@ -129,6 +131,7 @@ int dseek_exec_map(struct dseek_exec *exec, struct drm_dseek_map *args)
 		args->bo_id = bo->id;
 		args->bo_size = bo->base.size;
 	}
+	dseek_bo_unuse(bo);
 	dseek_bo_put(bo);
 	return err;
 }

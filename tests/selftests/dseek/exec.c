@@ -2,6 +2,7 @@
 /* The executor's device: attach, fetch and give back, mapping, and what becomes of jobs when it goes. */
 #include "kselftest_harness.h"
 #include "dseek_test.h"
+#include <sched.h>
 #include <signal.h>
 #include <sys/time.h>
 
@@ -467,7 +468,7 @@ TEST_F_TIMEOUT(exec, mapped_while_it_is_retired, 120)
 	int round, i;
 
 	ASSERT_EQ(0, pthread_create(&mapper.thread, NULL, map_on, &mapper));
-	for (round = 0; round < 1000; round++) {
+	for (round = 0; round < 500; round++) {
 		struct drm_dseek_completion c = { 0 };
 		struct drm_dseek_map m = { 0 };
 
@@ -489,6 +490,62 @@ TEST_F_TIMEOUT(exec, mapped_while_it_is_retired, 120)
 	for (i = 0; i < 500 && tenant_info(self->fd).pinned_bytes != 2 * PAGE; i++)
 		sleep_ns(10 * MS);
 	EXPECT_EQ(2 * PAGE, tenant_info(self->fd).pinned_bytes);
+}
+
+/* A thread of the executor's that asks for the mapping of a job that another is giving back. */
+struct asker {
+	pthread_t thread;
+	int fd;
+	volatile int go, asked, stop;
+	struct drm_dseek_map map;
+};
+
+static void *ask_on(void *arg)
+{
+	struct asker *a = arg;
+
+	while (!a->stop) {
+		if (a->go == a->asked) {
+			sched_yield();
+			continue;
+		}
+		call(a->fd, DRM_IOCTL_DSEEK_MAP, &a->map);
+		a->asked = a->go;
+	}
+	return NULL;
+}
+
+/* What is mapped just when the last job of it is over is retired as well: the tenant gets its memory back. */
+TEST_F_TIMEOUT(exec, mapped_while_its_last_job_ends, 120)
+{
+	struct asker asker = { .fd = self->exec.fd };
+	uint32_t tag;
+	int round, i;
+
+	ASSERT_EQ(0, pthread_create(&asker.thread, NULL, ask_on, &asker));
+	for (round = 0; round < 600; round++) {
+		struct drm_dseek_completion c = { 0 };
+
+		HOLD_ONE(c.tag);
+		ASSERT_EQ(0, bo_close(self->fd, self->bo));
+		asker.map.tag = c.tag;
+		asker.go++;
+		for (i = round % 64; i; i--)
+			sched_yield();
+		ASSERT_EQ(0, exec_next(&self->exec, &c, 1, &tag, 0, 0));
+		while (asker.asked != asker.go)
+			sched_yield();
+		for (i = 0; i < 500 && tenant_info(self->fd).pinned_bytes; i++) {
+			ASSERT_EQ(0, exec_next(&self->exec, NULL, 0, &tag, 0, 0));
+			if (i)
+				sleep_ns(MS);
+		}
+		ASSERT_EQ(0, tenant_info(self->fd).pinned_bytes) { TH_LOG("round %d", round); }
+		ASSERT_EQ(0, bo_create(self->fd, 2 * PAGE, &self->bo));
+		self->binding.handle = self->bo;
+	}
+	asker.stop = 1;
+	pthread_join(asker.thread, NULL);
 }
 
 TEST_F(exec, as_many_are_retired_as_there_is_room_for)
