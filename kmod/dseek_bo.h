@@ -68,9 +68,10 @@ int dseek_bo_pin_pages(struct dseek_bo *bo);
 void dseek_bo_unpin_pages(struct dseek_bo *bo);
 void dseek_backing_init(void);
 void dseek_backing_fini(void);	/* no buffers left */
+/* bo->lock held, or it is on bo->maps. */
 vm_fault_t dseek_bo_fault_page(struct dseek_bo *bo, struct vm_fault *vmf, pgoff_t page);
-bool dseek_bo_in_fault(struct dseek_bo *bo);
 vm_fault_t dseek_bo_fault_huge(struct dseek_bo *bo, struct vm_fault *vmf, unsigned int order, pgoff_t base);
+bool dseek_bo_in_fault(struct dseek_bo *bo);
 int dseek_mmap(struct file *file, struct vm_area_struct *vma);
 int dseek_dmabuf_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma, pgoff_t page);
 struct drm_gem_object *dseek_gem_import_sg(struct drm_device *drm, struct dma_buf_attachment *attach,

@@ -18,22 +18,13 @@
 #include "dseek_drv.h"
 #include "dseek_trace.h"
 
-/* The page is handed out locked, and is so until it is in the page table: dseek_bo_in_fault(). */
 vm_fault_t dseek_bo_fault_page(struct dseek_bo *bo, struct vm_fault *vmf, pgoff_t page)
 {
-	vm_fault_t ret = VM_FAULT_SIGBUS;
-
-	if (page >= bo->base.size >> PAGE_SHIFT)
-		return ret;
-	mutex_lock(&bo->lock);
-	if (bo->pages) {
-		get_page(bo->pages[page]);
-		lock_page(bo->pages[page]);
-		vmf->page = bo->pages[page];
-		ret = VM_FAULT_LOCKED;
-	}
-	mutex_unlock(&bo->lock);
-	return ret;
+	if (page >= bo->base.size >> PAGE_SHIFT || !bo->pages)
+		return VM_FAULT_SIGBUS;
+	vmf->page = bo->pages[page];
+	get_page(vmf->page);
+	return 0;
 }
 
 /*
@@ -68,32 +59,41 @@ vm_fault_t dseek_bo_fault_huge(struct dseek_bo *bo, struct vm_fault *vmf, unsign
 	if (order != PMD_ORDER || start < vma->vm_start || start + PMD_SIZE > vma->vm_end)
 		return ret;
 	page = linear_page_index(vma, start) - base;
-	if (page + HPAGE_PMD_NR > bo->base.size >> PAGE_SHIFT)
+	if (page + HPAGE_PMD_NR > bo->base.size >> PAGE_SHIFT || !bo->pages)
 		return ret;
-	mutex_lock(&bo->lock);
-	if (bo->pages) {
-		folio = page_folio(bo->pages[page]);
-		if (folio_order(folio) == PMD_ORDER && &folio->page == bo->pages[page])
-			ret = vmf_insert_folio_pmd(vmf, folio, vmf->flags & FAULT_FLAG_WRITE);
-	}
-	mutex_unlock(&bo->lock);
+	folio = page_folio(bo->pages[page]);
+	if (folio_order(folio) == PMD_ORDER && &folio->page == bo->pages[page])
+		ret = vmf_insert_folio_pmd(vmf, folio, vmf->flags & FAULT_FLAG_WRITE);
 #endif
 	return ret;
 }
 
+/* The page is handed out locked, and is so until it is in the page table: dseek_bo_in_fault(). */
 static vm_fault_t bo_fault(struct vm_fault *vmf)
 {
 	struct dseek_bo *bo = to_bo(vmf->vma->vm_private_data);
+	vm_fault_t ret;
 
-	return dseek_bo_fault_page(bo, vmf, vmf->pgoff - drm_vma_node_start(&bo->base.vma_node));
+	mutex_lock(&bo->lock);
+	ret = dseek_bo_fault_page(bo, vmf, vmf->pgoff - drm_vma_node_start(&bo->base.vma_node));
+	if (!ret) {
+		lock_page(vmf->page);
+		ret = VM_FAULT_LOCKED;
+	}
+	mutex_unlock(&bo->lock);
+	return ret;
 }
 
 #ifdef DSEEK_HUGE_FAULT
 static vm_fault_t bo_huge_fault(struct vm_fault *vmf, unsigned int order)
 {
 	struct dseek_bo *bo = to_bo(vmf->vma->vm_private_data);
+	vm_fault_t ret;
 
-	return dseek_bo_fault_huge(bo, vmf, order, drm_vma_node_start(&bo->base.vma_node));
+	mutex_lock(&bo->lock);
+	ret = dseek_bo_fault_huge(bo, vmf, order, drm_vma_node_start(&bo->base.vma_node));
+	mutex_unlock(&bo->lock);
+	return ret;
 }
 #endif
 

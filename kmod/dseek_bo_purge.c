@@ -16,8 +16,9 @@
 static bool bo_purgeable(struct dseek_bo *bo)
 {
 	lockdep_assert_held(&bo->lock);
+	/* Who maps it has it on the list before he says that his job is over; no job comes under the lock, and none to what is DONTNEED. */
 	return bo->advice == DRM_DSEEK_MADV_DONTNEED && bo->pages &&
-	       !atomic_read(&bo->jobs) && list_empty_careful(&bo->maps) && !dseek_bo_in_fault(bo);
+	       !atomic_read_acquire(&bo->jobs) && list_empty_careful(&bo->maps) && !dseek_bo_in_fault(bo);
 }
 
 static void bo_count(struct dseek_bo *bo, bool counted)

@@ -152,6 +152,10 @@ static void map_vm_close(struct vm_area_struct *vma)
 
 #define PGOFF_MASK ((1UL << (DSEEK_MAP_SHIFT - PAGE_SHIFT)) - 1)
 
+/*
+ * Without bo->lock: a tenant's thread may have it that is not given the CPU, and the executor's others' jobs to run. What is on bo->maps
+ * isn't purged, and was not when it came there, as a job named it.
+ */
 static vm_fault_t map_fault(struct vm_fault *vmf)
 {
 	struct dseek_exec_map *map = vmf->vma->vm_private_data;
