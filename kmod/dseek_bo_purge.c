@@ -111,8 +111,7 @@ static void bo_dontneed(struct dseek_bo *bo)
 	WRITE_ONCE(bo->advice, DRM_DSEEK_MADV_DONTNEED);
 	if (bo->pages && !bo->counted)
 		bo_count(bo, true);
-	if (!atomic_read(&bo->jobs))
-		dseek_exec_retire(bo);
+	dseek_exec_retire(bo);	/* it looks itself, under a lock, whether a job names it: the last may be over just now */
 }
 
 int dseek_bo_willneed(struct dseek_bo *bo)
