@@ -182,6 +182,11 @@ struct drm_gem_object *dseek_gem_import_sg(struct drm_device *drm, struct dma_bu
 
 	if (IS_ERR(tenant))
 		return ERR_CAST(tenant);
+	err = -EINVAL;
+	if (!PAGE_ALIGNED(attach->dmabuf->size)) {	/* some exporters' are what was asked for; GEM takes whole pages or dies */
+		drm_dbg(drm, "import: a dma-buf of %zu bytes, which are no pages\n", attach->dmabuf->size);
+		goto err_tenant;
+	}
 	err = dseek_charge(tenant, DSEEK_IMPORTED, attach->dmabuf->size);
 	if (err)
 		goto err_tenant;
