@@ -54,9 +54,12 @@ int dseek_bo_set_file(struct dseek_bo *bo, int node)
 		filp = shmem_file_setup("dseek", bo->base.size, DSEEK_NORESERVE);
 	if (IS_ERR(filp))	/* -ENOSPC is shmem's word for an inode that it lacks the memory for */
 		return PTR_ERR(filp) == -ENOSPC ? -ENOMEM : PTR_ERR(filp);
-	/* Over the limit of a memory cgroup: -ENOMEM, not the OOM killer. */
+	/*
+	 * Over the limit of a memory cgroup: -ENOMEM, not the OOM killer. And not from where pages must be movable (ZONE_MOVABLE, CMA): they
+	 * stay as long as the buffer, so who pins them for longer (ibv_reg_mr, io_uring) would be refused.
+	 */
 	mapping = filp->f_mapping;
-	mapping_set_gfp_mask(mapping, mapping_gfp_mask(mapping) | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
+	mapping_set_gfp_mask(mapping, mapping_gfp_constraint(mapping, ~__GFP_MOVABLE) | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 	bo->base.filp = filp;
 	return 0;
 }

@@ -3,6 +3,7 @@
 #include "kselftest_harness.h"
 #include "dseek_test.h"
 #include <elf.h>
+#include <linux/io_uring.h>
 #include <linux/mempolicy.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -221,6 +222,27 @@ TEST_F(bo, pages_that_a_device_may_have_are_left_to_it)
 	if (r == -EPERM)
 		SKIP(return, "not root: a user may not have as many places in pipes");
 	EXPECT_EQ(1, r);
+}
+
+/* As ibv_reg_mr does, for as long as it likes: from wherever in the machine's memory the pages are. */
+TEST_F(bo, its_pages_can_be_pinned_for_long)
+{
+	struct io_uring_params params = { 0 };
+	struct iovec iov = { .iov_len = 16 << 20 };
+	int ring = (int)syscall(SYS_io_uring_setup, 1, &params);
+	uint32_t h = 0;
+	int r;
+
+	if (ring < 0)
+		SKIP(return, "no io_uring");
+	ASSERT_EQ(0, bo_create(self->fd, iov.iov_len, &h));
+	iov.iov_base = bo_map(self->fd, h);
+	ASSERT_NE(MAP_FAILED, iov.iov_base);
+	r = syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, &iov, 1) ? errno : 0;
+	if (r == EOPNOTSUPP)
+		SKIP(return, "this kernel's io_uring has no use for files' pages");
+	EXPECT_EQ(0, r);
+	close(ring);
 }
 
 TEST_F(bo, create_refusals)
