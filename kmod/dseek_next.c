@@ -497,7 +497,8 @@ static int next_jobs(struct dseek_exec *exec, struct drm_dseek_next *args, struc
 			return -EFAULT;
 	}
 	err = tell_retired(exec, args);
-	if (!err)
+	/* What it is to free comes first: else it has no room for what it is asked for. */
+	if (!err && (!args->retired_max || !has_retired(exec)))
 		err = tell_requests(exec, args, news);
 	if (err)
 		return err;

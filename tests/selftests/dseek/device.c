@@ -495,6 +495,42 @@ TEST_F_TIMEOUT(device, as_many_offsets_as_buffers, 120)
 	EXPECT_EQ(n * size, device_bytes(self->fd));
 }
 
+/* An executor that has no room frees what it is told to, and has: it is told that first, however few it takes at once. */
+TEST_F(device, what_is_to_be_freed_is_told_first)
+{
+	struct drm_dseek_memory_request request = { 0 };
+	uint64_t retired, end;
+	struct drm_dseek_next n = { .retired = (uintptr_t)&retired, .retired_max = 1, .requests = (uintptr_t)&request, .request_max = 1 };
+	struct making m;
+	uint32_t handles[3];
+	int freed = 0, i;
+
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, give(self, 0));
+		handles[i] = self->handle;
+	}
+	for (i = 0; i < 3; i++)
+		ASSERT_EQ(0, bo_close(self->fd, handles[i]));
+	ASSERT_EQ(0, make_begin(&m, self->fd, self->exec.engine));
+	sleep_ns(50 * MS);	/* it has asked */
+	for (end = now_ns() + 5 * SEC; !n.request_count && now_ns() < end; freed += n.retired_count)
+		ASSERT_EQ(0, call(self->exec.fd, DRM_IOCTL_DSEEK_NEXT, &n));
+	EXPECT_EQ(3, freed);
+	ASSERT_EQ(1, n.request_count);
+	ASSERT_EQ(0, answer(&self->exec, request.bo_id, 0, -1));
+	ASSERT_EQ(0, make_end(&m));
+	ASSERT_EQ(0, bo_close(self->fd, m.args.handle));
+
+	/* who frees by another thread is told what he asks for */
+	ASSERT_EQ(0, make_begin(&m, self->fd, self->exec.engine));
+	n.retired_max = n.request_count = 0;
+	for (end = now_ns() + 5 * SEC; !n.request_count && now_ns() < end;)
+		ASSERT_EQ(0, call(self->exec.fd, DRM_IOCTL_DSEEK_NEXT, &n));
+	ASSERT_EQ(1, n.request_count);
+	ASSERT_EQ(0, answer(&self->exec, request.bo_id, 0, -1));
+	ASSERT_EQ(0, make_end(&m));
+}
+
 /* Who still has the memory, by a mapping or the dma-buf, has it for himself and pays for it. */
 TEST_F(device, what_outlives_the_handle_is_charged)
 {
