@@ -154,8 +154,12 @@ struct dseek_memory *dseek_memory_create(struct dseek_file *file, u32 engine_id,
 	err = ask(memory);
 	if (!err)
 		err = wait_for_answer(memory);
-	if (!err)
+	if (!err) {
+		/* Somebody may have had a look at it when it was given (/proc, a copy of its descriptor): that is no reference to stay. */
+		if (memory->dmabuf)
+			memory->idle_refs = min_t(unsigned long, memory->idle_refs, file_count(memory->dmabuf->file));
 		return memory;
+	}
 	memory_uncharge(memory);
 	memory_free(memory);
 	return ERR_PTR(err);

@@ -6,6 +6,7 @@
 #include "kselftest_harness.h"
 #include "dseek_admin.h"
 #include "dseek_dmabuf.h"
+#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -577,6 +578,50 @@ TEST_F(device, references_of_its_driver)
 	EXPECT_EQ(id, freed(&self->exec));
 	EXPECT_EQ(0, device_bytes(self->fd));
 	close(exporter);
+}
+
+/* On one CPU; the executor before the tenant whenever both could run. */
+static int one_after_the_other(pthread_t tenant)
+{
+	struct sched_param first = { .sched_priority = 2 }, second = { .sched_priority = 1 };
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	return pthread_setaffinity_np(tenant, sizeof(one), &one) || pthread_setaffinity_np(pthread_self(), sizeof(one), &one) ||
+	       pthread_setschedparam(pthread_self(), SCHED_FIFO, &first) || pthread_setschedparam(tenant, SCHED_FIFO, &second);
+}
+
+/* What passes, a copy of the descriptor here, is no reference that stays: the memory isn't free as long as the tenant has one more. */
+TEST_F(device, a_passing_reference_when_it_is_given)
+{
+	struct sched_param other = { 0 };
+	bool ordered;
+	int fd = dmabuf_of(SIZE, &self->mem), copy, mine, r;
+	struct making m;
+	uint64_t id;
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, make_begin(&m, self->fd, self->exec.engine));
+	id = told(&self->exec);
+	ordered = !one_after_the_other(m.thread);
+	copy = dup(fd);
+	r = answer(&self->exec, id, 0, fd);
+	close(copy);
+	close(fd);
+	pthread_setschedparam(pthread_self(), SCHED_OTHER, &other);
+	EXPECT_EQ(0, r);
+	ASSERT_EQ(0, make_end(&m));
+	if (!ordered)
+		SKIP(return, "not root, or no CPU 0");
+	mine = export_fd(self->fd, m.args.handle);
+	ASSERT_LE(0, mine);
+	ASSERT_EQ(0, bo_close(self->fd, m.args.handle));
+	EXPECT_EQ(0, freed_within(&self->exec, 300 * MS));
+	EXPECT_EQ(SIZE, device_bytes(self->fd));
+	close(mine);
+	EXPECT_EQ(id, freed(&self->exec));
+	EXPECT_EQ(0, device_bytes(self->fd));
 }
 
 /* As who has it mapped, who imports it into another file has it still; there it is an imported buffer. */
