@@ -188,6 +188,9 @@ struct drm_dseek_tenant_info {
  *
  * Errors: -EDQUOT over the tenant's quota; -ENOMEM over RLIMIT_MEMLOCK, the memory cgroup or the machine.
  *
+ * To export a buffer is to share all of it: who imports it may bind and map it for writing, also where the dma-buf's descriptor is for
+ * reading only, as DRM has it everywhere.
+ *
  * With DEVICE it has no pages of the machine's: the executor of @engine is asked for memory of the engine's own (VRAM), zeroed, and
  * the call waits for its answer, interruptibly: it comes between two jobs. The buffer is charged as device_bytes, until its last
  * handle, job, mapping and dma-buf is gone; then the executor clears and frees it. Only jobs of queues on @engine alone may name it. It
@@ -558,7 +561,9 @@ struct drm_dseek_memory_request {
  *
  * A job that yields although its tenant has gone, or after it was to stop, is over (-ECANCELED, -ETIMEDOUT).
  * Of what one call returns, unmap @retired before running @tags: a job may name such a buffer again, and
- * needs a new DRM_IOCTL_DSEEK_MAP then. Memory of the engine's own among them is to be freed, before @requests are answered.
+ * needs a new DRM_IOCTL_DSEEK_MAP then. Where several threads call, that is theirs to see to: what one is told to unmap is
+ * unmapped before another runs what it takes from then on. Memory of the engine's own among them is to be freed, before @requests are
+ * answered: none of those is told while there is more of @retired than @retired_max.
  *
  * It ended with @pad until 1.3, and callers of that size are served as before. With DRM_DSEEK_ATTACH_MEMORY use the whole: a
  * request, or memory to be freed, ends the wait as a buffer to unmap does.
@@ -615,7 +620,8 @@ struct drm_dseek_memory {
  * this one, which is what the job is to end with.
  *
  * An executor of a NIC maps what it registers, and deregisters what it unmaps: -EDQUOT, the buffer's tenant would have more
- * registered than it may.
+ * registered than it may. A buffer counts until it is unmapped, one that was imported until the executor is told to: the mapping is its
+ * exporter's.
  */
 struct drm_dseek_map {
 	__u32 tag;		/* in */
