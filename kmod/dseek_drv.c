@@ -201,15 +201,10 @@ static void dseek_lock_order(struct dseek_device *dev)
  */
 #define OFFSETS		(1UL << (50 - PAGE_SHIFT))
 
-static void offsets_init(struct drm_vma_offset_manager *mgr)
-{
-	drm_vma_offset_manager_destroy(mgr);
-	drm_vma_offset_manager_init(mgr, DRM_FILE_PAGE_OFFSET_START, OFFSETS);
-}
-
 static void dseek_device_init(struct dseek_device *dev)
 {
-	offsets_init(dev->drm.vma_offset_manager);
+	drm_vma_offset_manager_destroy(dev->drm.vma_offset_manager);
+	drm_vma_offset_manager_init(dev->drm.vma_offset_manager, DRM_FILE_PAGE_OFFSET_START, OFFSETS);
 	mutex_init(&dev->lock);
 	spin_lock_init(&dev->map_lock);
 	xa_init_flags(&dev->bos, XA_FLAGS_ALLOC);
