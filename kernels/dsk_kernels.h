@@ -82,7 +82,7 @@
 	X(sample, dsk_sample, 256, 4, struct dsk_sample_params)			\
 	X(kv_copy, dsk_kv_copy, 256, 3, struct dsk_kv_copy_params)			\
 	X(scrub, dsk_scrub_lds, 256, 1, struct dsk_scrub_params)			\
-	X(scrub, dsk_scrub_registers, 256, 1, struct dsk_scrub_params)			\
+	X(scrub, dsk_scrub_registers, 64, 1, struct dsk_scrub_params)			\
 	X(reroute, dsk_reroute, 256, 5, struct dsk_reroute_params)			\
 	X(similarity, dsk_project, 256, 3, struct dsk_project_params)			\
 	X(similarity, dsk_similarity, 256, 3, struct dsk_similarity_params)		\

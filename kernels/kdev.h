@@ -39,7 +39,9 @@
  *	k_fma k_rint k_fabs k_max k_min
  *	K_UNROLL(n)		before a loop: so many times and no more
  *	k_opaque(x)		x, an int, of which the compiler knows nothing: what is made of it in a loop is made there and not kept
- *	k_opaque_acc(x)		the same by an accumulation register, where K_HAS_ACC is 1
+ *	k_fill_registers(x)	the last thing a kernel does: every vector register that its waves are given is @x then, as many as make waves that fill a
+ *				SIMD's registers to the last one (RDNA: 8 waves of 192; CDNA: 2 of 128 and 128 for accumulation), and the wave stays
+ *				for 8000 clocks, so that what comes after it gets others; not on hosts
  *
  * Nothing is contracted: a product and a sum are one operation where the source says k_fma, so the three differ by k_exp2 and its
  * like only.

@@ -90,13 +90,29 @@ K_DEV int k_load_acquire(int *p) { return __hip_atomic_load(p, __ATOMIC_ACQUIRE,
 K_DEV void k_add_release(int *p, int v) { __hip_atomic_fetch_add(p, v, __ATOMIC_RELEASE, __HIP_MEMORY_SCOPE_SYSTEM); }
 
 K_DEV int k_opaque(int x) { __asm__ volatile("" : "+v"(x)); return x; }
+
+/* By name: which registers there are to be, and so how many a wave is given, is then not the compiler's choice. */
+#define K_SET_V(n)	__asm__ volatile("v_mov_b32 v" #n ", %0" : : "s"(x) : "v" #n);
+#define K_SET_ACC(n)	__asm__ volatile("v_accvgpr_write_b32 a" #n ", %0" : : "v"(x) : "a" #n);
+#define K_EIGHT(set, a, b, c, d, e, f, g, h)	set(a) set(b) set(c) set(d) set(e) set(f) set(g) set(h)
+#define K_TEN(set, tens)	set(tens##0) set(tens##1) K_EIGHT(set, tens##2, tens##3, tens##4, tens##5, tens##6, tens##7, tens##8, tens##9)
+#define K_120(set)	K_TEN(set, ) K_TEN(set, 1) K_TEN(set, 2) K_TEN(set, 3) K_TEN(set, 4) K_TEN(set, 5) K_TEN(set, 6) K_TEN(set, 7) K_TEN(set, 8) \
+			K_TEN(set, 9) K_TEN(set, 10) K_TEN(set, 11)
+#define K_128(set)	K_120(set) K_EIGHT(set, 120, 121, 122, 123, 124, 125, 126, 127)
+#define K_192(set)	K_120(set) K_TEN(set, 12) K_TEN(set, 13) K_TEN(set, 14) K_TEN(set, 15) K_TEN(set, 16) K_TEN(set, 17) K_TEN(set, 18) \
+			set(190) set(191)
+
+K_DEV void k_fill_registers(unsigned int x)
+{
 #ifdef __GFX9__
-#define K_HAS_ACC	1
-K_DEV int k_opaque_acc(int x) { __asm__ volatile("" : "+a"(x)); return x; }
+	K_128(K_SET_ACC)
+	K_128(K_SET_V)
 #else
-#define K_HAS_ACC	0
-K_DEV int k_opaque_acc(int x) { return x; }
+	K_192(K_SET_V)
 #endif
+	__builtin_amdgcn_s_sleep(127);
+}
+
 K_DEV float k_exp2(float x) { return __builtin_amdgcn_exp2f(x); }
 K_DEV float k_log2(float x) { return __builtin_amdgcn_logf(x); }
 K_DEV float k_rsqrt(float x) { return __builtin_amdgcn_rsqf(x); }

@@ -82,8 +82,7 @@ K_DEV void k_add_release_(volatile __global int *p, int v) { mem_fence(CLK_GLOBA
 #define k_add_release(p, v)	k_add_release_(p, v)
 
 K_DEV int k_opaque(int x) { return x; }
-#define K_HAS_ACC	0
-K_DEV int k_opaque_acc(int x) { return x; }
+K_DEV void k_fill_registers(unsigned int x) { }
 K_DEV float k_exp2(float x) { return exp2(x); }
 K_DEV float k_log2(float x) { return log2(x); }
 K_DEV float k_rsqrt(float x) { return 1 / sqrt(x); }

@@ -92,8 +92,7 @@ K_DEV unsigned int k_as_u32(float f) { unsigned int u; memcpy(&u, &f, 4); return
 #define k_add_release(p, v)	((void)simt_atomic_add(p, v))
 
 K_DEV int k_opaque(int x) { return x; }
-#define K_HAS_ACC	0
-K_DEV int k_opaque_acc(int x) { return x; }
+K_DEV void k_fill_registers(unsigned int x) { }
 K_DEV float k_exp2(float x) { return exp2f(x); }
 K_DEV float k_log2(float x) { return log2f(x); }
 K_DEV float k_rsqrt(float x) { return 1 / sqrtf(x); }

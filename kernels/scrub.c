@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What one tenant leaves on a compute unit is not for the next one: a group of these takes all LDS that a group may have and stores a pattern in
- * each word, and its lanes take registers and store the pattern in each. As many groups as fill the device, at once, reach all of both only
- * where the hardware keeps none of them waiting; what it does about that no test here can show.
- * out tells that the stores were done: without a reader compilers leave them out.
+ * each word; waves of the other take registers, so many that some number of waves have all of a SIMD's, and store the pattern in each. As many groups
+ * as fill the device, at once, reach all of both only where the hardware keeps none of them waiting; what it does about that no test here can show.
+ * out tells that the groups were there, and of LDS that the stores were done: without a reader compilers leave them out.
  */
 #include "dsk_layout.h"
 #include "kdev.h"
 
 #define LANES	256
+#define FEW_LANES	64
 
 #if defined(__gfx950__)
 #define LDS_BYTES	163840
 #else
 #define LDS_BYTES	65536
 #endif
-/* Live at once, more than the kernel needs besides: 512 registers are all of a SIMD of CDNA, half of them accumulation registers. */
-#define REGISTERS	240
 
 /* out [groups]: the last word that the lane 0 sees, p.pattern; groups: any */
 K_KERNEL(LANES) dsk_scrub_lds(K_GLOBAL k_u32 *out, struct dsk_scrub_params p)
@@ -35,20 +34,9 @@ K_KERNEL(LANES) dsk_scrub_lds(K_GLOBAL k_u32 *out, struct dsk_scrub_params p)
 	}
 }
 
-/* out [lanes, groups]: p.pattern if all registers had it; groups: any */
-K_KERNEL(LANES) dsk_scrub_registers(K_GLOBAL k_u32 *out, struct dsk_scrub_params p)
+/* out [lanes, groups]: p.pattern; groups: any. Of few lanes: a group needs room on each SIMD for its waves there, and leaves free what is less. */
+K_KERNEL(FEW_LANES) dsk_scrub_registers(K_GLOBAL k_u32 *out, struct dsk_scrub_params p)
 {
-	int v[REGISTERS], a[REGISTERS];
-	k_u32 differ = 0;
-
-	/* what is opaque stays in its place among its like: all are made before the first is looked at */
-	for (int i = 0; i < REGISTERS; i++)
-		v[i] = k_opaque((int)p.pattern);
-	for (int i = 0; i < K_HAS_ACC * REGISTERS; i++)
-		a[i] = k_opaque_acc((int)p.pattern);
-	for (int i = 0; i < REGISTERS; i++)
-		differ |= (k_u32)k_opaque(v[i]) ^ p.pattern;
-	for (int i = 0; i < K_HAS_ACC * REGISTERS; i++)
-		differ |= (k_u32)k_opaque_acc(a[i]) ^ p.pattern;
-	out[(long)k_group_x() * LANES + k_tid()] = p.pattern ^ differ;
+	out[(long)k_group_x() * FEW_LANES + k_tid()] = p.pattern;
+	k_fill_registers(p.pattern);
 }

@@ -325,7 +325,7 @@ static void test_order(void)
 	expect(run_as(2, 2, 0, 0), 0, SCRUB OP " " OP " ", "one of another tenant");
 	tap_ok(lds(0, 1) && lds(1, 0) && lds(2, 0), "finds none of that: %d, %d, %d words", hip_device_launch(0)->lds,
 	       hip_device_launch(1)->lds, hip_device_launch(2)->lds);
-	tap_ok(hip_device_launch(0)->groups == 4 * 2 && hip_device_launch(1)->groups == 8 * 2, "each of 2 units is scrubbed by several groups");
+	tap_ok(hip_device_launch(0)->groups == 4 * 2 && hip_device_launch(1)->groups == 32 * 2, "each of 2 units is scrubbed by several groups");
 	expect(run_as(2, 3, 0, 0), 0, OP " " OP " ", "the same tenant's in another class");
 	expect(run_as(1, 1, 0, 0), 0, SCRUB OP " " OP " ", "the first tenant again, with a deadline");
 	dseek_backend_hip.status(t.hip, t.err, sizeof(t.err));

@@ -91,7 +91,7 @@ static void expect(uint64_t tenant, uint32_t sched_class, unsigned int scrubs, c
 
 int main(void)
 {
-	static const size_t of_3[2] = { 4 * 3, 8 * 3 };
+	static const size_t of_3[2] = { 4 * 3, 32 * 3 };
 	void *state = NULL;
 
 	if (hip_device_why_not()) {

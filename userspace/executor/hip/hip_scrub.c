@@ -3,14 +3,15 @@
 
 #include <stdio.h>
 
-#define LANES		256	/* of both kernels; dsk_scrub_registers tells a word a lane */
+#define LANES		64	/* of dsk_scrub_registers, which tells a word a lane; dsk_scrub_lds tells one a group */
 #define CUS_UNKNOWN	512	/* more than any device has */
 /*
  * Groups a unit: one takes all LDS that a group may have, which is all of a unit's or, where units come in pairs and are counted so, half of
- * it; by registers three fit where waves are of 32 lanes, one where they are of 64. Twice as many: none is likely to be passed over.
+ * it. Of a unit's registers groups take all if there are 8, of a wave of 64 lanes each (4 SIMDs of two such waves), of a pair's if there are 16, of
+ * two waves of 32 (4 SIMDs of eight). Twice as many: none is likely to be passed over.
  */
 #define LDS_GROUPS	4
-#define REGISTER_GROUPS	8
+#define REGISTER_GROUPS	32
 
 int hip_scrub_open(struct hip_scrub *s, struct hip_kernels *kernels, int cus, char *err, size_t err_size)
 {
