@@ -41,6 +41,17 @@ K_DEV float k_f8_value(int byte)
 	return (code & 0x80 ? -1.0f : 1.0f) * (float)(exponent ? 8 + (code & 7) : code & 7) * k_as_float((unsigned int)(116 + (exponent ? exponent : 1)) << 23);
 }
 
+/* What 16 bits are to the instruction. CDNA2's takes subnormal numbers for 0 (AMD, ROCm documentation of MI200: "MFMA" flushes them). */
+K_DEV float k_model_bf16(k_u32 u)
+{
+	return k_bf16_to_f32((k_u16)(K_MMA == K_MMA_CDNA2 && !(u & 0x7f80) ? 0 : u));
+}
+
+K_DEV float k_model_f16(k_u32 u)
+{
+	return k_f16_to_f32((k_u16)(K_MMA == K_MMA_CDNA2 && !(u & 0x7c00) ? 0 : u));
+}
+
 #if defined(__OPENCL_C_VERSION__)
 
 /* One element of every lane's fragments at a time. */
@@ -58,10 +69,8 @@ K_DEV struct acc name##_(K_WAVE_PARAM struct frag a, struct frag b, struct acc c
 	return c;											\
 }
 #define K_FROM_I8(u)	((int)(char)(u))
-#define K_FROM_BF16(u)	k_bf16_to_f32((k_u16)(u))
-#define K_FROM_F16(u)	k_f16_to_f32((k_u16)(u))
-K_MODEL(k_mma_bf16, k_frag16, k_acc_f32, K_HALVES, K_FRAG16, float, K_FROM_BF16)
-K_MODEL(k_mma_f16, k_frag16, k_acc_f32, K_HALVES, K_FRAG16, float, K_FROM_F16)
+K_MODEL(k_mma_bf16, k_frag16, k_acc_f32, K_HALVES, K_FRAG16, float, k_model_bf16)
+K_MODEL(k_mma_f16, k_frag16, k_acc_f32, K_HALVES, K_FRAG16, float, k_model_f16)
 K_MODEL(k_mma_i8, k_frag8, k_acc_i32, K_HALVES, K_FRAG8, int, K_FROM_I8)
 K_MODEL(k_mma_f8, k_frag8, k_acc_f32, K_HALVES, K_FRAG8, float, k_f8_value)
 #define k_mma_bf16(a, b, c)	k_mma_bf16_(K_WAVE_PASS a, b, c)
@@ -100,8 +109,8 @@ K_DEV struct acc name##_(const struct simt_site *site, const void *here, struct 
 	return c;											\
 }
 #define K_AS_IS(x)	(x)
-K_MODEL(k_mma_bf16, k_frag16, k_acc_f32, K_FRAG16, k_mma_k16, K_MMA_K16, float, k_bf16_to_f32)
-K_MODEL(k_mma_f16, k_frag16, k_acc_f32, K_FRAG16, k_mma_k16, K_MMA_K16, float, k_f16_to_f32)
+K_MODEL(k_mma_bf16, k_frag16, k_acc_f32, K_FRAG16, k_mma_k16, K_MMA_K16, float, k_model_bf16)
+K_MODEL(k_mma_f16, k_frag16, k_acc_f32, K_FRAG16, k_mma_k16, K_MMA_K16, float, k_model_f16)
 K_MODEL(k_mma_i8, k_frag8, k_acc_i32, K_FRAG8, k_mma_k8, K_MMA_K8, int, K_AS_IS)
 K_MODEL(k_mma_f8, k_frag8, k_acc_f32, K_FRAG8, k_mma_k8, K_MMA_K8, float, k_f8_value)
 #define k_mma_bf16(a, b, c)	k_mma_bf16_(SIMT_SITE("k_mma_bf16"), a, b, c)

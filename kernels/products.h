@@ -22,8 +22,8 @@ struct product_parts {
 K_DEV void split_quad(const float v[4], int quad, struct product_parts *f)
 {
 	for (int j = 0; j < 4; j++) {
-		f->large.v[4 * quad + j] = large_part(v[j], DSK_BF16);
-		f->small.v[4 * quad + j] = small_part(v[j], DSK_BF16);
+		f->large.v[4 * quad + j] = large_part(v[j], 1, DSK_BF16);
+		f->small.v[4 * quad + j] = small_part(v[j], 1, DSK_BF16);
 	}
 }
 

@@ -18,6 +18,7 @@
 #define MAX_STEPS	(MAX_D / 16)
 #define HELD(D)	(K_MMA != K_MMA_RDNA3 || (D) <= 64)	/* queries stay in registers; there each row is in them twice */
 #define TO_F16	16384.0f	/* of weights: what is left of one once it is rounded is a normal number of f16, too */
+#define SMALL_UNIT(type)	(K_MMA == K_MMA_CDNA2 && (type) == DSK_F16 ? 2048.0f : 1)	/* of queries: split.h */
 
 /* Does the query at @position, -1 if it has none, see @token? */
 K_DEV int row_sees(int position, int token, struct dsk_slot_attend_params p)
@@ -34,13 +35,14 @@ K_DEV float slot_logit2(float dot, struct dsk_slot_attend_params p)
 	return x * K_LOG2E;
 }
 
-/* The lane's fragment of the query @q, of either part. */
+/* The lane's fragment of the query @q, of either part, the small one times SMALL_UNIT. */
 K_DEV struct k_frag16 query(int lane, K_GLOBAL const float *q, int small, int type)
 {
 	struct k_frag16 f;
 
 	for (int i = 0; i < K_FRAG16; i++)
-		f.v[i] = small ? small_part(q[k_mma_k16(lane, i)], type) : large_part(q[k_mma_k16(lane, i)], type);
+		f.v[i] = small ? small_part(q[k_mma_k16(lane, i)], SMALL_UNIT(type), type) :
+			large_part(q[k_mma_k16(lane, i)], SMALL_UNIT(type), type);
 	return f;
 }
 
@@ -104,12 +106,17 @@ K_DEV void attend(K_WAVE_PARAM int D, int type, K_LOCAL k_u16 *ks, K_LOCAL k_u16
 		}
 		k_sync();
 		for (int j = 0; j < 2; j++) {
+			struct k_acc_f32 rest = k_acc_zero_f32();	/* of small parts, where they have a unit */
+
 			logits[j] = k_acc_zero_f32();
 			for (int step = 0; step < D / K_MMA_K16 && HELD(D); step++) {
 				struct k_frag16 keys = fragment(lane, ks + j * K_TILE * stride + step * K_MMA_K16, stride);
 
 				logits[j] = multiply(K_WAVE_PASS type, large[step], keys, logits[j]);
-				logits[j] = multiply(K_WAVE_PASS type, small[step], keys, logits[j]);
+				if (SMALL_UNIT(type) > 1)
+					rest = multiply(K_WAVE_PASS type, small[step], keys, rest);
+				else
+					logits[j] = multiply(K_WAVE_PASS type, small[step], keys, logits[j]);
 			}
 			K_UNROLL(1)
 			for (int step = 0; step < D / K_MMA_K16 && !HELD(D); step++) {
@@ -119,6 +126,9 @@ K_DEV void attend(K_WAVE_PARAM int D, int type, K_LOCAL k_u16 *ks, K_LOCAL k_u16
 				logits[j] = multiply(K_WAVE_PASS type, query(lane, from, 0, type), keys, logits[j]);
 				logits[j] = multiply(K_WAVE_PASS type, query(lane, from, 1, type), keys, logits[j]);
 			}
+			if (SMALL_UNIT(type) > 1)
+				for (int i = 0; i < K_ACC; i++)
+					logits[j].v[i] = k_fma(rest.v[i], 1 / SMALL_UNIT(type), logits[j].v[i]);
 		}
 		for (int i = 0; i < K_ACC; i++) {
 			int pos = positions[mine + k_acc_row(lane, i)];
@@ -146,7 +156,7 @@ K_DEV void attend(K_WAVE_PARAM int D, int type, K_LOCAL k_u16 *ks, K_LOCAL k_u16
 				float weight = logits[i % 2].v[i / 2] * TO_F16;
 
 				weights[k_acc_row(lane, i / 2) * V_STRIDE + k_acc_col(lane) + i % 2 * K_TILE] =
-					part ? small_part(weight, type) : large_part(weight, type);
+					part ? small_part(weight, 1, type) : large_part(weight, 1, type);
 			}
 			k_wave_sync();		/* a row's weights stay in its wave */
 			for (int step = 0; step < KEYS / K_MMA_K16; step++) {
