@@ -120,7 +120,7 @@ K_DEV void decode(K_WAVE_PARAM int D, int type, K_LOCAL k_u16 *qs, K_LOCAL k_u16
 			rise = k_max(top[i], max16(K_WAVE_PASS k_max(logits[0].v[i], logits[1].v[i])));
 			fade = k_exp2(top[i] - rise);
 			for (int j = 0; j < 2; j++) {
-				k_u16 weight = to_bits(k_exp2(logits[j].v[i] - rise), type);
+				k_u16 weight = to_bits(k_exp2(logits[j].v[i] - rise) * weight_unit(type), type);
 
 				weights[k_acc_row(lane, i) * P_STRIDE + k_acc_col(lane) + j * K_TILE] = weight;
 				total += from_bits(weight, type);	/* what the values are multiplied by */
@@ -176,7 +176,7 @@ K_DEV void decode(K_WAVE_PARAM int D, int type, K_LOCAL k_u16 *qs, K_LOCAL k_u16
 		for (int w = 0; w < WAVES; w++)
 			total += parts[w * LANES + k_tid()];
 		if (query_at < n_queries)
-			acc_out[((row_q + query_at) * p.splits + k_group_z()) * D + d] = total;
+			acc_out[((row_q + query_at) * p.splits + k_group_z()) * D + d] = total / weight_unit(type);
 		k_sync();
 	}
 	if (k_tid() < n_queries && k_tid() < K_TILE) {
@@ -188,7 +188,7 @@ K_DEV void decode(K_WAVE_PARAM int D, int type, K_LOCAL k_u16 *qs, K_LOCAL k_u16
 		for (int w = 0; w < WAVES; w++)
 			total = k_fma(sums[w * K_TILE + k_tid()], k_exp2(tops[w * K_TILE + k_tid()] - most), total);
 		ml_out[row_out * 2] = most;
-		ml_out[row_out * 2 + 1] = total;
+		ml_out[row_out * 2 + 1] = total / weight_unit(type);
 	}
 }
 
@@ -259,7 +259,7 @@ K_DEV void mla(K_WAVE_PARAM int type, K_LOCAL k_u16 *qs, K_LOCAL k_u16 *ws, K_LO
 			for (int w = 0; w < WAVES; w++)
 				rise = k_max(rise, tops[w * K_TILE + k_acc_row(lane, i)]);
 			fade = k_exp2(top[i] - rise);
-			weight = to_bits(k_exp2(logits.v[i] - rise), type);
+			weight = to_bits(k_exp2(logits.v[i] - rise) * weight_unit(type), type);
 			ws[k_acc_row(lane, i) * W_STRIDE + k_wave() * DSK_PAGE + k_acc_col(lane)] = weight;
 			top[i] = rise;
 			sum[i] = k_fma(sum[i], fade, sum16(K_WAVE_PASS from_bits(weight, type)));	/* of this wave's page */
@@ -292,7 +292,7 @@ K_DEV void mla(K_WAVE_PARAM int type, K_LOCAL k_u16 *qs, K_LOCAL k_u16 *ws, K_LO
 			sums[k_wave() * K_TILE + query] = sum[i];
 		for (int t = 0; query < n_queries && t < COLUMNS; t++)
 			acc_out[((row_q + query) * p.splits + k_group_z()) * LATENT +
-				(k_wave() * K_TILE + k_acc_col(lane)) * COLUMNS + t] = acc[t].v[i];
+				(k_wave() * K_TILE + k_acc_col(lane)) * COLUMNS + t] = acc[t].v[i] / weight_unit(type);
 	}
 	k_sync();
 	for (int i = 0; i < K_ACC; i++) {
@@ -305,7 +305,7 @@ K_DEV void mla(K_WAVE_PARAM int type, K_LOCAL k_u16 *qs, K_LOCAL k_u16 *ws, K_LO
 		for (int w = 0; w < WAVES; w++)
 			total += sums[w * K_TILE + query];
 		ml_out[row_out * 2] = top[i];
-		ml_out[row_out * 2 + 1] = total;
+		ml_out[row_out * 2 + 1] = total / weight_unit(type);
 	}
 }
 

@@ -16,6 +16,17 @@ K_DEV float from_bits(k_u16 v, int type)
 	return type == DSK_BF16 ? k_bf16_to_f32(v) : k_f16_to_f32(v);
 }
 
+/*
+ * Weights are multiplied by this on their way to f16, whose least normal number is 2^-14: CDNA2's instructions take what is less for 0, and many small
+ * weights together are not nothing. So is what a weight's rounding leaves (slots_mma.c). (Of a cache's elements what is subnormal is 0 there.)
+ */
+#define TO_F16	16384.0f
+
+K_DEV float weight_unit(int type)
+{
+	return type == DSK_BF16 ? 1 : TO_F16;
+}
+
 /* The lane's fragment of 16 rows that are @stride apart. */
 K_DEV struct k_frag16 fragment(int lane, K_LOCAL const k_u16 *rows, int stride)
 {

@@ -128,7 +128,7 @@ K_DEV void prefill(K_WAVE_PARAM int D, int V, int H, int type, int pyramid, K_LO
 			rise = k_max(top[i], max16(K_WAVE_PASS k_max(logits[0].v[i], logits[1].v[i])));
 			fade = k_exp2(top[i] - rise);
 			for (int j = 0; j < 2; j++) {
-				k_u16 weight = to_bits(k_exp2(logits[j].v[i] - rise), type);
+				k_u16 weight = to_bits(k_exp2(logits[j].v[i] - rise) * weight_unit(type), type);
 
 				weights[k_acc_row(lane, i) * V_STRIDE + k_acc_col(lane) + j * K_TILE] = weight;
 				total += from_bits(weight, type);	/* what the values are multiplied by */
@@ -154,13 +154,14 @@ K_DEV void prefill(K_WAVE_PARAM int D, int V, int H, int type, int pyramid, K_LO
 		int query = mine + k_acc_row(k_lane(), i);
 		float factor, fade = 1;
 
+		sum[i] /= weight_unit(type);
 		if (p.flags & DSK_ATTN_SINKS) {
 			float sink = sinks[head] * K_LOG2E, rise = k_max(top[i], sink);
 
 			fade = k_exp2(top[i] - rise);
 			sum[i] = k_fma(sum[i], fade, k_exp2(sink - rise));
 		}
-		factor = sum[i] > 0 ? fade / sum[i] : 0;
+		factor = sum[i] > 0 ? fade / (sum[i] * weight_unit(type)) : 0;
 		if (query < n_queries)
 			for (int t = 0; t < V / K_TILE; t++)
 				out[((long)(start + query) * p.q_heads + head) * V + t * K_TILE + k_acc_col(k_lane())] = acc[t].v[i] * factor;

@@ -17,7 +17,6 @@
 #define MAX_D	128
 #define MAX_STEPS	(MAX_D / 16)
 #define HELD(D)	(K_MMA != K_MMA_RDNA3 || (D) <= 64)	/* queries stay in registers; there each row is in them twice */
-#define TO_F16	16384.0f	/* of weights: what is left of one once it is rounded is a normal number of f16, too */
 #define SMALL_UNIT(type)	(K_MMA == K_MMA_CDNA2 && (type) == DSK_F16 ? 2048.0f : 1)	/* of queries: split.h */
 
 /* Does the query at @position, -1 if it has none, see @token? */

@@ -257,6 +257,45 @@ static void too_long(const struct device *d)
 	attn_cache_free(&cache);
 }
 
+/* Many small weights: CDNA2's instruction takes what is subnormal in f16 for 0. */
+static void tail(const struct device *d, int size, int type)
+{
+	struct attn_cache cache;
+	const int lengths[1] = { 600 };
+	float q[2 * MLA], acc[2 * DSK_MLA_LATENT], ml[4], out[2 * DSK_MLA_LATENT];
+	double want[2 * DSK_MLA_LATENT], most = 0;
+	char name[32], what[96];
+
+	if (size == MLA)
+		attn_cache_make_latent(&cache, 2, type, lengths, 1);
+	else
+		attn_cache_make(&cache, size, 0, 2, 1, type, lengths, 1);
+	attn_cache_tail(&cache, q, 2);
+	for (int h = 0; h < 2; h++)
+		most = fmax(most, attn_reference(&cache, 0, h, lengths[0] - 1, q + h * size, NULL, want + h * cache.dv));
+	struct simt_launch l = { .grid = { 1, 1, 1 }, LAUNCH_PARAMS(cache.p),
+				 BUFFERS(OUT(acc, (size_t)cache.dv * 8), OUT(ml, 16), IN(q, (size_t)size * 8), ATTN_BUFFERS(cache)) };
+	struct simt_launch latent = { .grid = { 1, 1, 1 }, LAUNCH_PARAMS(cache.p),
+				      BUFFERS(OUT(acc, (size_t)cache.dv * 8), OUT(ml, 16), IN(q, (size_t)size * 8), LATENT_BUFFERS(cache)) };
+	struct simt_launch m = { .grid = { 2, 1, 1 }, LAUNCH_PARAMS(cache.p),
+				 BUFFERS(OUT(out, (size_t)cache.dv * 8), IN(acc, (size_t)cache.dv * 8), IN(ml, 16), NONE) };
+
+	if (size == MLA) {
+		l = latent;
+		snprintf(name, sizeof(name), "dsk_mla_decode_%s", type_name(type));
+	} else {
+		snprintf(name, sizeof(name), "dsk_attn_decode_%s_%d", type_name(type), size);
+	}
+	no_scales(&l, cache.latent);
+	snprintf(what, sizeof(what), "%s: %s: many small weights", d->name, name);
+	if (ktest_launch(d, name, &l, "%s", what)) {
+		snprintf(name, sizeof(name), "dsk_attn_merge_%d", cache.dv);
+		if (ktest_launch(d, name, &m, "%s", what))
+			ktest_close(out, DSK_F32, want, 2 * (size_t)cache.dv, 1e-6 + 4e-7 * most + (type == DSK_BF16 ? 0x1p-8 : 0x1p-11), 0, "%s", what);
+	}
+	attn_cache_free(&cache);
+}
+
 enum form { PLAIN, PACKED, MATRIX };
 
 /* Loads of one launch over @tokens. */
@@ -335,6 +374,10 @@ static void matrix_loads(const struct device *d)
 
 static void test(const struct device *d)
 {
+	tail(d, 64, DSK_F16);
+	tail(d, 64, DSK_BF16);
+	tail(d, 128, DSK_F16);
+	tail(d, MLA, DSK_F16);
 	if (strlen(d->name) <= 8)
 		too_long(d);
 	if (d->name[0] == 's') {

@@ -138,8 +138,41 @@ static void run(const struct device *d, const struct prefill_case *c, int mma)
 	free(q); free(out); free(want); free(mask);
 }
 
+/* Many small weights: CDNA2's instruction takes what is subnormal in f16 for 0. */
+static void tail(const struct device *d, int size, int flags)
+{
+	struct attn_cache cache;
+	const int lengths[1] = { 300 }, starts[2] = { 0, 3 };
+	float q[3 * MLA], out[3 * 128];
+	double want[3 * 128], most = 0;
+	char name[32], what[96];
+
+	attn_cache_make(&cache, size, size == MLA ? DSK_MLA_VALUE : 0, 1, 1, DSK_F16, lengths, 1);
+	attn_cache_tail(&cache, q, 3);
+	cache.p.flags = flags;
+	for (int i = 0; i < 3; i++)
+		most = fmax(most, attn_reference(&cache, 0, 0, lengths[0] - 3 + i, q + i * size, NULL, want + i * cache.dv));
+	struct simt_launch l = { .grid = { 1, 1, 1 }, LAUNCH_PARAMS(cache.p),
+				 BUFFERS(OUT(out, (size_t)cache.dv * 12), IN(q, (size_t)size * 12), ATTN_BUFFERS(cache), IN(starts, sizeof(starts)), NONE,
+					 { cache.sinks, flags & DSK_ATTN_SINKS ? 4 : 0, SIMT_IN }) };
+
+	memmove(&l.buffers[4], &l.buffers[6], 5 * sizeof(l.buffers[0]));
+	l.n_buffers = 9;
+	if (size == MLA)
+		snprintf(name, sizeof(name), "dsk_mla_prefill_f16");
+	else
+		snprintf(name, sizeof(name), "dsk_attn_prefill_f16_%d", size);
+	snprintf(what, sizeof(what), "%s: %s: many small weights%s", d->name, name, flags ? ", sinks" : "");
+	if (ktest_launch(d, name, &l, "%s", what))
+		ktest_close(out, DSK_F32, want, 3 * (size_t)cache.dv, 1e-6 + 4e-7 * most + 0x1p-11, 0, "%s", what);
+	attn_cache_free(&cache);
+}
+
 static void test(const struct device *d)
 {
+	tail(d, 64, 0);
+	tail(d, 128, DSK_ATTN_SINKS);
+	tail(d, MLA, 0);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
 		if (cases[i].simt_too || d->name[0] == 'o') {
 			if (strlen(d->name) <= 8)	/* others differ in matrix instructions only */

@@ -39,6 +39,15 @@ static void spoil(struct attn_cache *c, int page, int from)
 		memset((char *)c->v + row * dv, 0xff, n * dv);
 }
 
+/* Row @row, of n elements, of @to. */
+static void put(void *to, size_t row, const float *from, int n, int type)
+{
+	void *as = typed(from, (size_t)n, type);
+
+	memcpy((char *)to + row * (size_t)n * type_size(type), as, (size_t)n * type_size(type));
+	free(as);
+}
+
 static void make(struct attn_cache *c, int d, int dv, int latent, int q_heads, int kv_heads, int kv_type, const int *lengths, int sequences)
 {
 	int most = 1, used = 0, *order;
@@ -100,6 +109,31 @@ void attn_cache_make(struct attn_cache *c, int d, int dv, int q_heads, int kv_he
 void attn_cache_make_latent(struct attn_cache *c, int q_heads, int kv_type, const int *lengths, int sequences)
 {
 	make(c, DSK_MLA_LATENT + DSK_MLA_ROPE, DSK_MLA_LATENT, 1, q_heads, 1, kv_type, lengths, sequences);
+}
+
+void attn_cache_tail(struct attn_cache *c, float *q, int heads)
+{
+	float *key = calloc((size_t)c->d, sizeof(*key)), *value = malloc((size_t)c->dv * sizeof(*value));
+
+	c->p.scale = 1;
+	memset(q, 0, (size_t)(c->d * heads) * sizeof(*q));
+	for (int h = 0; h < heads; h++)
+		q[(h + 1) * c->d - 1] = 10.4375f;		/* 15 ln 2, as bf16 has it, too */
+	for (int t = 0; t < c->lengths[0]; t++)
+		for (int h = 0; h < c->p.kv_heads; h++) {
+			size_t row = ((size_t)c->pages[t / DSK_PAGE] * DSK_PAGE + (size_t)(t % DSK_PAGE)) * (size_t)c->p.kv_heads + (size_t)h;
+
+			for (int i = 0; i < c->dv; i++)
+				value[i] = t ? 1 : -1;
+			if (c->latent)
+				memcpy(key, value, (size_t)c->dv * sizeof(*key));
+			key[c->d - 1] = t == 0;
+			put(c->k, row, key, c->d, c->p.kv_type);
+			if (!c->latent)
+				put(c->v, row, value, c->dv, c->p.kv_type);
+		}
+	free(key);
+	free(value);
 }
 
 void attn_cache_free(struct attn_cache *c)

@@ -22,6 +22,11 @@ struct attn_cache {
 void attn_cache_make(struct attn_cache *c, int d, int dv, int q_heads, int kv_heads, int kv_type, const int *lengths, int sequences);
 /* MLA's: a row a token. */
 void attn_cache_make_latent(struct attn_cache *c, int q_heads, int kv_type, const int *lengths, int sequences);
+/*
+ * Of bf16 or f16, with one sequence: to @q [d, heads] and the cache what makes each token but the first weigh 2^-15, of which a hundred are not nothing:
+ * the first one's value is -1, the others' 1.
+ */
+void attn_cache_tail(struct attn_cache *c, float *q, int heads);
 void attn_cache_free(struct attn_cache *c);
 
 double attn_cache_key(const struct attn_cache *c, size_t row, int i);
