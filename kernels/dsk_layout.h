@@ -104,8 +104,10 @@ struct dsk_gather_params {
 	int divisor;		/* row r of the result is row index[r] / divisor of the source (top_k: pairs to tokens) */
 	int type;		/* enum dsk_type, not I8 */
 	int in_stride, out_stride;
+	int in_rows;		/* of the source: what would be past them is a row of zeros */
+	int pad;
 };
-DSK_SIZE(dsk_gather_params, 24);
+DSK_SIZE(dsk_gather_params, 32);
 
 struct dsk_combine_params {
 	int n;

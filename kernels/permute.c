@@ -64,14 +64,14 @@ K_KERNEL(LANES) dsk_place(K_GLOBAL int *row_pair, K_GLOBAL int *pair_row, K_GLOB
 			row_pair[i] = -1;
 }
 
-/* out [n, rows], in [n, .], index [rows], < 0: a row of zeros; groups: rows */
+/* out [n, rows], in [n, in_rows], index [rows], of no row of in: a row of zeros; groups: rows */
 K_KERNEL(LANES) dsk_gather(K_GLOBAL void *out, K_GLOBAL const void *in, K_GLOBAL const int *index, struct dsk_gather_params p)
 {
-	int from = index[k_group_x()];
-	long out_at = (long)k_group_x() * p.out_stride, in_at = from < 0 ? 0 : (long)(from / p.divisor) * p.in_stride;
+	int from = index[k_group_x()], row = from < 0 ? -1 : from / p.divisor, there = row >= 0 && row < p.in_rows;
+	long out_at = (long)k_group_x() * p.out_stride, in_at = (long)row * p.in_stride;
 
 	for (int i = k_tid(); i < p.n; i += LANES)
-		store_element(out, out_at + i, p.type, from < 0 ? 0 : load_element(in, in_at + i, p.type));
+		store_element(out, out_at + i, p.type, there ? load_element(in, in_at + i, p.type) : 0);
 }
 
 /* out [n, T] = sum over choices j, in order, of weights[j, t] * in[row of (t, j)]; in [n, .], pair_row, weights; groups: T */

@@ -364,7 +364,7 @@ static void experts(struct layer *l, struct buffer *x)
 		product(l, "dsk_expert_glu_bf16", h16, s->embd, s->used, row_pair, tiles, n_tiles, wg, wu, s->ff, hidden, DSK_BF16);
 	} else {
 		const struct dsk_gather_params gather = { .n = s->embd, .rows = pairs, .divisor = s->used, .type = DSK_BF16, .in_stride = s->embd,
-							  .out_stride = s->embd };
+							  .out_stride = s->embd, .in_rows = pairs / s->used };
 		const struct dsk_glu_params glu = { .n = s->ff, .x_stride = s->ff, .y_stride = s->ff, .x_type = DSK_F32, .y_type = DSK_BF16,
 						    .act = DSK_ACT_SILU, .flags = DSK_GLU_UP };
 		struct buffer *rows = scratch(l, "gathered", P, E, 2), *gate = scratch(l, "gate of x", P, F, 4), *up = scratch(l, "up of x", P, F, 4);

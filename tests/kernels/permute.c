@@ -51,7 +51,7 @@ static void run(const struct device *d, const struct permute_case *c)
 	struct dsk_place_params p = { .pairs = pairs, .experts = c->experts, .capacity = c->capacity };
 	int tells = c->capacity == 0, fault = 0;	/* of ids */
 	struct dsk_gather_params g = { .n = c->n, .rows = pairs, .divisor = c->k, .type = c->type, .in_stride = in_stride,
-				       .out_stride = out_stride };
+				       .out_stride = out_stride, .in_rows = c->tokens };
 	struct dsk_combine_params m = { .n = c->n, .top_k = c->k, .rows = pairs, .in_type = c->type, .out_type = c->type, .in_stride = out_stride,
 					.out_stride = in_stride };
 	char what[128];
@@ -101,8 +101,22 @@ out:
 	free(x); free(rows); free(y); free(want);
 }
 
+/* Indices that a tenant wrote after they were made: past the rows that there are, each is a row of zeros. */
+static void bad_index(const struct device *d)
+{
+	const int index[6] = { 4, INT32_MAX, -1, 3, INT32_MIN, 0 };
+	const float in[2 * 3] = { 1, 2, 3, 4, 5, 6 }, want[6 * 3] = { [9] = 4, 5, 6, [15] = 1, 2, 3 };
+	float out[6 * 3];
+	struct dsk_gather_params p = { .n = 3, .rows = 6, .divisor = 2, .type = DSK_F32, .in_stride = 3, .out_stride = 3, .in_rows = 2 };
+	struct simt_launch l = { .grid = { 6, 1, 1 }, LAUNCH_PARAMS(p), BUFFERS(OUT(out, sizeof(out)), IN(in, sizeof(in)), IN(index, sizeof(index))) };
+
+	if (ktest_launch(d, "dsk_gather", &l, "%s: bad indices", d->name))
+		ktest_ok(!memcmp(out, want, sizeof(out)), "%s: rows of indices that are none are zeros", d->name);
+}
+
 static void test(const struct device *d)
 {
+	bad_index(d);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
 		run(d, &cases[i]);
 }
