@@ -17,10 +17,10 @@
 #define MINE	(ROWS / K_TILE / (WAVES / BY_COLUMN))	/* tiles of rows a wave */
 #define RUN	K_RUN(STEP)
 
-K_DEV void experts(K_WAVE_PARAM int type, int with_glu, K_LOCAL k_u32 *xs, K_LOCAL k_u32 *ws, EXPERT_X, struct expert_matrix a,
+K_DEV void experts(K_WAVE_PARAM int type, int with_glu, K_LOCAL k_u32 *xs, K_LOCAL k_u32 *ws, K_LOCAL int *shared_tile, EXPERT_X, struct expert_matrix a,
 		   struct expert_matrix b, struct dsk_expert_params p)
 {
-	struct expert_tile tile = expert_tile(tiles, k_group_y(), ROWS, p.rows, p.experts);
+	struct expert_tile tile;
 	int words = BY_8_BITS(type) ? K_FRAG8 / 4 : K_FRAG16 / 2;	/* of a fragment */
 	int x_bytes = OF_8_BITS(type) ? p.k : 2 * p.k, w_bytes = type == DSK_I4 ? (p.k + 1) / 2 : x_bytes;
 	int x_words = F8_WIDE(type) ? STEP / 2 : STEP, w_words = type == DSK_I4 ? STEP / 4 : x_words;	/* of a step, in memory */
@@ -35,7 +35,17 @@ K_DEV void experts(K_WAVE_PARAM int type, int with_glu, K_LOCAL k_u32 *xs, K_LOC
 	struct k_acc_f32 sum[MINE][2], group[MINE][2];
 	struct k_acc_i32 whole[MINE][2];
 
-	if (tile.rows == 0)		/* the same for the group */
+	if (k_tid() == 0) {		/* for all: it may change meanwhile */
+		tile = expert_tile(tiles, k_group_y(), ROWS, p.rows, p.experts);
+		shared_tile[0] = tile.expert;
+		shared_tile[1] = tile.first;
+		shared_tile[2] = tile.rows;
+	}
+	k_sync();
+	tile.expert = shared_tile[0];
+	tile.first = shared_tile[1];
+	tile.rows = shared_tile[2];
+	if (tile.rows == 0)
 		return;
 	from = x_row < tile.rows ? expert_x_row(row_pair, tile.first + x_row, p) : -1;
 	w_from = w_col < p.n ? (long)tile.expert * p.n + w_col : -1;
@@ -133,19 +143,21 @@ K_KERNEL(LANES) dsk_expert_##name(EXPERT_X, EXPERT_W(w), struct dsk_expert_param
 {													\
 	K_LDS(k_u32, xs, ROWS * STRIDE);								\
 	K_LDS(k_u32, ws, COLUMNS * STRIDE);								\
+	K_LDS(int, shared_tile, 3);									\
 	K_COLLECTIVES;											\
 	struct expert_matrix m = EXPERT_MATRIX(w);							\
 													\
-	experts(K_WAVE_PASS type, 0, xs, ws, y, x, x_scales, row_pair, tiles, m, m, p);			\
+	experts(K_WAVE_PASS type, 0, xs, ws, shared_tile, y, x, x_scales, row_pair, tiles, m, m, p);			\
 }													\
 K_KERNEL(LANES) dsk_expert_glu_##name(EXPERT_X, EXPERT_W(gate), EXPERT_W(up), struct dsk_expert_params p) \
 {													\
 	K_LDS(k_u32, xs, ROWS * STRIDE);								\
 	K_LDS(k_u32, ws, COLUMNS * STRIDE);								\
+	K_LDS(int, shared_tile, 3);									\
 	K_COLLECTIVES;											\
 	struct expert_matrix m = EXPERT_MATRIX(gate), u = EXPERT_MATRIX(up);				\
 													\
-	experts(K_WAVE_PASS type, 1, xs, ws, y, x, x_scales, row_pair, tiles, m, u, p);			\
+	experts(K_WAVE_PASS type, 1, xs, ws, shared_tile, y, x, x_scales, row_pair, tiles, m, u, p);			\
 }
 EXPERTS(bf16, DSK_BF16)
 EXPERTS(i8, DSK_I8)

@@ -296,10 +296,10 @@ static unsigned int plan(const struct device *d, const struct data *s, int tile,
 }
 
 /*
- * What a fast kernel did: of a tile of 64 rows two barriers a step of 64 bytes and 32 multiplications for its 64 x 128 elements and each depth of K,
- * of few rows a multiplication for each 16 columns and step of 64; of what has no rows, nothing.
+ * What a fast kernel did: of a tile of 64 rows one barrier, two a step of 64 bytes and 32 multiplications for its 64 x 128 elements and each depth of K,
+ * of few rows a multiplication for each 16 columns and step of 64; of what has no rows, nothing but a group's first barrier.
  */
-static void counted(const struct device *d, const struct data *s, int few, int with_glu, unsigned int tiles, const char *what)
+static void counted(const struct device *d, const struct data *s, int few, int with_glu, unsigned int tiles, unsigned int groups, const char *what)
 {
 	int wide = s->c->type == DSK_I8 || s->c->type == DSK_F8, x_bytes = wide ? s->c->k : 2 * s->c->k;
 	unsigned int waves = 256 / d->wave, depth = d->wave == 32 ? 16 : wide ? 32 : 16;	/* RDNA4's, CDNA3's */
@@ -309,7 +309,7 @@ static void counted(const struct device *d, const struct data *s, int few, int w
 	if (!few) {
 		unsigned long long steps = tiles * up_to(s->c->n, with_glu ? 64 : 128) * up_to(x_bytes, 64);
 
-		ktest_ok(device_simt_report.barriers == 2 * steps && device_simt_report.collectives == steps * 32 * ((wide ? 64 : 32) / depth),
+		ktest_ok(device_simt_report.barriers == groups + 2 * steps && device_simt_report.collectives == steps * 32 * ((wide ? 64 : 32) / depth),
 			 "%s: %llu barriers, %llu multiplications", what, (unsigned long long)device_simt_report.barriers,
 			 (unsigned long long)device_simt_report.collectives);
 	} else {
@@ -335,14 +335,14 @@ static void run_fast(const struct device *d, const struct data *s, int few, cons
 	snprintf(line, sizeof(line), "%s, %s", what, name + 4);
 	memset(y, 0xa5, y_bytes);
 	if (ktest_launch(d, name, &one, "%s", what)) {
-		counted(d, s, few, 0, used, line);
+		counted(d, s, few, 0, used, one.grid[0] * one.grid[1], line);
 		check(s, y, want, off, 0, line);
 	}
 	snprintf(name, sizeof(name), "dsk_expert_%sglu_%s", few ? "few_" : "", s->type);
 	snprintf(line, sizeof(line), "%s, %s", what, name + 4);
 	memset(y, 0xa5, y_bytes);
 	if ((d->name[0] == 's' || s->c->type == DSK_BF16) && ktest_launch(d, name, &both, "%s", what)) {
-		counted(d, s, few, 1, used, line);
+		counted(d, s, few, 1, used, both.grid[0] * both.grid[1], line);
 		check(s, y, want_glu, off_glu, 4e-6, line);
 	}
 	free(tiles);
@@ -480,6 +480,14 @@ static void bad_numbers(const struct device *d, int type)
 	for (size_t i = 0; i < y_size; i++)
 		kept &= y[i] == 0xa5;
 	ktest_ok(kept, "%s: %s: a tile that is none stores nothing", d->name, s.type);
+	if (d->name[0] == 's') {
+		int none[3] = { -1, 0, 0 };
+
+		memcpy(tile, (int[]){ 1, 0, 4 }, 12);
+		l.buffers[4].other = none;
+		ktest_ok(ktest_launch(d, fast, &l, "%s: a tile that changes", d->name), "%s: %s: a tile that changes meanwhile", d->name, s.type);
+		l.buffers[4].other = NULL;
+	}
 	s.row_pair[0] = -1;
 	s.row_pair[1] = -0x7fffffff;
 	s.row_pair[2] = 18;

@@ -39,6 +39,8 @@ struct region {
 	size_t n_cells;
 	const char *name;	/* of an LDS variable; NULL: a buffer */
 	enum simt_access access;
+	char *other;		/* struct simt_buffer's */
+	int exchanged;
 };
 
 struct simt_now simt_now;
@@ -49,6 +51,19 @@ static uintptr_t stack_low, stack_high, constant_low, constant_high;
 static uint32_t first_group;
 static struct simt_report *report;
 static size_t lds_bytes;
+
+static void exchange(struct region *r)
+{
+	char *p = (char *)r->low;
+
+	for (size_t i = 0; i < r->high - r->low; i++) {
+		char c = p[i];
+
+		p[i] = r->other[i];
+		r->other[i] = c;
+	}
+	r->exchanged = !r->exchanged;
+}
 
 static void region_set(struct region *r, const void *p, size_t size, const char *name, enum simt_access access)
 {
@@ -63,6 +78,8 @@ static void region_set(struct region *r, const void *p, size_t size, const char 
 	r->high = r->low + size;
 	r->name = name;
 	r->access = access;
+	r->other = NULL;
+	r->exchanged = 0;
 	memset(r->cells, 0, size * sizeof(*r->cells));
 	if (access != SIMT_OUT)
 		for (size_t i = 0; i < size; i++)
@@ -74,8 +91,10 @@ void memory_begin(const struct simt_launch *launch, struct simt_report *to)
 	report = to;
 	first_group = simt_now.group + 1;
 	n_buffers = launch->n_buffers;
-	for (unsigned int i = 0; i < n_buffers; i++)
+	for (unsigned int i = 0; i < n_buffers; i++) {
 		region_set(&buffers[i], launch->buffers[i].data, launch->buffers[i].size, NULL, launch->buffers[i].access);
+		buffers[i].other = launch->buffers[i].other;
+	}
 	constant_low = constant_high = 0;
 }
 
@@ -96,6 +115,8 @@ void memory_end(const struct simt_launch *launch)
 	for (unsigned int i = 0; i < n_buffers; i++) {
 		size_t n = launch->buffers[i].size, j = 0;
 
+		if (buffers[i].exchanged)
+			exchange(&buffers[i]);
 		if (buffers[i].access != SIMT_OUT)
 			continue;
 		while (j < n && buffers[i].cells[j].store_flags & DEFINED)
@@ -314,6 +335,8 @@ void memory_access(const void *pointer, size_t size, int store, int atomic, cons
 	if (store && r->access == SIMT_IN)
 		simt_stop(SIMT_BUFFER_READ_ONLY, "store of %zu bytes by %s to buffer %d, which is only read%s", size,
 			  simt_who(simt_now.lane), (int)(r - buffers), at(pc));
+	if (!store && r->other)
+		exchange(r);
 	touch(r, p, size, store, atomic, pc);
 }
 

@@ -53,6 +53,7 @@ struct simt_buffer {
 	void *data;
 	size_t size;			/* 0: none is given, the kernel gets NULL */
 	enum simt_access access;
+	void *other;			/* not NULL: as large; its contents and @data's change places before each load, as a tenant's might */
 };
 
 struct simt_launch {
