@@ -46,7 +46,39 @@ K_DEV int kv_length(K_GLOBAL const int *lengths, int sequence, struct dsk_attn_p
 {
 	int n = lengths[sequence], most = p.max_pages * DSK_PAGE;
 
-	return n < most ? n : most;
+	n = n < most ? n : most;
+	return n > 0 ? n : 0;
+}
+
+/* How many of @queries a sequence has, and *start, the first. Its memory is the tenant's, too. */
+K_DEV int queries_of(K_GLOBAL const int *starts, int sequence, int queries, int *start)
+{
+	int first = starts[sequence], end = starts[sequence + 1];
+
+	*start = first;
+	return first >= 0 && end > first && end <= queries ? end - first : 0;
+}
+
+/* What decides how often a group meets at barriers: one lane loads it, or waves might differ if it changes meanwhile. */
+struct prefill_range {
+	int start, queries, length;
+};
+
+K_DEV struct prefill_range prefill_range(K_LOCAL int *shared, K_GLOBAL const int *lengths, K_GLOBAL const int *starts, int sequence,
+					 struct dsk_attn_params p)
+{
+	struct prefill_range range;
+
+	if (k_tid() == 0) {
+		shared[1] = queries_of(starts, sequence, p.queries, &range.start);
+		shared[0] = range.start;
+		shared[2] = kv_length(lengths, sequence, p);
+	}
+	k_sync();
+	range.start = shared[0];
+	range.queries = shared[1];
+	range.length = shared[2];
+	return range;
 }
 
 /* The pyramid's b_l of a sequence of @n tokens (dsk_layout.h). */
@@ -151,14 +183,14 @@ K_DEV float sum16(K_WAVE_PARAM float v)
 	return v;
 }
 
-/* Does the query at @position, row @query of the mask, see @token, if it is there? */
+/* Does the query at @position, row @query of the mask, see @token, if it is there? What the mask has no bit for isn't seen. */
 K_DEV int sees(int position, long query, int token, K_GLOBAL const k_u32 *mask, struct dsk_attn_params p)
 {
 	if (!(p.flags & DSK_ATTN_ALL) && token > position)
 		return 0;
 	if (p.window > 0 && token <= position - p.window)
 		return 0;
-	if (p.flags & DSK_ATTN_MASK && !((mask + token / 32)[query * p.mask_stride] >> (token % 32) & 1))
+	if (p.flags & DSK_ATTN_MASK && (token / 32 >= p.mask_stride || !((mask + token / 32)[query * p.mask_stride] >> (token % 32) & 1)))
 		return 0;
 	return 1;
 }
@@ -169,10 +201,27 @@ K_DEV int sees_pool(int position, int token, int level, struct dsk_attn_params p
 	return token >= pyramid_bound(position + 1, level + 1, p) && token < pyramid_bound(position + 1, level, p);
 }
 
-/* Is key block @block among the selected? What has no bit isn't. */
-K_DEV int seen(K_GLOBAL const k_u32 *blocks, int block, struct dsk_attn_params p)
+/*
+ * Of @n blocks of queries from @first on the selected blocks of keys, as bits: from memory, where they may change, to LDS, once. What has no bit
+ * isn't selected. A barrier is to follow.
+ */
+#define BLOCK_WORDS	(DSK_MAX_BLOCKS / 32)
+
+K_DEV void load_selected(K_LOCAL k_u32 *selected, int n, int lanes, K_GLOBAL const k_u32 *blocks, int sequence, int first, int head,
+			 struct dsk_attn_params p)
 {
-	return block / 32 < p.block_stride && blocks[block / 32] >> (block % 32) & 1;
+	for (int i = k_tid(); i < n * BLOCK_WORDS; i += lanes) {
+		int block = first + i / BLOCK_WORDS, word = i % BLOCK_WORDS;
+
+		selected[i] = block < p.query_blocks && word < p.block_stride ?
+			blocks[(((long)sequence * p.query_blocks + block) * p.q_heads + head) * p.block_stride + word] : 0;
+	}
+}
+
+/* Is key block @block among them? */
+K_DEV int seen(K_LOCAL const k_u32 *selected, int block)
+{
+	return block < DSK_MAX_BLOCKS && selected[block / 32] >> (block % 32) & 1;
 }
 
 #endif /* ATTN_H */

@@ -25,9 +25,8 @@ struct part {
 	int base;			/* the first one's page begins */
 };
 
-K_DEV struct part part_of(K_GLOBAL const int *lengths, struct dsk_attn_params p)
+K_DEV struct part part_of(int sequence, int length, struct dsk_attn_params p)
 {
-	int sequence = k_group_y(), length = kv_length(lengths, sequence, p);
 	int low = p.window > 0 && length > p.window ? length - p.window : 0, each = (length - low + p.splits - 1) / p.splits;
 	struct part part;
 
@@ -82,7 +81,7 @@ K_DEV void decode(K_WAVE_PARAM int D, int type, K_LOCAL k_u16 *qs, K_LOCAL k_u16
 {
 	int of_head = p.q_heads / p.kv_heads, packs = (of_head + K_TILE - 1) / K_TILE, kv_head = k_group_x() / packs;
 	int first_query = k_group_x() % packs * K_TILE, n_queries = of_head - first_query, lane = k_lane();
-	struct part part = part_of(lengths, p);
+	struct part part = part_of(k_group_y(), kv_length(lengths, k_group_y(), p), p);	/* waves meet as often, whatever it is for each */
 	long row_q = (long)part.sequence * p.q_heads + (long)kv_head * of_head + first_query;
 	K_LOCAL k_u16 *weights = ps + k_wave() * K_TILE * P_STRIDE;
 	K_LOCAL float *parts = (K_LOCAL float *)ps;
@@ -220,16 +219,18 @@ DECODE(128, dsk_attn_decode_f16_128, DSK_F16)
  * MLA, absorbed: a key is 576 elements and its first 512 the value, so waves share a tile of keys. Each makes the logits of its page, and then
  * over all pages its part of the columns.
  */
-K_DEV void mla(K_WAVE_PARAM int type, K_LOCAL k_u16 *qs, K_LOCAL k_u16 *ws, K_LOCAL float *tops, K_LOCAL float *sums,
+K_DEV void mla(K_WAVE_PARAM int type, K_LOCAL k_u16 *qs, K_LOCAL k_u16 *ws, K_LOCAL float *tops, K_LOCAL float *sums, K_LOCAL int *shared_length,
 	       K_GLOBAL float *acc_out, K_GLOBAL float *ml_out, K_GLOBAL const float *q, K_GLOBAL const k_u32 *cache,
 	       K_GLOBAL const int *pages, K_GLOBAL const int *lengths, struct dsk_attn_params p)
 {
 	int first_query = k_group_x() * K_TILE, n_queries = p.q_heads - first_query, lane = k_lane();
-	struct part part = part_of(lengths, p);
-	long row_q = (long)part.sequence * p.q_heads + first_query;
+	long row_q = (long)k_group_y() * p.q_heads + first_query;
+	struct part part;
 	struct k_acc_f32 acc[COLUMNS];
 	float top[K_ACC], sum[K_ACC];
 
+	if (k_tid() == 0)	/* for all: it may change meanwhile, and waves meet at each tile */
+		shared_length[0] = kv_length(lengths, k_group_y(), p);
 	store_queries(KEY, type, qs, q + row_q * KEY, n_queries);
 	for (int i = 0; i < K_ACC; i++) {
 		top[i] = K_NEG_BIG;
@@ -238,6 +239,7 @@ K_DEV void mla(K_WAVE_PARAM int type, K_LOCAL k_u16 *qs, K_LOCAL k_u16 *ws, K_LO
 	for (int t = 0; t < COLUMNS; t++)
 		acc[t] = k_acc_zero_f32();
 	k_sync();
+	part = part_of(k_group_y(), shared_length[0], p);
 	for (int tile = part.base; tile < part.last; tile += TILE_KEYS) {
 		int mine = tile + k_wave() * DSK_PAGE;
 		long page = page_row(pages, mine, part, 0, p), at = page < 0 ? -1 : ((page + k_mma_row(lane)) * KEY + run_at(lane)) / 2;
@@ -318,8 +320,9 @@ K_KERNEL(LANES) name(K_GLOBAL float *acc, K_GLOBAL float *ml, K_GLOBAL const flo
 	K_LDS(k_u16, ws, K_TILE * W_STRIDE);								\
 	K_LDS(float, tops, WAVES * K_TILE);								\
 	K_LDS(float, sums, WAVES * K_TILE);								\
+	K_LDS(int, shared_length, 1);									\
 	K_COLLECTIVES;											\
-	mla(K_WAVE_PASS type, qs, ws, tops, sums, acc, ml, q, cache, pages, lengths, p);		\
+	mla(K_WAVE_PASS type, qs, ws, tops, sums, shared_length, acc, ml, q, cache, pages, lengths, p);		\
 }
 MLA(dsk_mla_decode_bf16, DSK_BF16)
 MLA(dsk_mla_decode_f16, DSK_F16)

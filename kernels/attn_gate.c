@@ -35,7 +35,7 @@ K_KERNEL(LANES) dsk_gate_queries(K_GLOBAL float *a, K_GLOBAL const float *q, K_G
 				 struct dsk_gate_params p)
 {
 	K_LDS(float, mean, DSK_GATE_MAX_D);
-	int block = k_group_x(), head = k_group_y(), start = starts[k_group_z()], n_queries = starts[k_group_z() + 1] - start;
+	int block = k_group_x(), head = k_group_y(), start, n_queries = queries_of(starts, k_group_z(), p.queries, &start);
 	int first = block * DSK_BLOCK, n = n_queries - first < DSK_BLOCK ? n_queries - first : DSK_BLOCK;
 
 	for (int d = k_tid(); d < p.d; d += LANES) {
@@ -95,7 +95,7 @@ K_KERNEL(LANES) dsk_gate_select(K_GLOBAL k_u32 *blocks, K_GLOBAL int *counts, K_
 	K_LDS(float, score, DSK_MAX_BLOCKS);
 	K_COLLECTIVES;
 	int block = k_group_x(), head = k_group_y(), sequence = k_group_z(), kv_head = head / (p.q_heads / p.kv_heads);
-	int n_queries = starts[sequence + 1] - starts[sequence], first = block * DSK_BLOCK;
+	int start, n_queries = queries_of(starts, sequence, p.queries, &start), first = block * DSK_BLOCK;
 	int before = kv_length(lengths, sequence, cache_of(p)) - n_queries;
 	int last = first + DSK_BLOCK < n_queries ? first + DSK_BLOCK : n_queries;	/* this and after it: not of this block */
 	int visible = (before + last + DSK_BLOCK - 1) / DSK_BLOCK, diagonal = (before + first) / DSK_BLOCK, chosen = 0;

@@ -14,18 +14,19 @@
 #define MAX_PER_LANE	(128 / ROW)
 
 /*
- * D: size of a key, V: of a value. @blocks: the words of this group's block of queries, or NULL: all blocks are seen. With @pyramid far
+ * D: size of a key, V: of a value. @selected: of this group's block of queries (load_selected()), or NULL: all blocks are seen. With @pyramid far
  * tokens by rows of k_pools and v_pools, level by level.
  */
 K_DEV void prefill(K_WAVE_PARAM int D, int V, int pyramid, K_LOCAL float *qs, K_LOCAL float *ks, K_LOCAL float *vs, K_LOCAL float *ps, K_LOCAL int *there,
+		   K_LOCAL int *shared,
 		   K_GLOBAL float *out, K_GLOBAL const float *q, K_GLOBAL const void *k, K_GLOBAL const void *v,
 		   K_GLOBAL const void *k_pools, K_GLOBAL const void *v_pools, K_GLOBAL const float *k_scales,
 		   K_GLOBAL const float *v_scales, K_GLOBAL const int *pages, K_GLOBAL const int *lengths, K_GLOBAL const int *starts,
-		   K_GLOBAL const k_u32 *mask, K_GLOBAL const float *sinks, K_GLOBAL const k_u32 *blocks, struct dsk_attn_params p)
+		   K_GLOBAL const k_u32 *mask, K_GLOBAL const float *sinks, K_LOCAL const k_u32 *selected, struct dsk_attn_params p)
 {
 	int head = k_group_y(), sequence = k_group_z(), kv_head = head / (p.q_heads / p.kv_heads);
-	int start = starts[sequence], n_queries = starts[sequence + 1] - start, first = k_group_x() * QUERIES;
-	int length = kv_length(lengths, sequence, p), row = k_tid() / ROW, col = k_tid() % ROW, n = V / ROW;
+	struct prefill_range range = prefill_range(shared, lengths, starts, sequence, p);
+	int start = range.start, n_queries = range.queries, length = range.length, first = k_group_x() * QUERIES, row = k_tid() / ROW, col = k_tid() % ROW, n = V / ROW;
 	int stride = D + 1, v_stride = V + 1;	/* of a tile's rows: neighbouring keys in different banks */
 	int before = length - n_queries, position = before + first + row, low = 0, high = length, tiles;
 	long query = start + first + row;
@@ -49,7 +50,7 @@ K_DEV void prefill(K_WAVE_PARAM int D, int V, int pyramid, K_LOCAL float *qs, K_
 		K_GLOBAL const void *keys = level ? k_pools : k, *values = level ? v_pools : v;
 		float logit[2], weight[2], rise, fade;
 
-		if (blocks && !seen(blocks, tile / DSK_BLOCK, p))	/* the whole group's: no lane waits for another */
+		if (selected && !seen(selected, tile / DSK_BLOCK))	/* the whole group's: no lane waits for another */
 			continue;
 		K_UNROLL(2)
 		for (int i = k_tid(); i < KEYS * D; i += LANES) {
@@ -108,6 +109,8 @@ K_DEV void prefill(K_WAVE_PARAM int D, int V, int pyramid, K_LOCAL float *qs, K_
  * tokens counted: they are the last; starts [S + 1]: first query of each sequence; mask [mask_stride, Q], bit t % 32 of word t / 32
  * is token t; sinks [q_heads]. Groups: ceil(most queries of a sequence / 16), q_heads, S.
  */
+#define NONE_SELECTED	((K_LOCAL const k_u32 *)0)
+
 #define PREFILL(D, V, name)										\
 K_KERNEL(LANES) name(K_GLOBAL float *out, K_GLOBAL const float *q, K_GLOBAL const void *k, K_GLOBAL const void *v, \
 		     K_GLOBAL const float *k_scales, K_GLOBAL const float *v_scales, K_GLOBAL const int *pages, \
@@ -119,9 +122,10 @@ K_KERNEL(LANES) name(K_GLOBAL float *out, K_GLOBAL const float *q, K_GLOBAL cons
 	K_LDS(float, vs, KEYS * (V + 1));								\
 	K_LDS(float, ps, QUERIES * (KEYS + 1));								\
 	K_LDS(int, there, KEYS);									\
+	K_LDS(int, shared, 3);										\
 	K_COLLECTIVES;											\
-	prefill(K_WAVE_PASS D, V, 0, qs, ks, vs, ps, there, out, q, k, v, k, v, k_scales, v_scales, pages, lengths, \
-		starts, mask, sinks, (K_GLOBAL const k_u32 *)0, p);					\
+	prefill(K_WAVE_PASS D, V, 0, qs, ks, vs, ps, there, shared, out, q, k, v, k, v, k_scales, v_scales, pages, lengths, \
+		starts, mask, sinks, NONE_SELECTED, p);					\
 }
 PREFILL(64, 64, dsk_attn_prefill_64)
 PREFILL(128, 128, dsk_attn_prefill_128)
@@ -142,13 +146,14 @@ K_KERNEL(LANES) dsk_attn_sparse_##D(K_GLOBAL float *out, K_GLOBAL const float *q
 	K_LDS(float, vs, KEYS * (D + 1));								\
 	K_LDS(float, ps, QUERIES * (KEYS + 1));								\
 	K_LDS(int, there, KEYS);									\
+	K_LDS(int, shared, 3);										\
 	K_COLLECTIVES;											\
-	int block = k_group_x() * QUERIES / DSK_BLOCK;							\
+	K_LDS(k_u32, selected, BLOCK_WORDS);								\
 													\
 	p.flags &= ~DSK_ATTN_MASK;									\
-	prefill(K_WAVE_PASS D, D, 0, qs, ks, vs, ps, there, out, q, k, v, k, v, k_scales, v_scales, pages, lengths, starts, \
-		(K_GLOBAL const k_u32 *)0, sinks,							\
-		blocks + (((long)k_group_z() * p.query_blocks + block) * p.q_heads + k_group_y()) * p.block_stride, p); \
+	load_selected(selected, 1, LANES, blocks, k_group_z(), k_group_x() * QUERIES / DSK_BLOCK, k_group_y(), p); \
+	prefill(K_WAVE_PASS D, D, 0, qs, ks, vs, ps, there, shared, out, q, k, v, k, v, k_scales, v_scales, pages, lengths, starts, \
+		(K_GLOBAL const k_u32 *)0, sinks, selected, p);						\
 }
 SPARSE(64)
 SPARSE(128)
@@ -168,12 +173,13 @@ K_KERNEL(LANES) dsk_pyramid_prefill_##D(K_GLOBAL float *out, K_GLOBAL const floa
 	K_LDS(float, vs, KEYS * (D + 1));								\
 	K_LDS(float, ps, QUERIES * (KEYS + 1));								\
 	K_LDS(int, there, KEYS);									\
+	K_LDS(int, shared, 3);										\
 	K_COLLECTIVES;											\
 													\
 	p.flags &= DSK_ATTN_SINKS;									\
 	p.kv_type = p.kv_type == DSK_F16 ? DSK_F16 : DSK_BF16;		/* there are no others */	\
-	prefill(K_WAVE_PASS D, D, 1, qs, ks, vs, ps, there, out, q, k, v, k_pools, v_pools, (K_GLOBAL const float *)0, \
-		(K_GLOBAL const float *)0, pages, lengths, starts, (K_GLOBAL const k_u32 *)0, sinks, (K_GLOBAL const k_u32 *)0, p); \
+	prefill(K_WAVE_PASS D, D, 1, qs, ks, vs, ps, there, shared, out, q, k, v, k_pools, v_pools, (K_GLOBAL const float *)0, \
+		(K_GLOBAL const float *)0, pages, lengths, starts, (K_GLOBAL const k_u32 *)0, sinks, NONE_SELECTED, p); \
 }
 PYRAMID(64)
 PYRAMID(128)

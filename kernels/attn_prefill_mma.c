@@ -18,13 +18,13 @@
 #define MAX_TILES	(128 / K_TILE)
 
 /* Is any query of the group to look at the tile's block; *mine: is any of this wave? */
-K_DEV int selects(K_GLOBAL const k_u32 *blocks, int first, int tile, int *mine, struct dsk_attn_params p)
+K_DEV int selects(K_LOCAL const k_u32 *blocks, int tile, int *mine)
 {
 	int any = 0, of_wave = k_wave() * K_TILE / DSK_BLOCK;
 
 	*mine = 0;
 	for (int i = 0; i < QUERIES / DSK_BLOCK; i++) {
-		int bit = first / DSK_BLOCK + i < p.query_blocks && seen(blocks + (long)i * p.q_heads * p.block_stride, tile / DSK_BLOCK, p);
+		int bit = seen(blocks + i * BLOCK_WORDS, tile / DSK_BLOCK);
 
 		any |= bit;
 		*mine = i == of_wave ? bit : *mine;
@@ -33,18 +33,18 @@ K_DEV int selects(K_GLOBAL const k_u32 *blocks, int first, int tile, int *mine, 
 }
 
 /*
- * D: size of a key, V: of a value, H: elements of a query that are in registers, the others are in LDS. @blocks: the words of this group's first block of queries, or NULL: all blocks are seen. @pyramid as
+ * D: size of a key, V: of a value, H: elements of a query that are in registers, the others are in LDS. @blocks: those of this group's blocks of queries (load_selected()), or NULL: all are seen. @pyramid as
  * of attn_prefill.c.
  */
 K_DEV void prefill(K_WAVE_PARAM int D, int V, int H, int type, int pyramid, K_LOCAL k_u16 *ks, K_LOCAL k_u16 *vs, K_LOCAL k_u16 *ps, K_LOCAL k_u16 *qs,
-		   K_LOCAL int *there, K_GLOBAL float *out, K_GLOBAL const float *q, K_GLOBAL const k_u32 *k, K_GLOBAL const k_u32 *v,
+		   K_LOCAL int *there, K_LOCAL int *shared, K_GLOBAL float *out, K_GLOBAL const float *q, K_GLOBAL const k_u32 *k, K_GLOBAL const k_u32 *v,
 		   K_GLOBAL const k_u32 *k_pools, K_GLOBAL const k_u32 *v_pools, K_GLOBAL const int *pages, K_GLOBAL const int *lengths,
-		   K_GLOBAL const int *starts, K_GLOBAL const k_u32 *mask, K_GLOBAL const float *sinks, K_GLOBAL const k_u32 *blocks,
+		   K_GLOBAL const int *starts, K_GLOBAL const k_u32 *mask, K_GLOBAL const float *sinks, K_LOCAL const k_u32 *blocks,
 		   struct dsk_attn_params p)
 {
 	int head = k_group_y(), sequence = k_group_z(), kv_head = head / (p.q_heads / p.kv_heads);
-	int start = starts[sequence], n_queries = starts[sequence + 1] - start, first = k_group_x() * QUERIES;
-	int length = kv_length(lengths, sequence, p), before = length - n_queries, low = 0, high = length;
+	struct prefill_range range = prefill_range(shared, lengths, starts, sequence, p);
+	int start = range.start, n_queries = range.queries, length = range.length, first = k_group_x() * QUERIES, before = length - n_queries, low = 0, high = length;
 	int mine = first + k_wave() * K_TILE, k_stride = D + K_PAD, held = D < H ? D : H, q_stride = D - held + K_PAD, row, tiles;
 	long at_q;
 	K_LOCAL k_u16 *weights = ps + k_wave() * K_TILE * V_STRIDE, *others = qs + k_wave() * K_TILE * q_stride;
@@ -82,7 +82,7 @@ K_DEV void prefill(K_WAVE_PARAM int D, int V, int H, int type, int pyramid, K_LO
 		int lane = k_opaque(k_lane()), base = mine + k_acc_row(lane, 0);	/* or addresses of all rows stay in registers */
 		int selected = 1;	/* for this wave's queries: a group may have more than one block of them */
 
-		if (blocks && !selects(blocks, first, tile, &selected, p))	/* the whole group's: no wave waits for another */
+		if (blocks && !selects(blocks, tile, &selected))	/* the whole group's: no wave waits for another */
 			continue;
 		K_UNROLL(2)
 		for (int i = k_wave() * K_WAVE + lane; i < KEYS * D / 2; i += LANES) {
@@ -175,8 +175,10 @@ K_DEV void prefill(K_WAVE_PARAM int D, int V, int H, int type, int pyramid, K_LO
 	K_LDS(k_u16, ps, QUERIES * V_STRIDE);							\
 	K_LDS(k_u16, qs, OTHERS(D, H));								\
 	K_LDS(int, there, KEYS);								\
+	K_LDS(int, shared, 3);									\
 	K_COLLECTIVES
 #define NO_WORDS	((K_GLOBAL const k_u32 *)0)
+#define NONE_SELECTED	((K_LOCAL const k_u32 *)0)
 
 /* As dsk_attn_prefill, but for k_scales and v_scales. Groups: ceil(most queries of a sequence / (16 * waves)), q_heads, S. */
 #define PREFILL(D, V, H, name, type)									\
@@ -185,7 +187,7 @@ K_KERNEL(LANES) name(K_GLOBAL float *out, K_GLOBAL const float *q, K_GLOBAL cons
 		     K_GLOBAL const k_u32 *mask, K_GLOBAL const float *sinks, struct dsk_attn_params p) \
 {													\
 	TILES(D, V, H);											\
-	prefill(K_WAVE_PASS D, V, H, type, 0, ks, vs, ps, qs, there, out, q, k, v, k, v, pages, lengths, starts, mask, sinks, NO_WORDS, p); \
+	prefill(K_WAVE_PASS D, V, H, type, 0, ks, vs, ps, qs, there, shared, out, q, k, v, k, v, pages, lengths, starts, mask, sinks, NONE_SELECTED, p); \
 }
 PREFILL(64, 64, HELD(64), dsk_attn_prefill_bf16_64, DSK_BF16)
 PREFILL(128, 128, HELD(128), dsk_attn_prefill_bf16_128, DSK_BF16)
@@ -201,11 +203,12 @@ K_KERNEL(LANES) name(K_GLOBAL float *out, K_GLOBAL const float *q, K_GLOBAL cons
 		     K_GLOBAL const k_u32 *blocks, K_GLOBAL const float *sinks, struct dsk_attn_params p) \
 {													\
 	TILES(D, D, HELD(96));											\
-	long block = (long)k_group_z() * p.query_blocks + k_group_x() * (QUERIES / DSK_BLOCK);		\
+	K_LDS(k_u32, selected, QUERIES / DSK_BLOCK * BLOCK_WORDS);					\
 													\
 	p.flags &= ~DSK_ATTN_MASK;									\
-	prefill(K_WAVE_PASS D, D, HELD(96), type, 0, ks, vs, ps, qs, there, out, q, k, v, k, v, pages, lengths, starts, NO_WORDS, sinks, \
-		blocks + (block * p.q_heads + k_group_y()) * p.block_stride, p);			\
+	load_selected(selected, QUERIES / DSK_BLOCK, LANES, blocks, k_group_z(), k_group_x() * (QUERIES / DSK_BLOCK), k_group_y(), p); \
+	prefill(K_WAVE_PASS D, D, HELD(96), type, 0, ks, vs, ps, qs, there, shared, out, q, k, v, k, v, pages, lengths, starts, NO_WORDS, sinks, \
+		selected, p);										\
 }
 SPARSE(64, dsk_attn_sparse_bf16_64, DSK_BF16)
 SPARSE(128, dsk_attn_sparse_bf16_128, DSK_BF16)
@@ -222,8 +225,8 @@ K_KERNEL(LANES) name(K_GLOBAL float *out, K_GLOBAL const float *q, K_GLOBAL cons
 	TILES(D, D, HELD(96));											\
 													\
 	p.flags &= DSK_ATTN_SINKS;									\
-	prefill(K_WAVE_PASS D, D, HELD(96), type, 1, ks, vs, ps, qs, there, out, q, k, v, k_pools, v_pools, pages, lengths, starts, NO_WORDS, sinks, \
-		NO_WORDS, p);										\
+	prefill(K_WAVE_PASS D, D, HELD(96), type, 1, ks, vs, ps, qs, there, shared, out, q, k, v, k_pools, v_pools, pages, lengths, starts, NO_WORDS, sinks, \
+		NONE_SELECTED, p);									\
 }
 PYRAMID(64, dsk_pyramid_prefill_bf16_64, DSK_BF16)
 PYRAMID(128, dsk_pyramid_prefill_bf16_128, DSK_BF16)

@@ -295,8 +295,10 @@ struct dsk_attn_params {
 	float scale, cap;
 	int block_stride, query_blocks;	/* dsk_attn_sparse: as of dsk_gate_params */
 	int reach[3];		/* dsk_pyramid */
+	int queries;		/* prefill: Q; a sequence whose starts don't rise, or are past it, has no queries */
+	int pad;
 };
-DSK_SIZE(dsk_attn_params, 64);
+DSK_SIZE(dsk_attn_params, 72);
 
 /* ---- attn_pyramid.c, dsk_pyramid_decode, dsk_pyramid_prefill: near tokens one by one, farther ones by 2, 4 and 8 */
 
@@ -402,7 +404,7 @@ struct dsk_gate_params {
 	int top_k, sinks;
 	int flags;
 	float threshold, scale;
-	int pad;
+	int queries;			/* as of dsk_attn_params */
 };
 DSK_SIZE(dsk_gate_params, 64);
 

@@ -296,6 +296,26 @@ static void tail(const struct device *d, int size, int type)
 	attn_cache_free(&cache);
 }
 
+/* A length that changes while it is read, of MLA, whose waves meet at each tile. */
+static void restless(const struct device *d)
+{
+	struct attn_cache cache;
+	const int lengths[1] = { 300 };
+	int shorter[1] = { 20 };
+	float *q = random_typed(MLA, DSK_F32, 1), acc[DSK_MLA_LATENT], ml[2];
+
+	attn_cache_make_latent(&cache, 1, DSK_F16, lengths, 1);
+	struct simt_launch l = { .grid = { 1, 1, 1 }, LAUNCH_PARAMS(cache.p),
+				 BUFFERS(OUT(acc, sizeof(acc)), OUT(ml, 8), IN(q, MLA * 4), LATENT_BUFFERS(cache)) };
+
+	no_scales(&l, 1);
+	l.buffers[5].other = shorter;
+	ktest_ok(ktest_launch(d, "dsk_mla_decode_f16", &l, "%s: a length that changes", d->name), "%s: MLA decode: matrix: a length that changes meanwhile",
+		 d->name);
+	attn_cache_free(&cache);
+	free(q);
+}
+
 enum form { PLAIN, PACKED, MATRIX };
 
 /* Loads of one launch over @tokens. */
@@ -381,6 +401,7 @@ static void test(const struct device *d)
 	if (strlen(d->name) <= 8)
 		too_long(d);
 	if (d->name[0] == 's') {
+		restless(d);
 		if (strlen(d->name) <= 8)
 			shared_loads(d);
 		matrix_loads(d);

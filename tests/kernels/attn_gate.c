@@ -47,6 +47,7 @@ static void pool(const struct device *d, const struct pool_case *c)
 	if (c->bad_page)
 		cache.pages[1] = c->bad_page;
 	p = gate_params(&cache, blocks);
+	p.queries = starts[sequences];
 	p.g = c->g;
 	n_q = (size_t)(starts[sequences] * c->q_heads * c->d);
 	n_a = (size_t)(sequences * blocks * c->q_heads * c->g);
@@ -198,6 +199,7 @@ static void select_blocks(const struct device *d, const struct select_case *c)
 	attn_cache_make(&cache, 1, 0, c->q_heads, c->kv_heads, DSK_BF16, c->lengths, sequences);
 	p = gate_params(&cache, (most + DSK_BLOCK - 1) / DSK_BLOCK);
 	p.g = c->g;
+	p.queries = starts[sequences];
 	p.top_k = c->top_k;
 	p.sinks = c->sinks;
 	p.scale = 0.25f;
@@ -300,6 +302,7 @@ static void attend(const struct device *d, const struct sparse_case *c, int mma)
 	attn_cache_make(&cache, c->d, 0, c->q_heads, c->kv_heads, c->kv_type, c->lengths, sequences);
 	cache.p.window = c->window;
 	cache.p.flags = c->flags;
+	cache.p.queries = starts[sequences];
 	cache.p.query_blocks = (most_queries + DSK_BLOCK - 1) / DSK_BLOCK;
 	cache.p.block_stride = c->stride ? c->stride : cache.p.max_pages * DSK_PAGE / DSK_BLOCK / 32 + 1;
 	words = cache.p.max_pages * DSK_PAGE / 32 + 1;
@@ -355,7 +358,7 @@ static void attend(const struct device *d, const struct sparse_case *c, int mma)
 	}
 	if (ktest_launch(d, name, &l, "%s", what)) {
 		if (d->name[0] == 's')
-			ktest_ok(device_simt_report.barriers == 2 * tiles, "%s: %llu barriers for %u tiles", what,
+			ktest_ok(device_simt_report.barriers == l.grid[0] * l.grid[1] * l.grid[2] + 2 * tiles, "%s: %llu barriers for %u tiles", what,
 				 (unsigned long long)device_simt_report.barriers, tiles);
 		ktest_close(out, DSK_F32, want, n, 1e-6 + 4e-7 * most + (!mma ? 0 : c->kv_type == DSK_BF16 ? 0x1p-8 : 0x1p-11), 0, "%s", what);
 	}
@@ -368,6 +371,108 @@ static void attend(const struct device *d, const struct sparse_case *c, int mma)
 	}
 	attn_cache_free(&cache);
 	free(q); free(out); free(dense); free(want); free(blocks); free(mask);
+}
+
+/*
+ * Starts and selected blocks are a tenant's. Keys are zeros here and values 1, so that a query that sees anything gets 1.
+ */
+static void hostile(const struct device *d, const char *sparse_kernel, int mma)
+{
+	enum { D = 64, Q = 70, TOKENS = 200 };
+	static const int bad[][2] = { { -1, 3 }, { 3, 2 }, { 2, Q + 1 }, { INT32_MIN, INT32_MAX } };
+	const int lengths[1] = { TOKENS };
+	struct attn_cache cache;
+	struct dsk_gate_params p;
+	float *q = random_typed(Q * D, DSK_F32, 1), w[D * D] = { 0 }, a[D], b[4 * D] = { 0 }, out[Q][D];
+	unsigned int bits[1] = { 0xf }, changed[1] = { 5 };
+	int starts[2], counts[2], good = 1;
+
+	attn_cache_make(&cache, D, 0, 1, 1, DSK_F16, lengths, 1);
+	for (int t = 0; t < TOKENS; t++)
+		for (int i = 0; i < D; i++) {
+			size_t at = ((size_t)cache.pages[t / DSK_PAGE] * DSK_PAGE + (size_t)(t % DSK_PAGE)) * D + (size_t)i;
+
+			((unsigned short *)cache.k)[at] = 0;
+			((unsigned short *)cache.v)[at] = 0x3c00;
+		}
+	cache.p.queries = Q;
+	cache.p.query_blocks = 1;	/* of the two that the queries are */
+	cache.p.block_stride = 1;
+	p = gate_params(&cache, 1);
+	p.g = D;
+	p.queries = Q;
+	struct simt_launch lq = { .grid = { 1, 1, 1 }, LAUNCH_PARAMS(p), BUFFERS(OUT(a, sizeof(a)), IN(q, Q * D * 4), IN(starts, 8), IN(w, sizeof(w))) };
+	struct simt_launch ls = { .grid = { 1, 1, 1 }, LAUNCH_PARAMS(p),
+				  BUFFERS(OUT(bits, 4), OUT(counts, 8), NONE, IN(a, sizeof(a)), IN(b, sizeof(b)), IN(starts, 8), IN(cache.lengths, 4)) };
+	struct simt_launch la = { .grid = { mma ? 2 : (Q + 15) / 16, 1, 1 }, LAUNCH_PARAMS(cache.p),
+				  BUFFERS(OUT(out, sizeof(out)), IN(q, sizeof(out)), ATTN_BUFFERS(cache), IN(starts, 8), IN(bits, 4), NONE) };
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad) && !mma; i++) {
+		memcpy(starts, bad[i], sizeof(starts));
+		if (!ktest_launch(d, "dsk_gate_queries", &lq, "%s: starts %d, %d", d->name, starts[0], starts[1]) ||
+		    !ktest_launch(d, "dsk_gate_select", &ls, "%s: starts %d, %d", d->name, starts[0], starts[1]))
+			goto out;
+		good &= a[0] == 0 && a[D - 1] == 0 && counts[1] == 0 && bits[0] == 0;
+	}
+	if (!mma)
+		ktest_ok(good, "%s: gate: starts that are none: no queries", d->name);
+	if (mma) {
+		memmove(&la.buffers[4], &la.buffers[6], 5 * sizeof(la.buffers[0]));
+		la.n_buffers = 9;
+	}
+	starts[0] = 0;
+	starts[1] = Q;
+	bits[0] = 0xf;
+	if (ktest_launch(d, sparse_kernel, &la, "%s: few query blocks", d->name)) {
+		for (int i = 0; i < Q; i++)
+			good &= fabsf(out[i][0] - (i < DSK_BLOCK)) < 1e-6f && out[i][D - 1] == out[i][0];
+		ktest_ok(good, "%s: %s: queries of a block that has no bits see nothing", d->name, sparse_kernel);
+	}
+	if (d->name[0] == 's') {
+		la.buffers[mma ? 7 : 9].other = changed;
+		ktest_ok(ktest_launch(d, sparse_kernel, &la, "%s: bits that change", d->name), "%s: %s: selected blocks that change meanwhile", d->name,
+			 sparse_kernel);
+	}
+out:
+	attn_cache_free(&cache);
+	free(q);
+}
+
+/* A sequence with more blocks than may be selected, of which the last are looked at: they are not, and nothing is touched. */
+static void too_many_blocks(const struct device *d, const char *kernel, int mma)
+{
+	enum { D = 64 };
+	const int lengths[1] = { 16 }, pages = DSK_MAX_BLOCKS * DSK_BLOCK / DSK_PAGE + 4;
+	struct attn_cache cache;
+	float q[D] = { 1 }, out[D];
+	unsigned int *bits = malloc((DSK_MAX_BLOCKS / 32 + 1) * 4);
+	int starts[2] = { 0, 1 }, good = 1;
+
+	attn_cache_make(&cache, D, 0, 1, 1, DSK_F16, lengths, 1);
+	cache.pages = realloc(cache.pages, (size_t)pages * 4);
+	for (int i = 1; i < pages; i++)
+		cache.pages[i] = cache.pages[0];
+	memset(bits, 0xff, (DSK_MAX_BLOCKS / 32 + 1) * 4);
+	cache.p.max_pages = pages;
+	cache.lengths[0] = pages * DSK_PAGE;
+	cache.p.window = DSK_PAGE;
+	cache.p.queries = cache.p.query_blocks = 1;
+	cache.p.block_stride = DSK_MAX_BLOCKS / 32 + 1;
+	struct simt_launch l = { .grid = { 1, 1, 1 }, LAUNCH_PARAMS(cache.p),
+				 BUFFERS(OUT(out, sizeof(out)), IN(q, sizeof(q)), ATTN_BUFFERS(cache), IN(starts, 8),
+					 IN(bits, (DSK_MAX_BLOCKS / 32 + 1) * 4), NONE) };
+
+	if (mma) {
+		memmove(&l.buffers[4], &l.buffers[6], 5 * sizeof(l.buffers[0]));
+		l.n_buffers = 9;
+	}
+	if (ktest_launch(d, kernel, &l, "%s: too many blocks", d->name)) {
+		for (int i = 0; i < D; i++)
+			good &= out[i] == 0;
+		ktest_ok(good, "%s: %s: a block past the %dth isn't selected", d->name, kernel, DSK_MAX_BLOCKS);
+	}
+	attn_cache_free(&cache);
+	free(bits);
 }
 
 /*
@@ -389,6 +494,7 @@ static void needle(const struct device *d, int tokens)
 	p = gate_params(&cache, 1);
 	p.g = D;
 	p.top_k = TOP_K;
+	p.queries = cache.p.queries = QUERIES;
 	cache.p.query_blocks = 1;
 	cache.p.block_stride = p.block_stride;
 	for (int i = 0; i < D; i++) {
@@ -433,6 +539,12 @@ out:
 
 static void test(const struct device *d)
 {
+	if (strlen(d->name) <= 8) {
+		hostile(d, "dsk_attn_sparse_64", 0);
+		too_many_blocks(d, "dsk_attn_sparse_64", 0);
+	}
+	hostile(d, "dsk_attn_sparse_f16_64", 1);
+	too_many_blocks(d, "dsk_attn_sparse_f16_64", 1);
 	int plain = strlen(d->name) <= 8;	/* other devices differ in matrix instructions only */
 
 	for (size_t i = 0; plain && i < sizeof(pools) / sizeof(*pools); i++)

@@ -7,6 +7,15 @@
 #include "attn_ref.h"
 
 #define MAX_SEQUENCES	3
+
+static unsigned int bits_of(float f)
+{
+	unsigned int u;
+
+	memcpy(&u, &f, sizeof(u));
+	return u;
+}
+
 #define MLA	(DSK_MLA_NOPE + DSK_MLA_ROPE)		/* as size of a head: dsk_mla_prefill */
 
 static const struct prefill_case {
@@ -82,6 +91,7 @@ static void run(const struct device *d, const struct prefill_case *c, int mma)
 	cache.p.window = c->window;
 	cache.p.flags = c->flags;
 	cache.p.cap = c->cap;
+	cache.p.queries = starts[sequences];
 	words = cache.p.mask_stride = cache.p.max_pages * DSK_PAGE / 32 + 1;
 	if (c->bad_page)
 		cache.pages[1] = c->bad_page;
@@ -129,8 +139,8 @@ static void run(const struct device *d, const struct prefill_case *c, int mma)
 		l.n_buffers = 9;
 	}
 	if (ktest_launch(d, name, &l, "%s", what)) {
-		if (d->name[0] == 's')	/* two barriers a tile */
-			ktest_ok(device_simt_report.barriers == 2 * tiles(c, lengths, sequences, of_group), "%s: %llu barriers for %u tiles", what,
+		if (d->name[0] == 's')	/* one a group, two a tile */
+			ktest_ok(device_simt_report.barriers == l.grid[0] * l.grid[1] * l.grid[2] + 2 * tiles(c, lengths, sequences, of_group), "%s: %llu barriers for %u tiles", what,
 				 (unsigned long long)device_simt_report.barriers, tiles(c, lengths, sequences, of_group));
 		ktest_close(out, DSK_F32, want, n, 1e-6 + 4e-7 * most + (!mma ? 0 : c->kv_type == DSK_BF16 ? 0x1p-8 : 0x1p-11), 0, "%s", what);
 	}
@@ -150,6 +160,7 @@ static void tail(const struct device *d, int size, int flags)
 	attn_cache_make(&cache, size, size == MLA ? DSK_MLA_VALUE : 0, 1, 1, DSK_F16, lengths, 1);
 	attn_cache_tail(&cache, q, 3);
 	cache.p.flags = flags;
+	cache.p.queries = 3;
 	for (int i = 0; i < 3; i++)
 		most = fmax(most, attn_reference(&cache, 0, 0, lengths[0] - 3 + i, q + i * size, NULL, want + i * cache.dv));
 	struct simt_launch l = { .grid = { 1, 1, 1 }, LAUNCH_PARAMS(cache.p),
@@ -168,8 +179,89 @@ static void tail(const struct device *d, int size, int flags)
 	attn_cache_free(&cache);
 }
 
+/*
+ * Starts, lengths and masks are a tenant's: what would be outside of the buffers isn't touched, and if starts and lengths change while they are
+ * read, waves still meet at the same barriers.
+ */
+static void hostile(const struct device *d, int mma)
+{
+	enum { D = 64, Q = 5, TOKENS = 70 };
+	static const int bad[][2] = { { -1, 3 }, { 3, 2 }, { 2, Q + 1 }, { INT32_MIN, INT32_MAX }, { INT32_MAX, INT32_MIN }, { Q, Q } };
+	const int lengths[1] = { TOKENS }, negative[1] = { -7 };
+	int starts[2], others[2] = { 0, 2 }, longer[1] = { 20 };
+	struct attn_cache cache;
+	float *q = random_typed(Q * D, DSK_F32, 1), out[Q * D];
+	unsigned int mask[Q + 1], whole[3];
+	double want[Q * D], most = 0;
+	char name[32];
+	int good = 1;
+
+	attn_cache_make(&cache, D, 0, 1, 1, DSK_F16, lengths, 1);
+	cache.p.queries = Q;
+	for (int i = 0; i < Q * D; i++) {
+		void *rounded = typed(q + i, 1, DSK_F16);
+
+		q[i] = (float)typed_get(rounded, 0, DSK_F16);
+		free(rounded);
+	}
+	struct simt_launch l = { .grid = { 1, 1, 1 }, LAUNCH_PARAMS(cache.p),
+				 BUFFERS(INOUT(out, sizeof(out)), IN(q, sizeof(out)), ATTN_BUFFERS(cache), IN(starts, sizeof(starts)),
+					 IN(mask, Q * 4), NONE) };
+	struct simt_buffer *b = l.buffers + 4;
+
+	if (mma) {
+		memmove(&l.buffers[4], &l.buffers[6], 5 * sizeof(l.buffers[0]));
+		l.n_buffers = 9;
+	} else {
+		b += 2;
+	}
+	snprintf(name, sizeof(name), mma ? "dsk_attn_prefill_f16_%d" : "dsk_attn_prefill_%d", D);
+	memset(out, 0x55, sizeof(out));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		memcpy(starts, bad[i], sizeof(starts));
+		if (!ktest_launch(d, name, &l, "%s: starts %d, %d", d->name, starts[0], starts[1]))
+			goto out;
+		for (int j = 0; j < Q * D; j++)
+			good &= bits_of(out[j]) == 0x55555555u;
+	}
+	ktest_ok(good, "%s: %s: starts that are none: nothing is stored", d->name, name);
+
+	starts[0] = 0;
+	starts[1] = Q;
+	b[1].data = (void *)negative;
+	if (ktest_launch(d, name, &l, "%s: a negative length", d->name)) {
+		for (int j = 0; j < Q * D; j++)
+			good &= out[j] == 0;
+		ktest_ok(good, "%s: %s: a negative length is 0", d->name, name);
+	}
+	b[1].data = cache.lengths;
+
+	/* a word of mask a query, of which the last token that it has a bit for is 31 */
+	cache.p.flags = DSK_ATTN_MASK;
+	cache.p.mask_stride = 1;
+	for (int i = 0; i < Q; i++) {
+		whole[0] = mask[i] = 0xf0f0f0f1u << i;
+		whole[1] = whole[2] = 0;
+		most = fmax(most, attn_reference(&cache, 0, 0, TOKENS - Q + i, q + i * D, whole, want + i * D));
+	}
+	if (ktest_launch(d, name, &l, "%s: a short mask", d->name))
+		ktest_close(out, DSK_F32, want, Q * D, 1e-6 + 4e-7 * most + 0x1p-11, 0, "%s: %s: a mask for fewer tokens", d->name, name);
+	cache.p.flags = 0;
+	if (d->name[0] == 's') {
+		b[2].other = others;
+		b[1].other = longer;
+		ktest_ok(ktest_launch(d, name, &l, "%s: starts that change", d->name), "%s: %s: starts and lengths that change meanwhile", d->name, name);
+	}
+out:
+	attn_cache_free(&cache);
+	free(q);
+}
+
 static void test(const struct device *d)
 {
+	if (strlen(d->name) <= 8)
+		hostile(d, 0);
+	hostile(d, 1);
 	tail(d, 64, 0);
 	tail(d, 128, DSK_ATTN_SINKS);
 	tail(d, MLA, 0);

@@ -282,6 +282,7 @@ static void prefill(const struct device *d, const struct prefill_case *k, int mm
 	cache.p.flags = c->flags;
 	cache.p.cap = c->cap;
 	memcpy(cache.p.reach, c->reach, sizeof(c->reach));
+	cache.p.queries = starts[sequences];
 	n = (size_t)(starts[sequences] * c->q_heads * c->d);
 	bytes = (size_t)(cache.p.n_pages * DSK_POOLS * c->kv_heads * c->d) * 2;
 	q = random_typed(n, DSK_F32, 2);
@@ -322,8 +323,8 @@ static void prefill(const struct device *d, const struct prefill_case *k, int mm
 	snprintf(name, sizeof(name), "dsk_pyramid_prefill_%s%s%d", mma ? type_name(c->kv_type) : "", mma ? "_" : "", c->d);
 	if (!ktest_launch(d, name, &l, "%s", what))
 		goto out;
-	if (d->name[0] == 's')		/* two barriers a tile */
-		ktest_ok(device_simt_report.barriers == 2 * tiles(k, sequences, of_group), "%s: %llu barriers for %u tiles", what,
+	if (d->name[0] == 's')		/* one a group, two a tile */
+		ktest_ok(device_simt_report.barriers == l.grid[0] * l.grid[1] * l.grid[2] + 2 * tiles(k, sequences, of_group), "%s: %llu barriers for %u tiles", what,
 			 (unsigned long long)device_simt_report.barriers, tiles(k, sequences, of_group));
 	ktest_close(out, DSK_F32, want, n, 1e-6 + 4e-7 * most + (!mma ? 0 : c->kv_type == DSK_BF16 ? 0x1p-8 : 0x1p-11), 0, "%s", what);
 	if (!mma && c->reach[0] > c->lengths[0]) {

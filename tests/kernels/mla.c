@@ -113,6 +113,7 @@ static void unabsorbed(const struct device *d, const struct attn_cache *latent, 
 	float out[HEADS][VALUE];
 
 	attn_cache_make(&c, NOPE + ROPE, VALUE, HEADS, HEADS, DSK_BF16, lengths, 1);
+	c.p.queries = 1;
 	c.p.scale = latent->p.scale;
 	for (int t = 0; t < TOKENS; t++)
 		for (int h = 0; h < HEADS; h++) {

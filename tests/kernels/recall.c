@@ -138,11 +138,12 @@ static void test(const struct device *d)
 	attn_cache_make(&cache, D, 0, HEADS, HEADS, DSK_F16, &length, 1);
 	cache.p.scale = RECALL_SCALE;
 	cache.p.query_blocks = quotations;
+	cache.p.queries = n;
 	cache.p.block_stride = (s.blocks + 31) / 32;
 	fill_cache(&cache, &s);
 	p = (struct dsk_gate_params){ .q_heads = HEADS, .kv_heads = HEADS, .max_pages = cache.p.max_pages, .n_pages = cache.p.n_pages, .kv_type = DSK_F16,
 				      .d = D, .g = D, .query_blocks = quotations, .key_blocks = s.blocks, .block_stride = cache.p.block_stride,
-				      .top_k = top_k, .sinks = 1, .scale = RECALL_SCALE };
+				      .top_k = top_k, .sinks = 1, .scale = RECALL_SCALE, .queries = n };
 	q_bytes = (size_t)(n * HEADS * D) * 4;
 	a_bytes = (size_t)(quotations * HEADS * D) * 4;
 	b_bytes = (size_t)(s.blocks * HEADS * D) * 4;
