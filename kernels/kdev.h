@@ -33,7 +33,8 @@
  *	k_atomic_add(p, v), k_atomic_max, k_atomic_or	int; on a buffer or LDS; the value before; order nothing else
  *	k_atomic_cas(p, old, v)	the same: @v if it was @old
  *	k_load_acquire(p)	int, on a buffer; what comes after sees what came before the release that it reads, the host's too
- *	k_add_release(p, v)	adds, for groups and the host that acquire; what the group's other lanes did is before it if a k_sync() is between
+ *	k_add_release(p, v)	adds, for groups and the host that acquire; what the group's other lanes did is before it if they call k_release() and then a
+ *				k_sync() is between
  *	k_exp2 k_log2 k_rsqrt k_rcp	fast: relative error below 2^-20 for normal arguments and results
  *	k_sin_turns k_cos_turns	of @x turns, |x| <= 1/2: absolute error below 2^-19
  *	k_fma k_rint k_fabs k_max k_min

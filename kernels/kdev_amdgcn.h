@@ -50,6 +50,9 @@ K_DEV void k_sync(void)
 	__builtin_amdgcn_fence(__ATOMIC_ACQUIRE, "workgroup");
 }
 
+/* k_sync()'s release waits on CDNA for no store to memory: none of a group's lanes would see the difference. */
+K_DEV void k_release(void) { __builtin_amdgcn_fence(__ATOMIC_RELEASE, "agent"); }
+
 K_DEV void k_wave_sync(void)
 {
 	__builtin_amdgcn_fence(__ATOMIC_RELEASE, "wavefront");

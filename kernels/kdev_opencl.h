@@ -37,6 +37,7 @@ K_DEV int k_wave(void) { return k_tid() / K_WAVE; }
 
 #define k_sync()	barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE)
 #define k_wave_sync()	k_sync()
+#define k_release()	mem_fence(CLK_GLOBAL_MEM_FENCE)
 
 K_DEV unsigned int k_exchange(K_WAVE_PARAM unsigned int v, int lane)
 {

@@ -76,6 +76,7 @@ K_DEV unsigned int k_as_u32(float f) { unsigned int u; memcpy(&u, &f, 4); return
 #define k_group_y()	simt_group(1)
 #define k_group_z()	simt_group(2)
 #define k_sync()	simt_barrier(SIMT_SITE("k_sync"))
+#define k_release()	do { } while (0)	/* groups share no data */
 #define k_wave_sync()	simt_wave_barrier(SIMT_SITE("k_wave_sync"))
 #define k_shfl_u(v, lane)	simt_shfl(SIMT_SITE("k_shfl"), v, lane)
 #define k_shfl_i(v, lane)	((int)k_shfl_u((unsigned int)(v), lane))

@@ -117,6 +117,7 @@ K_KERNEL(LANES) dsk_persist(K_GLOBAL int *control, K_GLOBAL int *claims, K_GLOBA
 			else if (k_tid() == 0)
 				k_atomic_max(&control[DSK_RING_FAULT], n + 1);
 			taken++;
+			k_release();
 			k_sync();	/* all lanes' stores are before the release; and claimed and part are free again */
 			if (k_tid() == 0) {
 				k_add_release(&done[slot], 1);
