@@ -322,8 +322,8 @@ DSK_SIZE(dsk_attn_params, 72);
 /* ---- persist.c: one launch that takes work from a ring until it is told to stop */
 
 /*
- * An item is what would be a launch: an op and its groups, here tiles. Items are numbered from 0 in the order of posting; item n is in slot
- * n % slots. Whoever posts is trusted (the executor): offsets are not checked.
+ * An item is what would be a launch: an op and its groups, here tiles. Items are numbered in the order of posting, by unsigned numbers that
+ * begin anywhere and wrap: of two that lie less than 2^31 apart the later one is known. Item n is in slot n % slots. Whoever posts is trusted (the executor): offsets are not checked.
  *
  *	post n:	wait until item n - slots is complete; claims[slot] = (n & 0xffff) << 16; then, with release, items[slot] and done[slot] = 0;
  *		then, with release, control[DSK_RING_POSTED] = n + 1
@@ -340,10 +340,10 @@ DSK_SIZE(dsk_attn_params, 72);
  */
 enum dsk_ring {
 	DSK_RING_PREEMPT,	/* the host sets it: leave at the next tile */
-	DSK_RING_POSTED,	/* items there are, ever */
+	DSK_RING_POSTED,	/* the number that the next item will have */
 	DSK_RING_FIRST,		/* an item that is not complete, or POSTED; the host's, before a launch: where groups begin to look */
 	DSK_RING_TILES,		/* tiles done, ever */
-	DSK_RING_FAULT,		/* greatest n + 1 of items whose op is unknown: their tiles are counted and do nothing; 0: none */
+	DSK_RING_FAULT,		/* n + 1, or 1 for 0, of the latest item whose op is unknown: its tiles are counted and do nothing; 0: none */
 	DSK_RING_WORDS = 8
 };
 
@@ -359,12 +359,12 @@ struct dsk_item {
 	int op;			/* enum dsk_item_op */
 	int x, y, z;		/* tiles: x * y * z of them, 1 to DSK_ITEM_TILES */
 	int params;		/* index of its struct dsk_attn_params */
-	int after;		/* waits for item after - 1, an earlier one, to be complete; 0: for none */
+	int after;		/* waits for the item so many before it to be complete; 0: for none */
 	unsigned int at[10];	/* of the op's kernel the buffers, in its order: where in memory, in units of 16 bytes; 0: not given */
 };
 
 struct dsk_persist_params {
-	int slots;
+	int slots;		/* a power of two */
 	int quota;		/* tiles a group takes before it leaves; 0: any number */
 	int looks;		/* at a ring without work, before a group leaves; at least 1 */
 	int pad[3];

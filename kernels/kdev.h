@@ -31,7 +31,7 @@
  *	k_shfl_xor(v, mask)	@v of the lane whose number differs by @mask
  *	k_ballot(cond)		bit n: lane n's @cond
  *	k_atomic_add(p, v), k_atomic_max, k_atomic_or	int; on a buffer or LDS; the value before; order nothing else
- *	k_atomic_cas(p, old, v)	the same: @v if it was @old
+ *	k_host_add(p, v) k_host_cas(p, old, v)	the same, add and @v if it was @old, on memory of the host's that it uses meanwhile: what PCIe has of atomics
  *	k_load_acquire(p)	int, on a buffer; what comes after sees what came before the release that it reads, the host's too
  *	k_add_release(p, v)	adds, for groups and the host that acquire; what the group's other lanes did is before it if they call k_release() and then a
  *				k_sync() is between

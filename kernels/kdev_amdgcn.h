@@ -82,13 +82,15 @@ K_DEV int k_atomic_add(int *p, int v) { return __hip_atomic_fetch_add(p, v, __AT
 K_DEV int k_atomic_max(int *p, int v) { return __hip_atomic_fetch_max(p, v, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT); }
 K_DEV int k_atomic_or(int *p, int v) { return __hip_atomic_fetch_or(p, v, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT); }
 
-K_DEV int k_atomic_cas(int *p, int old, int v)
+/* Of the system's scope: the other side may be the host. */
+K_DEV int k_host_add(int *p, int v) { return __hip_atomic_fetch_add(p, v, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_SYSTEM); }
+
+K_DEV int k_host_cas(int *p, int old, int v)
 {
-	__hip_atomic_compare_exchange_strong(p, &old, v, __ATOMIC_RELAXED, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT);
+	__hip_atomic_compare_exchange_strong(p, &old, v, __ATOMIC_RELAXED, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_SYSTEM);
 	return old;
 }
 
-/* Of the system's scope: the other side may be the host. */
 K_DEV int k_load_acquire(int *p) { return __hip_atomic_load(p, __ATOMIC_ACQUIRE, __HIP_MEMORY_SCOPE_SYSTEM); }
 K_DEV void k_add_release(int *p, int v) { __hip_atomic_fetch_add(p, v, __ATOMIC_RELEASE, __HIP_MEMORY_SCOPE_SYSTEM); }
 

@@ -75,7 +75,8 @@ K_DEV int k_popcount(k_ballot_t x) { return (int)popcount(x); }
 #define k_atomic_add(p, v)	atomic_add(p, v)
 #define k_atomic_max(p, v)	atomic_max(p, v)
 #define k_atomic_or(p, v)	atomic_or(p, v)
-#define k_atomic_cas(p, old, v)	atomic_cmpxchg(p, old, v)
+#define k_host_add(p, v)	atomic_add(p, v)
+#define k_host_cas(p, old, v)	atomic_cmpxchg(p, old, v)
 /* OpenCL C 1.2 orders no memory between groups: this is what its compilers make of it (PoCL's atomics on processors order everything). */
 K_DEV int k_load_acquire_(volatile __global int *p) { int v = atomic_add(p, 0); mem_fence(CLK_GLOBAL_MEM_FENCE); return v; }
 K_DEV void k_add_release_(volatile __global int *p, int v) { mem_fence(CLK_GLOBAL_MEM_FENCE); atomic_add(p, v); }

@@ -88,7 +88,8 @@ K_DEV unsigned int k_as_u32(float f) { unsigned int u; memcpy(&u, &f, 4); return
 #define k_atomic_add(p, v)	simt_atomic_add(p, v)
 #define k_atomic_max(p, v)	simt_atomic_max(p, v)
 #define k_atomic_or(p, v)	simt_atomic_or(p, v)
-#define k_atomic_cas(p, old, v)	simt_atomic_cas(p, old, v)
+#define k_host_add(p, v)	simt_atomic_add(p, v)
+#define k_host_cas(p, old, v)	simt_atomic_cas(p, old, v)
 #define k_load_acquire(p)	simt_atomic_load(p)	/* orders nothing for the harness: groups share no data */
 #define k_add_release(p, v)	((void)simt_atomic_add(p, v))
 

@@ -10,6 +10,7 @@
 #include "attn_ref.h"
 
 #define MAX_ITEMS	24
+#define MAX_SLOTS	32
 #define UNIT		16u
 #define MARK		0x7fc12345u	/* a NaN that no kernel makes */
 
@@ -31,9 +32,10 @@ static struct {
 	struct dsk_item work[MAX_ITEMS];	/* what is to be posted, in order */
 	int n_work, posted, launches;
 	unsigned int total;		/* tiles of all that is posted */
-	int control[DSK_RING_WORDS], claims[MAX_ITEMS], done[MAX_ITEMS];
-	struct dsk_item slots[MAX_ITEMS];
-	int n_slots, first_number;
+	int control[DSK_RING_WORDS], claims[MAX_SLOTS], done[MAX_SLOTS];
+	struct dsk_item slots[MAX_SLOTS];
+	int n_slots;
+	unsigned int first_number;
 } t;
 
 static int tiles(const struct dsk_item *item)
@@ -105,7 +107,7 @@ static int add_step(const struct device *d, int head, int q_heads, int kv_heads,
 					      .params = t.n_steps };
 	memcpy(t.work[t.n_work++].at, s->at, sizeof(s->at));
 	t.work[t.n_work] = (struct dsk_item){ .op = head == 64 ? DSK_ITEM_MERGE_64 : DSK_ITEM_MERGE_128, .x = q_heads, .y = sequences, .z = 1,
-					      .params = t.n_steps, .after = t.n_work,
+					      .params = t.n_steps, .after = 1,
 					      .at = { s->at_out, s->at[0], s->at[1], place(c->sinks, (size_t)q_heads * 4) } };
 	t.n_work++;
 	t.n_steps++;
@@ -135,13 +137,13 @@ static int results(int mark)
 }
 
 /* A ring of @slots whose first item has the number @number, a multiple of slots. Nothing is posted. */
-static void ring_make(int slots, int number)
+static void ring_make(int slots, unsigned int number)
 {
 	memset(t.control, 0, sizeof(t.control));
-	t.control[DSK_RING_POSTED] = t.control[DSK_RING_FIRST] = number;
+	t.control[DSK_RING_POSTED] = t.control[DSK_RING_FIRST] = (int)number;
 	for (int i = 0; i < slots; i++) {	/* as if of complete items before */
 		t.slots[i] = (struct dsk_item){ .x = 1, .y = 1, .z = 1 };
-		t.claims[i] = (int)((unsigned int)((number - slots + i) & 0xffff) << 16 | 1);
+		t.claims[i] = (int)((number - (unsigned int)(slots - i)) << 16 | 1);
 		t.done[i] = 1;
 	}
 	t.n_slots = slots;
@@ -151,9 +153,9 @@ static void ring_make(int slots, int number)
 	results(1);
 }
 
-static int complete(int number)
+static int complete(unsigned int number)
 {
-	int slot = number % t.n_slots;
+	unsigned int slot = number % (unsigned int)t.n_slots;
 
 	return __atomic_load_n(&t.done[slot], __ATOMIC_ACQUIRE) == tiles(&t.slots[slot]);
 }
@@ -161,18 +163,16 @@ static int complete(int number)
 /* The protocol's, from the host: 0 if the ring has no room. */
 static int post(void)
 {
-	int number = t.first_number + t.posted, slot = number % t.n_slots;
+	unsigned int number = t.first_number + (unsigned int)t.posted, slot = number % (unsigned int)t.n_slots;
 
-	if (!complete(number - t.n_slots >= 0 ? number - t.n_slots : number))
+	if (!complete(number - (unsigned int)t.n_slots))
 		return 0;
-	__atomic_store_n(&t.claims[slot], (int)((unsigned int)(number & 0xffff) << 16), __ATOMIC_RELAXED);
+	__atomic_store_n(&t.claims[slot], (int)(number << 16), __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	t.slots[slot] = t.work[t.posted];
-	if (t.slots[slot].after)
-		t.slots[slot].after += t.first_number;
 	t.total += (unsigned int)tiles(&t.slots[slot]);
 	__atomic_store_n(&t.done[slot], 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&t.control[DSK_RING_POSTED], number + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&t.control[DSK_RING_POSTED], (int)(number + 1), __ATOMIC_RELEASE);
 	t.posted++;
 	return 1;
 }
@@ -180,11 +180,11 @@ static int post(void)
 /* Oldest that isn't complete: what the host writes before a launch. */
 static void move_first(void)
 {
-	int n = t.control[DSK_RING_FIRST];
+	unsigned int n = (unsigned int)t.control[DSK_RING_FIRST];
 
-	while (n < t.first_number + t.posted && complete(n))
+	while (n != t.first_number + (unsigned int)t.posted && complete(n))
 		n++;
-	t.control[DSK_RING_FIRST] = n;
+	t.control[DSK_RING_FIRST] = (int)n;
 }
 
 static int launch(const struct device *d, unsigned int groups, int quota, int looks, const char *what)
@@ -204,13 +204,13 @@ static int all_done(void)
 	int good = t.posted == t.n_work && (unsigned int)t.control[DSK_RING_TILES] == t.total;
 
 	for (int i = 0; i < t.n_slots && i < t.posted; i++)
-		good &= complete(t.first_number + t.posted - 1 - i);
+		good &= complete(t.first_number + (unsigned int)(t.posted - 1 - i));
 	return good;
 }
 
 static void one_launch(const struct device *d)
 {
-	ring_make(MAX_ITEMS, 0);
+	ring_make(MAX_SLOTS, 0);
 	while (t.posted < t.n_work)
 		post();
 	if (launch(d, d->name[0] == 's' ? 1 : 8, 0, 1, "all"))
@@ -223,7 +223,7 @@ static void quotas(const struct device *d, unsigned int groups, int quota)
 {
 	int good = 1;
 
-	ring_make(MAX_ITEMS, 0);
+	ring_make(MAX_SLOTS, 0);
 	for (int half = 0; half < 2; half++) {
 		while (t.posted < t.n_work / 2 * (half + 1))
 			post();
@@ -243,7 +243,7 @@ static void quotas(const struct device *d, unsigned int groups, int quota)
 
 static void preempted(const struct device *d)
 {
-	ring_make(MAX_ITEMS, 0);
+	ring_make(MAX_SLOTS, 0);
 	while (t.posted < t.n_work)
 		post();
 	t.control[DSK_RING_PREEMPT] = 1;
@@ -264,10 +264,10 @@ static void preempted_within(const struct device *d)
 {
 	struct dsk_item *victim = &t.work[0];
 	unsigned int at_ml = victim->at[1], control_words = DSK_RING_WORDS, parts;
-	struct dsk_persist_params p = { .slots = MAX_ITEMS, .looks = 1 };
+	struct dsk_persist_params p = { .slots = MAX_SLOTS, .looks = 1 };
 	int *control = (int *)(void *)(t.memory + t.size), good;	/* behind what the kernel is told of memory */
 
-	ring_make(MAX_ITEMS, 0);
+	ring_make(MAX_SLOTS, 0);
 	victim->at[1] = t.size / UNIT;
 	while (t.posted < t.n_work / 2)		/* no merges: they would read another's ml */
 		post();
@@ -299,7 +299,7 @@ static void preempted_within(const struct device *d)
 }
 
 /* Fewer slots than items, from a number on: items go where complete ones were. Groups may begin to look too early. */
-static void wraps(const struct device *d, int slots, int number, int stale)
+static void wraps(const struct device *d, int slots, unsigned int number, int stale)
 {
 	ring_make(slots, number);
 	while (t.posted < t.n_work || !all_done()) {
@@ -310,7 +310,7 @@ static void wraps(const struct device *d, int slots, int number, int stale)
 		if (!stale)
 			move_first();
 	}
-	ktest_ok(all_done() && results(0), "%s: persistent: %d items in %d slots from number %d, %d launches%s", d->name, t.n_work, slots, number, t.launches,
+	ktest_ok(all_done() && results(0), "%s: persistent: %d items in %d slots from number %u, %d launches%s", d->name, t.n_work, slots, number, t.launches,
 		 stale ? ", looking from the first" : "");
 }
 
@@ -331,17 +331,40 @@ static void half_posted(const struct device *d)
 			 "%s: persistent: an item that is being posted is left alone", d->name);
 }
 
-static void unknown(const struct device *d)
+/* Of item @number, after the word had @before. */
+static void unknown(const struct device *d, unsigned int number, unsigned int before, unsigned int want)
 {
 	int op = t.work[0].op;
 
-	ring_make(MAX_ITEMS, 0);
+	ring_make(MAX_SLOTS, number);
+	t.control[DSK_RING_FAULT] = (int)before;
 	t.work[0].op = DSK_ITEM_COUNT;
 	post();
 	t.work[0].op = op;
 	if (launch(d, 1, 0, 3, "an unknown op"))
-		ktest_ok(t.control[DSK_RING_FAULT] == 1 && complete(0), "%s: persistent: an op that it hasn't: item %d is named, its tiles are counted", d->name,
-			 t.control[DSK_RING_FAULT] - 1);
+		ktest_ok((unsigned int)t.control[DSK_RING_FAULT] == want && complete(number),
+			 "%s: persistent: an op that it hasn't, of item %u after %u: it tells %u, its tiles are counted", d->name, number, before - 1,
+			 (unsigned int)t.control[DSK_RING_FAULT]);
+}
+
+/* Numbers that wrap would go to other slots. */
+static void no_power_of_two(const struct device *d)
+{
+	static const int slots[] = { 3, 0, -4, 24 };
+	int good = 1;
+
+	for (int i = 0; i < 4; i++) {
+		struct dsk_persist_params p = { .slots = slots[i], .looks = 1 };
+
+		ring_make(MAX_SLOTS, 0);
+		post();
+		struct simt_launch l = { .grid = { 1, 1, 1 }, LAUNCH_PARAMS(p),
+					 BUFFERS(INOUT(t.control, sizeof(t.control)), INOUT(t.claims, sizeof(t.claims)), INOUT(t.done, sizeof(t.done)),
+						 IN(t.slots, sizeof(t.slots)), IN(t.params, sizeof(t.params)), INOUT(t.memory, t.size)) };
+
+		good &= ktest_launch(d, "dsk_persist", &l, "%s: persistent: %d slots", d->name, slots[i]) && !(t.claims[0] & 0xffff);
+	}
+	ktest_ok(good, "%s: persistent: slots that are no power of two: nothing is taken", d->name);
 }
 
 /* ---- with groups at once */
@@ -402,11 +425,19 @@ static void test(const struct device *d)
 	if (add_step(d, 64, 4, 2, DSK_BF16, 2, some, 2) && add_step(d, 128, 2, 1, DSK_I8, 3, more, 1) && add_step(d, 64, 1, 1, DSK_F16, 1, one, 1) &&
 	    add_step(d, 128, 3, 3, DSK_BF16, 1, three, 3) && add_step(d, 64, 2, 1, DSK_BF16, 4, more, 1)) {
 		one_launch(d);
-		wraps(d, 3, 0, 0);
-		wraps(d, 3, 65535, 0);
+		wraps(d, 4, 0, 0);
+		wraps(d, 4, 65536 - 4, 0);
 		wraps(d, 2, 65536 - 4, 1);
+		wraps(d, 4, 0x7ffffffc, 0);
+		wraps(d, 4, 0xfffffffc, 0);
+		no_power_of_two(d);
 		half_posted(d);
-		unknown(d);
+		unknown(d, 0, 0, 1);
+		unknown(d, 32, 9, 33);
+		unknown(d, 32, 40, 40);
+		unknown(d, 0x80000000u, 0x7fffff00u, 0x80000001u);
+		unknown(d, 0xffffffe0u, 0, 0xffffffe1u);
+		unknown(d, 0, 0xffffffe1u, 1);
 		preempted(d);
 		if (d->name[0] == 'o') {
 			concurrent(d, 0);
