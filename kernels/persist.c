@@ -57,15 +57,11 @@ K_DEV int claim(struct ring r, k_u32 *n, int looks)
 /* To the word the number that is the later one, and never 0. By what PCIe has: it has no maximum. */
 K_DEV void tell(K_GLOBAL int *word, k_u32 number)
 {
-	int before = k_load_acquire(word), was;
+	int before = k_load_acquire(word);
 
 	number = number ? number : 1;
-	while (!before || (int)(number - (k_u32)before) > 0) {
-		was = k_host_cas(word, before, (int)number);
-		if (was == before)
-			return;
-		before = was;
-	}
+	while (!before || (int)(number - (k_u32)before) > 0)	/* the last time it finds its own */
+		before = k_host_cas(word, before, (int)number);
 }
 
 #define AT(type, i)	((K_GLOBAL type *)(item->at[i] ? memory + (unsigned long)item->at[i] * 16 : (K_GLOBAL char *)0))

@@ -438,6 +438,7 @@ static void test(const struct device *d)
 		unknown(d, 0x80000000u, 0x7fffff00u, 0x80000001u);
 		unknown(d, 0xffffffe0u, 0, 0xffffffe1u);
 		unknown(d, 0, 0xffffffe1u, 1);
+		unknown(d, 0xffffffffu, 0, 1);
 		preempted(d);
 		if (d->name[0] == 'o') {
 			concurrent(d, 0);
