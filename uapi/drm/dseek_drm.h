@@ -361,6 +361,9 @@ struct drm_dseek_sync {
  * budget of a deadline queue runs meanwhile. @deadline_ns does: it is admitted as if it were ready at once, so a wait that
  * takes too long makes it late, which is counted and no error. What it waits for is lent nothing, neither class nor budget:
  * a batch job that a deadline job waits for runs as batch, on its own tenant's share (kmod/README.md says why).
+ *
+ * Whatever @limit_ns is, a job is aborted that was asked to give way to better ones and has kept them waiting for as long as the
+ * engine's default.
  */
 struct drm_dseek_job {
 	__u32 program;		/* handle */
@@ -374,11 +377,7 @@ struct drm_dseek_job {
 	__u32 wait_count;	/* 0..DRM_DSEEK_MAX_SYNCS */
 	__u32 signal_count;	/* 0..DRM_DSEEK_MAX_SYNCS */
 	__u64 deadline_ns;	/* 0: none. Deadline class only (else -EINVAL): refused with -ETIME if it can't be met */
-	/*
-	 * Engine time after which the job is aborted (-ETIMEDOUT); 0: the engine's default. However long, it is aborted, too, when it
-	 * was asked to give way to better ones, which wait, and has not for as long as that default.
-	 */
-	__u64 limit_ns;
+	__u64 limit_ns;		/* engine time after which the job is aborted (-ETIMEDOUT); 0: the engine's default */
 };
 
 /**

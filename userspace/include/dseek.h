@@ -50,7 +50,7 @@ struct dseek_open_params {
 int dseek_open(const char *spec, const struct dseek_open_params *params, struct dseek_device **ret_dev);
 void dseek_close(struct dseek_device *dev);	/* everything made from it must be destroyed before; NULL is fine */
 const char *dseek_transport(const struct dseek_device *dev);	/* "drm" or "embed" */
-const char *dseek_strerror_detail(void);	/* one sentence, never NULL, valid until the thread's next failure or dseek_wait() */
+const char *dseek_strerror_detail(void);	/* one sentence, never NULL, valid until the thread's next failure or wait */
 
 enum dseek_class { DSEEK_CLASS_DEADLINE, DSEEK_CLASS_INTERACTIVE, DSEEK_CLASS_BATCH, DSEEK_CLASS_COUNT };
 enum dseek_engine_type { DSEEK_ENGINE_NULL, DSEEK_ENGINE_CPU, DSEEK_ENGINE_GPU, DSEEK_ENGINE_NPU, DSEEK_ENGINE_NIC,
