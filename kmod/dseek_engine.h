@@ -120,7 +120,7 @@ void dseek_exec_ask(struct dseek_exec *exec, enum dseek_preempt_reason reason, u
 void dseek_engine_arm(struct dseek_engine *engine, u64 now);
 void dseek_engine_wake(struct dseek_engine *engine);	/* without engine->lock, after a change under it */
 void dseek_engine_drain(struct dseek_engine *engine);	/* process context */
-void dseek_engine_unlock(struct dseek_engine *engine);	/* and see that it is drained */
+void dseek_engine_unlock(struct dseek_engine *engine) __releases(&engine->lock);	/* and see that it is drained */
 void dseek_jobs_finish(struct dseek_engine *engine, struct list_head *finished);	/* process context */
 void dseek_engines_stop(void);
 u32 dseek_engine_depth(const struct dseek_engine *engine);	/* in force; engine->lock */
