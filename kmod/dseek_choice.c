@@ -290,10 +290,11 @@ void dseek_queue_choose(struct dseek_queue *queue, bool again)
 		withdraw(queue, now);
 		queue->leaving = true;
 	} else if (best != engine->id) {
-		depart(queue, dseek_engine_find(best), now);
+		/* Before it departs: from then on the link is under the other engine's lock. */
 		asked = !list_empty(&queue->choosing_link);
 		if (asked)
 			list_del_init(&queue->choosing_link);
+		depart(queue, dseek_engine_find(best), now);
 		spin_unlock_irq(&engine->lock);
 		engine = dseek_queue_lock(queue);
 		now = ktime_get_ns();
