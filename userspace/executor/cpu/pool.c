@@ -18,7 +18,7 @@
 
 #define CACHE_LINE	64
 #define MAX_THREADS	1024
-#define SLICES		1024	/* of a loop, about: between them its end is looked for */
+#define SLICES		1024	/* of a loop, about, between which its end is looked for: the first ones */
 
 /*
  * The state word: bit 0 a loop is open, bit 1 the caller sleeps until all have left, bits 2-11 threads inside,
@@ -87,15 +87,20 @@ int cpu_pool_look(struct cpu_pool *pool, unsigned int thread)
 	return thread ? -ETIMEDOUT * cpu_watch_aborted(pool->watch) : cpu_watch_look(pool->watch);
 }
 
+/* In slices that grow until one takes as long as a look is worth: most pieces are over before, and each slice costs what fn() begins with. */
 static int run_piece(struct cpu_pool *pool, uint32_t first, uint32_t last, unsigned int me)
 {
-	uint32_t next;
+	uint32_t slice = pool->slice, next;
+	uint64_t began;
 
 	for (; first < last; first = next) {
-		next = last - first < pool->slice ? last : first + pool->slice;
+		next = last - first < slice ? last : first + slice;
 		if (cpu_pool_look(pool, me))
 			return -ETIMEDOUT;
+		began = next < last ? cpu_watch_now() : 0;
 		pool->fn(pool->arg, first, next, me);
+		if (next < last && slice < last - next && cpu_watch_now() - began < CPU_WATCH_NS)
+			slice *= 2;
 	}
 	return 0;
 }

@@ -26,18 +26,25 @@ static inline int cpu_watch_aborted(struct cpu_watch *watch)
 	return watch && atomic_load_explicit(&watch->aborted, memory_order_relaxed);
 }
 
-/* 0, or -ETIMEDOUT: leave the op. The clock is the cheap one, of a few ms: between rows. A wish for preemption waits for the op's end. */
-static inline int cpu_watch_look(struct cpu_watch *watch)
+/* The cheap clock, of a few ms. */
+static inline uint64_t cpu_watch_now(void)
 {
 	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* 0, or -ETIMEDOUT: leave the op. Between rows. A wish for preemption waits for the op's end. */
+static inline int cpu_watch_look(struct cpu_watch *watch)
+{
 	uint64_t now;
 
 	if (!watch || !watch->poll)
 		return 0;
 	if (cpu_watch_aborted(watch))
 		return -ETIMEDOUT;
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
-	now = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+	now = cpu_watch_now();
 	if (now - watch->asked_ns < CPU_WATCH_NS)
 		return 0;
 	watch->asked_ns = now;
