@@ -111,6 +111,16 @@ void dseek_queue_ask(struct dseek_queue *queue)
 	list_add_tail(&queue->choosing_link, &queue->engine->choosing);
 }
 
+/* Off the list: whether it was on it, and its reference is the caller's now. */
+static bool unask(struct dseek_queue *queue)
+{
+	lockdep_assert_held(&queue->engine->lock);
+	if (list_empty(&queue->choosing_link))
+		return false;
+	list_del_init(&queue->choosing_link);
+	return true;
+}
+
 /* The first that the executor doesn't have, if it is ready or may be. */
 static struct dseek_job *next_job(struct dseek_queue *queue)
 {
@@ -291,9 +301,7 @@ void dseek_queue_choose(struct dseek_queue *queue, bool again)
 		queue->leaving = true;
 	} else if (best != engine->id) {
 		/* Before it departs: from then on the link is under the other engine's lock. */
-		asked = !list_empty(&queue->choosing_link);
-		if (asked)
-			list_del_init(&queue->choosing_link);
+		asked = unask(queue);
 		depart(queue, dseek_engine_find(best), now);
 		spin_unlock_irq(&engine->lock);
 		engine = dseek_queue_lock(queue);
@@ -318,17 +326,15 @@ void dseek_queue_choose_asked(struct dseek_queue *queue)
 	struct dseek_engine *engine;
 	bool asked;
 
-	if (!queue->set)
+	if (list_empty_careful(&queue->choosing_link))
 		return;
 	engine = dseek_queue_lock(queue);
-	asked = !list_empty(&queue->choosing_link);
-	if (asked)
-		list_del_init(&queue->choosing_link);
+	asked = unask(queue);
 	spin_unlock_irq(&engine->lock);
-	if (!asked)
-		return;
-	dseek_queue_choose(queue, false);
-	dseek_queue_put(queue);		/* the list's */
+	if (asked) {
+		dseek_queue_choose(queue, false);
+		dseek_queue_put(queue);
+	}
 }
 
 bool dseek_engine_pull(struct dseek_engine *engine)
