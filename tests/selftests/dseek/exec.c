@@ -224,6 +224,21 @@ TEST_F(exec, next_answers_that_cannot_be_written)
 	EXPECT_EQ(0, tenant_info(self->fd).pinned_bytes);
 }
 
+/* Nor where the call's own answer can't be, which lies in memory that may only be read. */
+TEST_F(exec, next_whose_own_answer_cannot_be_written)
+{
+	struct drm_dseek_next *n = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint32_t tag;
+
+	ASSERT_NE(MAP_FAILED, (void *)n);
+	*n = (struct drm_dseek_next){ .tags = (uintptr_t)&tag, .tag_max = 1 };
+	ASSERT_EQ(0, mprotect(n, PAGE, PROT_READ));
+	ASSERT_EQ(0, submit(self->fd, self->queue, &self->job, 1, NULL));
+	EXPECT_EQ(-EFAULT, call(self->exec.fd, DRM_IOCTL_DSEEK_NEXT, n));
+	EXPECT_EQ(1, exec_next(&self->exec, NULL, 0, &tag, 1, SEC));
+	munmap(n, PAGE);
+}
+
 struct guess {
 	struct test_exec *exec;
 	volatile int stop;

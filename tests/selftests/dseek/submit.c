@@ -264,6 +264,21 @@ TEST_F(submit, a_bad_one_ends_the_batch)
 	EXPECT_EQ(-EINVAL, syncobj_wait(self->fd, late, 10 * MS, 0));
 }
 
+/* Those without fences are published together, and so before the first that has some. */
+TEST_F(submit, fences_in_the_middle_of_a_batch)
+{
+	struct drm_dseek_job jobs[4] = { self->job, self->job, self->job, self->job };
+	uint64_t seqno;
+
+	jobs[0].signal_count = 0;
+	jobs[1].signal_count = 0;
+	jobs[3].signal_count = 0;
+	ASSERT_EQ(0, submit(self->fd, self->queue, jobs, 4, &seqno));
+	EXPECT_EQ(4, seqno);
+	EXPECT_EQ(0, wait_job(self->fd, self->queue, 4, 10 * SEC, NULL));
+	EXPECT_EQ(0, syncobj_wait(self->fd, self->sync, 0, 0));
+}
+
 TEST_F(submit, an_array_that_ends_in_a_hole)
 {
 	long page = sysconf(_SC_PAGESIZE);
