@@ -202,6 +202,8 @@ TEST_F(exec, next_answers_that_cannot_be_written)
 		n.tags = bad[i];
 		EXPECT_EQ(-EFAULT, call(self->exec.fd, DRM_IOCTL_DSEEK_NEXT, &n)) { TH_LOG("tags at 0x%llx", (unsigned long long)bad[i]); }
 		EXPECT_EQ(0, n.tag_count);
+		EXPECT_EQ(-EFAULT, call(self->exec.fd, DRM_IOCTL_DSEEK_NEXT_1_0, &n)) { TH_LOG("tags at 0x%llx", (unsigned long long)bad[i]); }
+		EXPECT_EQ(0, n.tag_count);
 	}
 	ASSERT_EQ(1, exec_next(&self->exec, NULL, 0, &c.tag, 1, SEC));
 	m.tag = c.tag;
@@ -235,6 +237,7 @@ TEST_F(exec, next_whose_own_answer_cannot_be_written)
 	ASSERT_EQ(0, mprotect(n, PAGE, PROT_READ));
 	ASSERT_EQ(0, submit(self->fd, self->queue, &self->job, 1, NULL));
 	EXPECT_EQ(-EFAULT, call(self->exec.fd, DRM_IOCTL_DSEEK_NEXT, n));
+	EXPECT_EQ(-EFAULT, call(self->exec.fd, DRM_IOCTL_DSEEK_NEXT_1_0, n));
 	EXPECT_EQ(1, exec_next(&self->exec, NULL, 0, &tag, 1, SEC));
 	munmap(n, PAGE);
 }
