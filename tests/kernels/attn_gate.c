@@ -270,6 +270,7 @@ static const struct sparse_case {
 	{ 64, 1, 1, { 2 }, { 2300 }, 0, DSK_BF16, 0, 6, 1, 1 },
 	{ 128, 2, 1, { 65, 128, 129 }, { 200, 128, 300 }, 0, DSK_F16, DSK_ATTN_SINKS, 4, 0, 1 },	/* blocks of queries that share a group */
 	{ 64, 1, 1, { 66 }, { 66 }, 0, DSK_BF16, 0, 99, 0, 1 },		/* next to nothing */
+	{ 128, 2, 2, { 33 }, { 150 }, 0, DSK_BF16, 0, 2, 0, 1 },
 	{ 128, 8, 2, { 130 }, { 2000 }, 0, DSK_BF16, 0, 5, 0, 0 },
 };
 
@@ -380,7 +381,7 @@ static void hostile(const struct device *d, const char *sparse_kernel, int mma)
 {
 	enum { D = 64, Q = 70, TOKENS = 200 };
 	static const int bad[][2] = { { -1, 3 }, { 3, 2 }, { 2, Q + 1 }, { INT32_MIN, INT32_MAX } };
-	const int lengths[1] = { TOKENS };
+	const int lengths[1] = { TOKENS }, least[1] = { INT32_MIN };
 	struct attn_cache cache;
 	struct dsk_gate_params p;
 	float *q = random_typed(Q * D, DSK_F32, 1), w[D * D] = { 0 }, a[D], b[4 * D] = { 0 }, out[Q][D];
@@ -414,8 +415,14 @@ static void hostile(const struct device *d, const char *sparse_kernel, int mma)
 			goto out;
 		good &= a[0] == 0 && a[D - 1] == 0 && counts[1] == 0 && bits[0] == 0;
 	}
-	if (!mma)
+	if (!mma) {
 		ktest_ok(good, "%s: gate: starts that are none: no queries", d->name);
+		starts[0] = 0;
+		starts[1] = p.queries = 200;	/* more than a block's: where the first would be doesn't overflow back */
+		ls.buffers[6].data = (void *)least;
+		if (ktest_launch(d, "dsk_gate_select", &ls, "%s: the least length", d->name))
+			ktest_ok(counts[1] == 0 && bits[0] == 0, "%s: gate: the least length is 0: no query sees anything", d->name);
+	}
 	if (mma) {
 		memmove(&la.buffers[4], &la.buffers[6], 5 * sizeof(la.buffers[0]));
 		la.n_buffers = 9;
