@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include "suite.h"
 
-#define TEST_SECONDS	60
+#define TEST_SECONDS	60	/* if DSEEK_TEST_SECONDS says no other */
 
 static const struct {
 	const char *name;
@@ -305,7 +305,7 @@ static bool wanted(const char *group, const char *name, char **filters)
 	return false;
 }
 
-static void run(const char *group, const struct test *test, int number, int *failed)
+static void run(const char *group, const struct test *test, unsigned int seconds, int number, int *failed)
 {
 	int reason[2], status;
 	char why[200] = "";
@@ -320,7 +320,7 @@ static void run(const char *group, const struct test *test, int number, int *fai
 		exit(1);
 	if (pid == 0) {
 		dup2(reason[1], 3);
-		alarm(TEST_SECONDS);
+		alarm(seconds);
 		test->fn();
 		exit(0);	/* with what sanitizers do at exit */
 	}
@@ -345,9 +345,12 @@ static void run(const char *group, const struct test *test, int number, int *fai
 /*
  * suite [-d DEVICE] [-l] [WORD]...: the tests whose name has one of the words. DEVICE, else $DSEEK_DEVICE: "drm:", or
  * "embed:" and keys ("embed:engine=cpu"). $DSEEK_EXEC_DEVICE: the executor device, where it isn't /dev/dseek-exec.
+ * $DSEEK_TEST_SECONDS: a test's time limit.
  */
 int main(int argc, char **argv)
 {
+	const char *limit = getenv("DSEEK_TEST_SECONDS");
+	unsigned int seconds = limit ? (unsigned int)atoi(limit) : TEST_SECONDS;
 	bool list = false;
 	int number = 0, failed = 0, c;
 	const struct test *test;
@@ -373,7 +376,7 @@ int main(int argc, char **argv)
 			if (list)
 				printf("%s %s\n", groups[g].name, test->name);
 			else
-				run(groups[g].name, test, ++number, &failed);
+				run(groups[g].name, test, seconds, ++number, &failed);
 		}
 	}
 	if (!list)

@@ -22,6 +22,7 @@ pids=
 serve null0 --backend=null --backend-options=spin=1
 serve cpu0 --backend=cpu --backend-options=threads=1
 serve fault0 --backend=fault
+[ -e /sys/kernel/debug/kcsan ] && export DSEEK_TEST_SECONDS="${DSEEK_TEST_SECONDS:-240}"	# it stops the module's CPU all the time
 DSEEK_DEVICE=drm: suite
 rc=$?
 kill $pids

@@ -10,12 +10,14 @@ check() { n=$((n + 1)); if eval "$2"; then echo "ok $n $1"; else echo "not ok $n
 cd /tmp
 rm -f /tmp/exec.profile
 executor_start --backend=cpu --backend-options=threads=1 --profile=/tmp/exec.profile || { echo "not ok 1 dseek-exec"; exit 1; }
-d=4; [ -e /proc/lockdep_stats ] || [ -e /sys/kernel/debug/kcsan ] && d=20	# it takes so much longer to read
+d=4 busy=20
+[ -e /proc/lockdep_stats ] || [ -e /sys/kernel/debug/kcsan ] && d=20	# it takes so much longer to read
+[ -e /sys/kernel/debug/kcsan ] && busy=4	# jobs come slower: the module stands still at every 500th access
 for u in 1001 1002; do as $u $u dseek run -q -d drm: --tenants /t/data/shares.yaml --seconds 90 --view lines >run.$u 2>&1 & pids="$pids $!"; done
 sleep 4
 dseek-top --once -d $d >top.out 2>&1
 sed 's/^/# /' top.out
-check "the engine is busy, and attached" 'awk "\$1 == \"cpu0\" && \$2 == \"attached\" && \$3 > 20 {f = 1} END {exit !f}" top.out'
+check "the engine is busy, and attached" 'awk -v busy=$busy "\$1 == \"cpu0\" && \$2 == \"attached\" && \$3 > busy {f = 1} END {exit !f}" top.out'
 check "both users are there" 'grep -q "^uid:1001 " top.out && grep -q "^uid:1002 " top.out'
 check "both are entitled to the same, and have used of it" 'awk "/^uid:100/ {n++; e[n] = \$4; if (\$2 <= 0) bad = 1} END {exit bad || n != 2 || e[1] < e[2] * 0.9 || e[1] > e[2] * 1.1}" top.out'
 check "tenants and clients use the same time, which is the engine's" \
