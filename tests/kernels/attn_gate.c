@@ -422,8 +422,7 @@ static void hostile(const struct device *d, const char *sparse_kernel, int mma)
 		ls.buffers[6].data = (void *)least;
 		if (ktest_launch(d, "dsk_gate_select", &ls, "%s: the least length", d->name))
 			ktest_ok(counts[1] == 0 && bits[0] == 0, "%s: gate: the least length is 0: no query sees anything", d->name);
-	}
-	if (mma) {
+	} else {
 		memmove(&la.buffers[4], &la.buffers[6], 5 * sizeof(la.buffers[0]));
 		la.n_buffers = 9;
 	}
