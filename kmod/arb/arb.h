@@ -294,6 +294,7 @@ struct arb_engine {
 	u32 reserved;			/* deadline, 2^-24 of the engine */
 	u32 working[ARB_CLASS_COUNT];	/* queues with jobs */
 	struct arb_list running;	/* jobs in the order of picking */
+	u32 queues_out;			/* that have some of them */
 	struct arb_heap servers;	/* deadline queues with ready jobs and budget, by deadline */
 	struct arb_heap spent;		/* and without budget, by the time they get a new one */
 	struct arb_fair class[ARB_CLASS_COUNT];

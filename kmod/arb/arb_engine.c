@@ -218,6 +218,7 @@ static void take(struct arb_queue *queue, struct arb_job *job, u64 now_ns)
 
 	arb_backlog_remove(job);
 	arb_list_del(&job->in_queue);
+	engine->queues_out += arb_list_empty(&queue->running);
 	arb_list_add_before(&job->in_queue, &queue->running);
 	arb_list_add_before(&job->in_engine, &engine->running);
 	job->state = ARB_JOB_RUNNING;
@@ -305,6 +306,7 @@ static u64 job_settle(struct arb_job *job, u64 used_ns, u64 now_ns)
 		arb_container_of(next, struct arb_job, in_engine)->start_ns = now_ns;
 	arb_list_del(&job->in_engine);
 	arb_list_del(&job->in_queue);
+	engine->queues_out -= arb_list_empty(&queue->running);
 	if (queue->class == ARB_CLASS_DEADLINE) {
 		arb_server_correct(queue, job->predicted_ns, used);
 	} else {

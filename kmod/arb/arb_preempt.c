@@ -78,9 +78,11 @@ static u64 least_patience(const struct arb_engine *engine, const struct arb_job 
 		if (waits)
 			after = arb_min(after, patience(engine, job, waits, 0));
 	}
+	if (engine->queues_out == 1)	/* mostly: what runs it never outruns */
+		return after;
 	for (at = job->in_engine.next; at != &engine->running; at = at->next) {
 		later = arb_container_of(at, struct arb_job, in_engine);
-		if (later->queue == job->queue)	/* mostly: what runs it never outruns */
+		if (later->queue == job->queue)
 			continue;
 		after = arb_min(after, patience(engine, job, later->queue, later->run_deadline));
 	}

@@ -128,16 +128,20 @@ void invariants(struct arb_engine *engine, const struct arb_share *shares, int s
 	struct report report = { error, size };
 	u64 used = 0, entitled = 0, rate[ARB_CLASS_COUNT] = { 0 }, reserved = 0;
 	int i, c, servers = 0, fair = 0, members;
+	u32 out = 0;
 
 	for (i = 0; i < queue_count; i++) {
 		if (!queues[i].share)
 			continue;
+		out += !arb_list_empty(&queues[i].running);
 		queue_invariants(engine, &queues[i], &report);
 		if (queues[i].class == ARB_CLASS_DEADLINE)
 			reserved += arb_server_rate(&queues[i]);
 		if (queues[i].class == ARB_CLASS_DEADLINE)
 			servers += arb_heap_holds(&queues[i].entity.node);
 	}
+	if (out != engine->queues_out)
+		broken(&report, "the number of queues that have jobs out");
 	if (heap(engine->servers.root, NULL, &report) + heap(engine->spent.root, NULL, &report) != servers)
 		broken(&report, "the number of servers");
 	for (c = ARB_CLASS_INTERACTIVE; c < ARB_CLASS_COUNT; c++) {
