@@ -249,15 +249,11 @@ static void drop(struct dseek_job *job)
 	dseek_uncharge(tenant, DSEEK_JOBS, 1);
 }
 
-/* The last thing that can refuse a job, and the first of its publication. */
+/* The last thing that can refuse a job of a queue that takes any, and the first of its publication. */
 static int admit(struct dseek_queue *queue, struct dseek_job *job, u64 now)
 {
 	int err;
 
-	if (queue->dead)
-		return -ENOENT;
-	if (dseek_queue_closed(queue))
-		return -ESHUTDOWN;
 	if (job->cost)
 		arb_cost_recall(queue->arb.share, job->cost);
 	err = arb_job_admit(&queue->arb, &job->arb, now);
@@ -290,14 +286,14 @@ static int publish(struct submission *sub)
 	struct dseek_queue *queue = sub->queue;
 	struct dseek_engine *engine;
 	u64 now = ktime_get_ns();
-	int err = 0;
-	u32 i;
+	u32 i = 0;
+	int err;
 
 	engine = dseek_queue_lock(queue);
-	for (i = 0; i < sub->prepared_count; i++) {
+	err = queue->dead ? -ENOENT : dseek_queue_closed(queue) ? -ESHUTDOWN : 0;
+	while (!err && i < sub->prepared_count) {
 		err = admit(queue, sub->prepared[i], now);
-		if (err)
-			break;
+		i += !err;
 	}
 	dseek_engine_kick(engine, now);
 	dseek_engine_unlock(engine);
