@@ -139,8 +139,18 @@ struct arb_cost {
 #define ARB_LEARNED	32		/* programs whose costs outlive the objects, for each tenant and engine */
 
 void arb_cost_update(struct arb_cost *cost, u64 used_ns);	/* with the job's used_ns, after it ended well */
-u64 arb_cost_mean(const struct arb_cost *cost, u64 default_ns);		/* for charging ahead */
-u64 arb_cost_bound(const struct arb_cost *cost, u64 default_ns);	/* mean + 4 deviations, for admission */
+
+/* For charging ahead. */
+static inline u64 arb_cost_mean(const struct arb_cost *cost, u64 default_ns)
+{
+	return cost && cost->samples ? cost->mean_ns : default_ns;
+}
+
+/* Mean + 4 deviations, for admission. */
+static inline u64 arb_cost_bound(const struct arb_cost *cost, u64 default_ns)
+{
+	return cost && cost->samples ? cost->mean_ns + 4 * cost->dev_ns : default_ns;
+}
 
 /*
  * What was learned is the tenant's, not the object's: a program that is made anew from the same content, by another process

@@ -43,6 +43,14 @@ static inline int arb_queue_pickable(const struct arb_queue *queue)
 			arb_queue_first(queue)->seq);
 }
 
+/* What is left of the mean; an eighth of it if the job has already used more. */
+static inline u64 arb_job_rest(const struct arb_job *job)
+{
+	u64 mean = arb_cost_mean(job->cost, job->queue->share->engine->params.default_cost_ns);
+
+	return arb_max(mean > job->used_ns ? mean - job->used_ns : 0, mean / 8 + 1);
+}
+
 static inline struct arb_queue *arb_node_queue(struct arb_node *node)
 {
 	return arb_container_of(node, struct arb_queue, entity.node);
@@ -52,9 +60,6 @@ static inline struct arb_member *arb_node_member(struct arb_node *node)
 {
 	return arb_container_of(node, struct arb_member, entity.node);
 }
-
-/* arb_engine.c */
-u64 arb_job_rest(const struct arb_job *job);
 
 /* arb_server.c: the deadline class */
 u32 arb_server_rate(const struct arb_queue *queue);

@@ -40,16 +40,6 @@ void arb_cost_update(struct arb_cost *cost, u64 used_ns)
 		cost->least_ns += (used - cost->least_ns) / 64;
 }
 
-u64 arb_cost_mean(const struct arb_cost *cost, u64 default_ns)
-{
-	return cost && cost->samples ? cost->mean_ns : default_ns;
-}
-
-u64 arb_cost_bound(const struct arb_cost *cost, u64 default_ns)
-{
-	return cost && cost->samples ? cost->mean_ns + 4 * cost->dev_ns : default_ns;
-}
-
 /* FNV-1a of 64 bits. Who finds two programs with one key has found out how to mislead itself. */
 u64 arb_cost_key(const void *program, u64 size)
 {

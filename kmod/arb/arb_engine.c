@@ -155,14 +155,6 @@ static void queue_insert(struct arb_queue *queue, struct arb_job *job)
 	arb_list_add_before(&job->in_queue, at);
 }
 
-/* What is left of the mean; an eighth of it if the job has already used more. */
-u64 arb_job_rest(const struct arb_job *job)
-{
-	u64 mean = arb_cost_mean(job->cost, job->queue->share->engine->params.default_cost_ns);
-
-	return arb_max(mean > job->used_ns ? mean - job->used_ns : 0, mean / 8 + 1);
-}
-
 void arb_job_ready(struct arb_job *job, u64 now_ns)
 {
 	struct arb_queue *queue = job->queue;

@@ -89,7 +89,7 @@ void arb_fair_wake(struct arb_queue *queue)
 	lift(&queue->entity, &member->queues, slice_ns);
 }
 
-static void charge(struct arb_entity *entity, struct arb_fair *fair, struct arb_vtime by)
+static inline void charge(struct arb_entity *entity, struct arb_fair *fair, struct arb_vtime by)
 {
 	if (arb_vtime_before(fair->floor, entity->vt))
 		fair->floor = entity->vt;
@@ -98,7 +98,7 @@ static void charge(struct arb_entity *entity, struct arb_fair *fair, struct arb_
 }
 
 /* Takes off exactly what was charged, even if the weight has changed since. */
-static void correct(struct arb_entity *entity, struct arb_vtime charged, struct arb_vtime used)
+static inline void correct(struct arb_entity *entity, struct arb_vtime charged, struct arb_vtime used)
 {
 	entity->ahead = arb_vtime_sub(entity->ahead, charged);
 	entity->vt = arb_vtime_add(arb_vtime_sub(entity->vt, charged), used);
