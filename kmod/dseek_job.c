@@ -351,6 +351,24 @@ void dseek_job_returned(struct dseek_job *job, int error, u64 used_ns, u64 now)
 	job->error = error;
 }
 
+/* RUNNING: back into the core's hands, to run from its cursor on. */
+void dseek_job_yielded(struct dseek_job *job, enum dseek_yield_reason reason, u64 used_ns, u64 now)
+{
+	struct dseek_queue *queue = job->queue;
+
+	lockdep_assert_held(&queue->engine->lock);
+	trace_dseek_job_yield(job, used_ns, reason);
+	job->state = DSEEK_JOB_READY;
+	queue->running--;
+	queue->ready++;
+	dseek_engine_ready(queue->engine, now);
+	dseek_engine_charge(queue->engine, queue, used_ns);
+	arb_job_yield(&job->arb, used_ns, now);
+	dseek_queue_track(queue);
+	if (queue->leaving)
+		dseek_queue_ask(queue);
+}
+
 /* Take a job that is READY or RUNNING from the core; it is over once all before it are (dseek_queue_advance). */
 void dseek_job_end(struct dseek_job *job, int error, u64 used_ns, u64 now)
 {

@@ -145,6 +145,13 @@ enum dseek_job_state {
 	DSEEK_JOB_OVER,
 };
 
+/* Why an executor no longer has a job that is not over. */
+enum dseek_yield_reason {
+	DSEEK_YIELD_ASKED,		/* it gave it back */
+	DSEEK_YIELD_LOST,		/* it went: the job starts again */
+	DSEEK_YIELD_UNTOLD,		/* it could not be told of it */
+};
+
 struct dseek_job_wait {
 	struct dma_fence_cb cb;
 	struct dma_fence *fence;
@@ -213,6 +220,7 @@ void dseek_spare_give(struct dseek_spare *spare, struct dseek_job *first);
 void dseek_spare_free(struct dseek_spare *spare);
 void dseek_job_end(struct dseek_job *job, int error, u64 used_ns, u64 now);
 void dseek_job_returned(struct dseek_job *job, int error, u64 used_ns, u64 now);
+void dseek_job_yielded(struct dseek_job *job, enum dseek_yield_reason reason, u64 used_ns, u64 now);
 void dseek_job_wait_done(struct dma_fence *fence, struct dma_fence_cb *cb);
 int dseek_fence_error(struct dma_fence *fence);	/* of one that has signalled */
 

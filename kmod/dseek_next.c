@@ -75,7 +75,6 @@ static void returned(struct dseek_job *last, u64 now)
 /* Jobs of one queue that come back one after the other are taken off it together: after the last of them, which is *last. */
 static int return_job(struct dseek_exec *exec, const struct drm_dseek_completion *done, struct dseek_job **last, u64 now)
 {
-	struct dseek_engine *engine = exec->engine;
 	struct dseek_job *job;
 	bool yield;
 	u64 used;
@@ -96,16 +95,7 @@ static int return_job(struct dseek_exec *exec, const struct drm_dseek_completion
 	release_tag(exec, job);
 	if (yield && !job->queue->dead && !job->aborted) {
 		job->cursor = done->cursor;
-		trace_dseek_job_yield(job, used, DSEEK_YIELD_ASKED);
-		job->state = DSEEK_JOB_READY;
-		job->queue->running--;
-		job->queue->ready++;
-		dseek_engine_ready(engine, now);
-		dseek_engine_charge(engine, job->queue, used);
-		arb_job_yield(&job->arb, used, now);
-		dseek_queue_track(job->queue);
-		if (job->queue->leaving)
-			dseek_queue_ask(job->queue);
+		dseek_job_yielded(job, DSEEK_YIELD_ASKED, used, now);
 		return 0;
 	}
 	dseek_job_returned(job, !yield ? done->error : job->aborted ? -ETIMEDOUT : -ECANCELED, used, now);
@@ -248,15 +238,7 @@ static void untake_jobs(struct dseek_exec *exec, const struct news *news, u32 co
 			dseek_queue_advance(job->queue, now);
 			continue;
 		}
-		trace_dseek_job_yield(job, 0, DSEEK_YIELD_UNTOLD);
-		job->state = DSEEK_JOB_READY;
-		job->queue->running--;
-		job->queue->ready++;
-		dseek_engine_ready(engine, now);
-		arb_job_yield(&job->arb, 0, now);
-		dseek_queue_track(job->queue);
-		if (job->queue->leaving)
-			dseek_queue_ask(job->queue);
+		dseek_job_yielded(job, DSEEK_YIELD_UNTOLD, 0, now);
 	}
 	spin_unlock_irq(&engine->lock);
 	dseek_engine_drain(engine);

@@ -28,13 +28,7 @@ void dseek_engine_lose(struct dseek_engine *engine, struct dseek_exec *exec, u64
 
 		if (job->flags & DRM_DSEEK_JOB_IDEMPOTENT && !job->queue->dead && !job->aborted) {
 			job->cursor = 0;
-			trace_dseek_job_yield(job, used, DSEEK_YIELD_LOST);
-			job->state = DSEEK_JOB_READY;
-			job->queue->running--;
-			job->queue->ready++;
-			dseek_engine_ready(engine, now);
-			dseek_engine_charge(engine, job->queue, used);
-			arb_job_yield(&job->arb, used, now);
+			dseek_job_yielded(job, DSEEK_YIELD_LOST, used, now);
 		} else {
 			dseek_job_end(job, job->aborted ? -ETIMEDOUT : -ECANCELED, used, now);
 		}

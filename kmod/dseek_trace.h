@@ -14,16 +14,6 @@
 
 #include "dseek_drv.h"
 
-#ifndef DSEEK_TRACE_SYMBOLS
-#define DSEEK_TRACE_SYMBOLS
-/* Why an executor no longer has a job that is not over. */
-enum dseek_yield_reason {
-	DSEEK_YIELD_ASKED,	/* it gave it back */
-	DSEEK_YIELD_LOST,	/* it went: the job starts again */
-	DSEEK_YIELD_UNTOLD,	/* it could not be told of it */
-};
-#endif
-
 TRACE_DEFINE_ENUM(DSEEK_JOB_WAITING);
 TRACE_DEFINE_ENUM(DSEEK_JOB_READY);
 TRACE_DEFINE_ENUM(DSEEK_JOB_RUNNING);
