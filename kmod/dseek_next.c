@@ -30,8 +30,8 @@ static bool may_return(struct dseek_job *job, struct dseek_job *last, u32 outcom
 	if (outcome == DRM_DSEEK_OUTCOME_DONE) {
 		list_for_each_entry_from(before, &job->queue->jobs, link)
 			if (before->state != DSEEK_JOB_ENDED)
-				break;
-		return before == job;
+				return before == job;
+		return false;
 	}
 	list_for_each_entry(before, &job->queue->jobs, link) {
 		if (before == job)
