@@ -87,18 +87,19 @@ static struct dseek_tenant *tenant_create(struct dseek_tenant *parent, struct ko
 		return ERR_PTR(-ENOMEM);
 	}
 	tenant->label = label;
+	tenant->parent = parent;
 	refcount_set(&tenant->refs, 1);
 	tenant->id = dseek_new_id();
 	xa_init(&tenant->shares);
 	set_name(tenant);
 	for (i = 0; i < DSEEK_LIMIT_COUNT; i++)
 		tenant->limit[i] = parent ? DSEEK_LIMIT_DEFAULT : DSEEK_LIMIT_NONE;
+	/* From here on others read and write there: all that they look at is set. */
 	err = kobject_init_and_add(&tenant->kobj, &dseek_tenant_ktype, dir, "%s", part);
 	if (err) {
 		kobject_put(&tenant->kobj);
 		return ERR_PTR(err);
 	}
-	tenant->parent = parent;
 	if (!parent)
 		return tenant;
 	dseek_tenant_get(parent);
